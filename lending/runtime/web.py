@@ -1,0 +1,123 @@
+"""The HTTP server: the socket it listens on, how long things may take, and how it stops.
+
+What belongs here: uvicorn, set up for this service. What it serves is no concern of this file.
+"""
+
+import asyncio
+import errno
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from lending.runtime import limits
+from lending.runtime.errors import OperatorError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class NotLoopback(OperatorError):
+    """The address is reachable from outside, and there is no authentication yet."""
+
+
+class CannotListen(OperatorError):
+    """The address and port cannot be listened on."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to a loopback address; port 0 takes a free one.
+
+    Raises NotLoopback, CannotListen.
+    """
+    address = _loopback(host)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((str(address), port))
+        listener.listen(limits.SERVE_BACKLOG_MAX_CONNECTIONS)
+    except OSError as fault:
+        listener.close()
+        if fault.errno == errno.EADDRINUSE:
+            hint = "is in use: stop what listens there, or choose another with --port"
+        else:
+            hint = f"cannot be listened on: {os.strerror(fault.errno or 0)}"
+        raise CannotListen(f"port {port} of {host} {hint}") from None
+    return listener
+
+
+def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+    except ValueError:
+        address = ipaddress.ip_address("0.0.0.0")  # noqa: S104 - stands for: not loopback
+    if not address.is_loopback:
+        raise NotLoopback(
+            f"the ledger does not serve on {host}: it has no authentication yet, so only this"
+            " machine may reach it; use 127.0.0.1, ::1 or localhost"
+        )
+    return address
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address of a bound socket, as a browser takes it."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn, stopped by its caller: it neither takes signals nor ends the process by one."""
+
+    def __init__(self, app: ASGIApp, *, on_started: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=limits.SERVE_BACKLOG_MAX_CONNECTIONS,
+                timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=limits.SHUTDOWN_SECONDS,
+            )
+        )
+        self._on_started = on_started
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the program's to handle; see stop_on_signals."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+    def stop(self) -> None:
+        """Take no more requests and finish those under way; the second time, do not finish them."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+@contextmanager
+def on_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call `stop` when the process is asked to end, by SIGTERM or Ctrl-C, inside the block."""
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)

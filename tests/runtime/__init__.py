@@ -1,0 +1,1 @@
+"""Tests of what the ledger runs on: settings, PostgreSQL, migrations, processes."""

@@ -1,0 +1,28 @@
+"""The HTTP server listens on this machine only, and says why when it cannot listen."""
+
+import socket
+
+import pytest
+
+from lending.runtime.web import CannotListen, NotLoopback, listen, url_of
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "::1", "[::1]"])
+def test_a_loopback_address_will_do(host: str) -> None:
+    with listen(host, 0) as listener:
+        assert url_of(listener).startswith("http://")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "10.0.0.1", "example.org", "", "*"])
+def test_any_other_address_is_refused(host: str) -> None:
+    with pytest.raises(NotLoopback, match="no authentication yet"):
+        listen(host, 0)
+
+
+def test_a_port_in_use_is_named_with_what_to_do() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(CannotListen, match=f"port {port} .* is in use: .*--port"):
+            listen("127.0.0.1", port)
