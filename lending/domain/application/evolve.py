@@ -1,0 +1,181 @@
+"""Events to state: what each event makes true."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import assert_never
+
+from lending.domain.application import events as e
+from lending.domain.application.commands import ContextKind, Outcome
+from lending.domain.application.state import (
+    Application,
+    Decision,
+    Disbursement,
+    Ending,
+    Offer,
+    OfferStatus,
+    ScoreOnFile,
+)
+
+
+def evolve(state: Application, event: e.Event, at: datetime) -> Application:  # noqa: C901, PLR0912 one line an event
+    """The state after `event`, which counts from the instant `at`."""
+    match event:
+        case e.Applied():
+            return _applied(event, at)
+        case e.Amended():
+            return _amended(state, event)
+        case e.ContextAttached():
+            return _context_attached(state, event)
+        case e.InformationRequested(items=items, due_on=due_on):
+            return state._replace(outstanding={**state.outstanding, **dict.fromkeys(items, due_on)})
+        case e.InformationSupplied(items=items):
+            return _supplied(state, items)
+        case e.Scored(model=model, model_version=version, score=score):
+            return state._replace(score=ScoreOnFile(model, version, score))
+        case e.Decided():
+            return _decided(state, event, at)
+        case e.Overridden():
+            return _overridden(state, event, at)
+        case e.Noted() | e.NoticeSent():
+            return state
+        case e.Held(kind=kind):
+            return state._replace(holds=state.holds | {kind})
+        case e.Released(kind=kind):
+            return state._replace(holds=state.holds - {kind})
+        case e.Withdrawn(by=by):
+            return _ended(state, Ending(by, at))
+        case e.ClosedUnfunded(closed_as=closed_as):
+            return _ended(state, Ending(closed_as, at))
+        case e.Offered():
+            return _offered(state, event)
+        case e.OfferReturned(offer_id=offer_id):
+            return _with_offer(state, state.offers[offer_id]._replace(returned=True))
+        case e.OfferAccepted(offer_id=offer_id):
+            return _accepted(state, offer_id)
+        case e.OfferRefused(offer_id=offer_id):
+            return _with_offer(state, state.offers[offer_id]._replace(status=OfferStatus.REFUSED))
+        case e.OfferWithdrawn(offer_id=offer_id):
+            return _with_offer(state, state.offers[offer_id]._replace(status=OfferStatus.WITHDRAWN))
+        case e.OfferExpired(offer_id=offer_id):
+            return _with_offer(state, state.offers[offer_id]._replace(status=OfferStatus.EXPIRED))
+        case e.Disbursed(offer_id=offer_id, amount=amount):
+            return state._replace(disbursement=Disbursement(offer_id, amount, at))
+        case _:
+            assert_never(event)
+
+
+def _applied(event: e.Applied, at: datetime) -> Application:
+    return Application(
+        applicant_id=event.applicant_id,
+        amount=event.amount,
+        currency=event.currency,
+        credit_kind=event.credit_kind,
+        applied_at=at,
+        term_months=event.term_months,
+        income=event.income,
+        purpose=event.purpose,
+        co_applicants=event.co_applicants,
+        reference=event.reference,
+    )
+
+
+def _amended(state: Application, event: e.Amended) -> Application:
+    return state._replace(
+        amount=state.amount if event.amount is None else event.amount,
+        term_months=state.term_months if event.term_months is None else event.term_months,
+        income=state.income if event.income is None else event.income,
+        purpose=state.purpose if event.purpose is None else event.purpose,
+        co_applicants=state.co_applicants if event.co_applicants is None else event.co_applicants,
+        reference=state.reference if event.reference is None else event.reference,
+        score=None if state.score is None else state.score._replace(stale=True),
+        decision=None if state.decision is None else state.decision._replace(stale=True),
+        offers=_closed(state.offers),
+        accepted_offer_id=None,
+    )
+
+
+def _context_attached(state: Application, event: e.ContextAttached) -> Application:
+    verifies = event.kind is ContextKind.VERIFICATION and event.stage is not None
+    return state._replace(
+        context_kinds=state.context_kinds | {event.kind},
+        verification_stage=event.stage if verifies else state.verification_stage,
+    )
+
+
+def _supplied(state: Application, items: tuple[str, ...]) -> Application:
+    left = {item: due_on for item, due_on in state.outstanding.items() if item not in items}
+    return state._replace(outstanding=left)
+
+
+def _decided(state: Application, event: e.Decided, at: datetime) -> Application:
+    decision = Decision(
+        outcome=event.outcome,
+        decider=event.decider,
+        amount=event.amount,
+        term_months=event.term_months,
+        policy=event.policy,
+        reasons=event.reasons,
+        facts=event.facts,
+        personal_facts=event.personal_facts,
+        decided_at=at,
+    )
+    return _under(state, decision)
+
+
+def _overridden(state: Application, event: e.Overridden, at: datetime) -> Application:
+    decision = Decision(
+        outcome=event.outcome,
+        decider="principal",
+        amount=event.amount,
+        term_months=event.term_months,
+        policy=None,
+        reasons=event.reasons,
+        facts=None,
+        personal_facts=None,
+        decided_at=at,
+        overridden=True,
+    )
+    return _under(state, decision)
+
+
+def _under(state: Application, decision: Decision) -> Application:
+    """The state under a new decision: a rejection ends the application, and its offers with it."""
+    if decision.outcome is not Outcome.REJECTED:
+        return state._replace(decision=decision)
+    return state._replace(decision=decision, offers=_closed(state.offers), accepted_offer_id=None)
+
+
+def _offered(state: Application, event: e.Offered) -> Application:
+    offer = Offer(
+        offer_id=event.offer_id,
+        amount=event.amount,
+        term_months=event.term_months,
+        rate_percent=event.rate_percent,
+        valid_until=event.valid_until,
+    )
+    return _with_offer(state, offer)
+
+
+def _with_offer(state: Application, offer: Offer) -> Application:
+    return state._replace(offers={**state.offers, offer.offer_id: offer})
+
+
+def _accepted(state: Application, offer_id: str) -> Application:
+    offers = {
+        **_closed(state.offers),
+        offer_id: state.offers[offer_id]._replace(status=OfferStatus.ACCEPTED),
+    }
+    return state._replace(offers=offers, accepted_offer_id=offer_id)
+
+
+def _ended(state: Application, ending: Ending) -> Application:
+    return state._replace(ending=ending, offers=_closed(state.offers), accepted_offer_id=None)
+
+
+def _closed(offers: Mapping[str, Offer]) -> Mapping[str, Offer]:
+    """The offers once those that were open or accepted are void."""
+    standing = (OfferStatus.OPEN, OfferStatus.ACCEPTED)
+    return {
+        k: o._replace(status=OfferStatus.VOID) if o.status in standing else o
+        for k, o in offers.items()
+    }

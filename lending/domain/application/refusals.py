@@ -1,0 +1,290 @@
+"""Why a command does not hold: one closed enum, in the order in which the rules are checked.
+
+A refusal is a value, neither an exception nor a fault. When several apply, the one listed first is
+given.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from lending.domain.application import commands as c
+from lending.domain.application.state import Application
+
+MAX_OFFERS: Final = 100
+"""Offers one application may have in its life."""
+
+
+class Refusal(Enum):
+    """A stable code and what it means. The order is the precedence."""
+
+    EFFECTIVE_BEFORE_APPLICATION = (
+        "effective_before_application",
+        "The command would count from before the application was made. "
+        "Give a later effective instant.",
+    )
+    APPLICATION_EXISTS = "application_exists", "The application exists already."
+    APPLICATION_UNKNOWN = "application_unknown", "Nobody has applied under this id. Apply first."
+    APPLICATION_ENDED = (
+        "application_ended",
+        "The application has ended. Open a new one that continues it.",
+    )
+    APPLICATION_REJECTED = (
+        "application_rejected",
+        "The application was rejected. Only an override by a person brings it back.",
+    )
+    ALREADY_DISBURSED = "already_disbursed", "The loan is paid out; origination is over."
+    APPLICATION_HELD = "application_held", "The application is held. Release the hold first."
+    ALREADY_DECIDED = (
+        "already_decided",
+        "The application is decided. "
+        "A person can override the decision, or a new application continue it.",
+    )
+    OFFER_ALREADY_ACCEPTED = (
+        "offer_already_accepted",
+        "The applicant has accepted an offer that stands.",
+    )
+    NO_ACCEPTED_OFFER = (
+        "no_accepted_offer",
+        "The applicant has accepted no offer. Make one and have it accepted first.",
+    )
+    NOT_DECIDED = "not_decided", "The application is not decided. Decide it first."
+    NO_OPEN_OFFER = "no_open_offer", "No offer is open. Make one first."
+    NOT_HELD = "not_held", "The application is not held for this reason."
+    TOO_MANY_OFFERS = "too_many_offers", f"An application has at most {MAX_OFFERS} offers."
+    CONTINUED_UNKNOWN = "continued_unknown", "The application to continue does not exist."
+    CONTINUED_NOT_ENDED = (
+        "continued_not_ended",
+        "Only an application that ended as withdrawn, expired or incomplete can be continued.",
+    )
+    NOTHING_GIVEN = "nothing_given", "The command says nothing to record. Give at least one field."
+    OUTCOME_REQUIRED = (
+        "outcome_required",
+        "A decision with fields needs an outcome. "
+        "Send no body at all to let the active policy decide.",
+    )
+    NO_ACTIVE_POLICY = "no_active_policy", "No credit policy is active. Decide with an outcome."
+    FACTS_MISSING = (
+        "facts_missing",
+        "The policy needs facts that the application lacks. Amend it with them.",
+    )
+    POLICY_INCOMPLETE = (
+        "policy_incomplete",
+        "A policy is cited by its name and its version. Give both or neither.",
+    )
+    CURRENCY_UNKNOWN = "currency_unknown", "The currency is not in ISO 4217, or has no minor unit."
+    AMOUNT_NOT_POSITIVE = "amount_not_positive", "The amount must be greater than zero."
+    AMOUNT_TOO_FINE = "amount_too_fine", "The amount has more decimal places than its currency."
+    CO_APPLICANT_REPEATED = "co_applicant_repeated", "The same person is named twice."
+    INFORMATION_NOT_OUTSTANDING = (
+        "information_not_outstanding",
+        "Some of these items are not outstanding.",
+    )
+    SCORE_OUT_OF_RANGE = "score_out_of_range", "The score lies outside the range given with it."
+    TERMS_NOT_ALLOWED = (
+        "terms_not_allowed",
+        "Only an approval or a counter-offer has an amount or a term.",
+    )
+    COUNTER_OFFER_REQUIRED = (
+        "counter_offer_required",
+        "Approving other terms than asked for is a counter-offer. Decide counter_offered.",
+    )
+    COUNTER_TERMS_SAME = (
+        "counter_terms_same",
+        "A counter-offer needs an amount or a term that differs from what was asked.",
+    )
+    REASONS_REQUIRED = (
+        "reasons_required",
+        "A rejection or a counter-offer carries one to four specific reasons.",
+    )
+    REASONS_NOT_ALLOWED = (
+        "reasons_not_allowed",
+        "Only a rejection or a counter-offer carries reasons.",
+    )
+    TOO_MANY_REASONS = (
+        "too_many_reasons",
+        "A rejection or a counter-offer carries at most four reasons.",
+    )
+    REASON_REPEATED = "reason_repeated", "A reason is given twice."
+    REASON_UNSPECIFIED = (
+        "reason_unspecified",
+        "The reason 'other' is specified in other_reason, and only it is.",
+    )
+    REASON_FOR_IMPORT_ONLY = (
+        "reason_for_import_only",
+        "The reason not_recorded is for imported history: "
+        "it needs an effective instant in the past.",
+    )
+    NOTICE_UNFOUNDED = "notice_unfounded", "Nothing has happened that this notice would be about."
+    OFFER_UNKNOWN = "offer_unknown", "The application has no offer of this id."
+    OFFER_ID_TAKEN = "offer_id_taken", "The application has had another offer of this id."
+    OFFER_NOT_OPEN = "offer_not_open", "The offer is no longer open."
+    OFFER_NOT_COVERED = (
+        "offer_not_covered",
+        "The decision does not cover this offer. "
+        "Offer at most the approved amount, or exactly the counter-offer's terms.",
+    )
+    OFFER_LAPSED = "offer_lapsed", "The offer's last day has passed. Make a new one."
+    OFFER_NOT_LAPSED = (
+        "offer_not_lapsed",
+        "The offer's last day has not passed. Withdraw it instead.",
+    )
+    NOT_THE_OFFERED_AMOUNT = (
+        "not_the_offered_amount",
+        "The accepted offer is paid out whole: the amounts must be equal.",
+    )
+
+    def __init__(self, code: str, meaning: str) -> None:
+        self.code = code
+        self.meaning = meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The answer to a command that does not hold.
+
+    `detail` names what in particular, never anything personal.
+    """
+
+    refusal: Refusal
+    detail: str = ""
+
+
+def notice_founded(kind: c.NoticeKind, state: Application) -> bool:
+    """Whether something has happened that a notice of this kind would be about.
+
+    Source: 12 CFR 1002.9(a)(1) and (c): adverse action is a rejection, a counter-offer that was not
+    taken up, or an application closed as incomplete.
+    """
+    outcome = None if state.decision is None else state.decision.outcome
+    match kind:
+        case c.NoticeKind.ADVERSE_ACTION:
+            incomplete = state.ending is not None and state.ending.kind is c.Closure.INCOMPLETE
+            return incomplete or outcome in (c.Outcome.REJECTED, c.Outcome.COUNTER_OFFERED)
+        case c.NoticeKind.COUNTER_OFFER:
+            return outcome is c.Outcome.COUNTER_OFFERED
+        case c.NoticeKind.INCOMPLETENESS:
+            return bool(state.outstanding)
+        case _:
+            assert_never(kind)
+
+
+def _acceptance_stands(state: Application) -> bool:
+    return state.accepted_offer is not None and (state.covered or not state.decided)
+
+
+STATE_CHECKS: Final[Mapping[Refusal, Callable[[Application], bool]]] = MappingProxyType(
+    {
+        Refusal.APPLICATION_EXISTS: lambda s: s.exists,
+        Refusal.APPLICATION_UNKNOWN: lambda s: not s.exists,
+        Refusal.APPLICATION_ENDED: lambda s: s.ending is not None,
+        Refusal.APPLICATION_REJECTED: lambda s: s.rejected,
+        Refusal.ALREADY_DISBURSED: lambda s: s.disbursement is not None,
+        Refusal.APPLICATION_HELD: lambda s: bool(s.holds),
+        Refusal.ALREADY_DECIDED: lambda s: s.decided,
+        Refusal.OFFER_ALREADY_ACCEPTED: _acceptance_stands,
+        Refusal.NO_ACCEPTED_OFFER: lambda s: s.accepted_offer is None,
+        Refusal.NOT_DECIDED: lambda s: s.decision is None,
+        Refusal.NO_OPEN_OFFER: lambda s: not s.open_offers(),
+        Refusal.NOT_HELD: lambda s: not s.holds,
+        Refusal.TOO_MANY_OFFERS: lambda s: len(s.offers) >= MAX_OFFERS,
+        Refusal.OFFER_NOT_COVERED: lambda s: not s.covered,
+    }
+)
+"""The refusals that depend on the state alone: what `allowed_commands` is made of."""
+
+_R = Refusal
+_ENDED = (_R.APPLICATION_UNKNOWN, _R.APPLICATION_ENDED)
+_OVER = (*_ENDED, _R.APPLICATION_REJECTED, _R.ALREADY_DISBURSED)
+_UNDECIDED = (*_OVER, _R.ALREADY_DECIDED)
+_ON_OFFER = (*_OVER, _R.NO_OPEN_OFFER)
+
+FORBIDDEN_BY: Final[Mapping[type[c.Command], tuple[Refusal, ...]]] = MappingProxyType(
+    {
+        c.Apply: (_R.APPLICATION_EXISTS,),
+        c.Amend: _UNDECIDED,
+        c.AttachContext: _ENDED,
+        c.RequestInformation: _UNDECIDED,
+        c.SupplyInformation: (*_ENDED, _R.ALREADY_DISBURSED),
+        c.Score: (*_ENDED, _R.ALREADY_DISBURSED),
+        c.Decide: (*_OVER, _R.APPLICATION_HELD, _R.ALREADY_DECIDED),
+        c.Override: (*_ENDED, _R.ALREADY_DISBURSED, _R.APPLICATION_HELD, _R.NOT_DECIDED),
+        c.RecordNotice: (_R.APPLICATION_UNKNOWN,),
+        c.AddNote: (_R.APPLICATION_UNKNOWN,),
+        c.Hold: _ENDED,
+        c.Release: (_R.APPLICATION_UNKNOWN, _R.NOT_HELD),
+        c.Withdraw: _OVER,
+        c.CloseUnfunded: _OVER,
+        c.MakeOffer: (
+            *_OVER,
+            _R.APPLICATION_HELD,
+            _R.OFFER_ALREADY_ACCEPTED,
+            _R.TOO_MANY_OFFERS,
+        ),
+        c.ReturnOffer: _ON_OFFER,
+        c.AcceptOffer: (
+            *_OVER,
+            _R.APPLICATION_HELD,
+            _R.OFFER_ALREADY_ACCEPTED,
+            _R.NO_OPEN_OFFER,
+        ),
+        c.RefuseOffer: _ON_OFFER,
+        c.WithdrawOffer: _ON_OFFER,
+        c.ExpireOffer: _ON_OFFER,
+        c.Disburse: (
+            *_OVER,
+            _R.APPLICATION_HELD,
+            _R.NO_ACCEPTED_OFFER,
+            _R.NOT_DECIDED,
+            _R.OFFER_NOT_COVERED,
+        ),
+    }
+)
+"""For each command, in order of precedence, the states in which no command of its kind holds."""
+
+
+def _acceptable(state: Application, on: date) -> bool:
+    offers = (offer for offer in state.open_offers() if not offer.lapsed_on(on))
+    return any(state.admits(offer.amount, offer.term_months) for offer in offers)
+
+
+_POSSIBLE: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] = MappingProxyType(
+    {
+        c.SupplyInformation: lambda s, _: bool(s.outstanding),
+        c.RecordNotice: lambda s, _: any(notice_founded(kind, s) for kind in c.NoticeKind),
+        c.Hold: lambda s, _: len(s.holds) < len(c.HoldKind),
+        c.ReturnOffer: lambda s, _: not all(offer.returned for offer in s.open_offers()),
+        c.AcceptOffer: _acceptable,
+        c.ExpireOffer: lambda s, on: any(offer.lapsed_on(on) for offer in s.open_offers()),
+    }
+)
+"""What else must be so for any command of a kind to cause an event."""
+
+
+def forbidden(command: type[c.Command], state: Application) -> Refusal | None:
+    """The first refusal that every command of this kind meets in this state, if any."""
+    for refusal in FORBIDDEN_BY[command]:
+        if STATE_CHECKS[refusal](state):
+            return refusal
+    return None
+
+
+def allowed_commands(state: Application, on: date) -> list[str]:
+    """The names of the commands that can cause an event in this state on the date `on`.
+
+    They come in the order of an application's life.
+    """
+    met = frozenset(refusal for refusal, holds in STATE_CHECKS.items() if holds(state))
+    return [
+        name
+        for kind, name, forbidding in _KINDS
+        if met.isdisjoint(forbidding) and (kind not in _POSSIBLE or _POSSIBLE[kind](state, on))
+    ]
+
+
+_KINDS: Final = tuple(
+    (kind, c.command_name(kind), frozenset(FORBIDDEN_BY[kind])) for kind in c.COMMANDS
+)

@@ -1,0 +1,50 @@
+"""Amounts of money: ISO 4217 minor units, exactness, and how an amount is written."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+
+WHOLE_DIGITS: Final = 15
+"""Digits an amount may have before the decimal point (below one quadrillion)."""
+
+
+def _with_digits(digits: int, codes: str) -> Mapping[str, int]:
+    return dict.fromkeys(codes.split(), digits)
+
+
+MINOR_UNIT_DIGITS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        **_with_digits(0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        **_with_digits(
+            2,
+            "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN "
+            "BWP BYN BZD CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB "
+            "EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS "
+            "KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN "
+            "MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD "
+            "SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS "
+            "UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG",
+        ),
+        **_with_digits(3, "BHD IQD JOD KWD LYD OMR TND"),
+        **_with_digits(4, "CLF UYW"),
+    }
+)
+"""Digits after the decimal point of each currency (source: ISO 4217:2015, list one)."""
+
+_QUANTUM: Final = tuple(Decimal(1).scaleb(-digits) for digits in range(5))
+
+
+def is_currency(code: str) -> bool:
+    """Whether `code` is an ISO 4217 currency that has a minor unit."""
+    return code in MINOR_UNIT_DIGITS
+
+
+def is_exact(amount: Decimal, currency: str) -> bool:
+    """Whether `amount` is a whole number of the currency's minor units."""
+    return amount == amount.quantize(_QUANTUM[MINOR_UNIT_DIGITS[currency]])
+
+
+def in_currency(amount: Decimal, currency: str) -> Decimal:
+    """`amount` with exactly the currency's digits; the caller has checked `is_exact`."""
+    return amount.quantize(_QUANTUM[MINOR_UNIT_DIGITS[currency]]) + 0  # so that there is no -0.00

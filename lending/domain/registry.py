@@ -1,0 +1,95 @@
+"""The registry: one reserved stream a shard, for what belongs to no application.
+
+WARNING: `stored_as` and the field names are the storage format, as in
+`lending.domain.application.events`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final, assert_never, get_args
+
+from lending.domain.application.events import PolicyCited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPublished:
+    """A version of a credit policy became part of the record. `digest` is the SHA-256 of
+    `definition`.
+    """
+
+    stored_as: ClassVar[str] = "policy_published"
+    schema_version: ClassVar[int] = 1
+    name: str
+    version: str
+    definition: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyActivated:
+    """From here on this version decides where a decision names no outcome."""
+
+    stored_as: ClassVar[str] = "policy_activated"
+    schema_version: ClassVar[int] = 1
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochOpened:
+    """The log continues after its tail was lost.
+
+    Positions from `first_position` on are another history's than those that were lost.
+    `system_identifier` and `timeline` are those of the PostgreSQL that the new epoch began on.
+    """
+
+    stored_as: ClassVar[str] = "epoch_opened"
+    schema_version: ClassVar[int] = 1
+    epoch: int
+    first_position: int
+    reason: str
+    system_identifier: str
+    timeline: int
+
+
+RegistryEvent = PolicyPublished | PolicyActivated | EpochOpened
+"""Any event of a registry stream."""
+
+REGISTRY_EVENTS: Final[tuple[type[RegistryEvent], ...]] = get_args(RegistryEvent)
+"""Every event class of a registry stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """What a shard's registry says now.
+
+    `epoch_starts` gives the first position of each epoch but the first.
+    """
+
+    policies: Mapping[tuple[str, str], PolicyCited] = field(default_factory=dict)
+    active_policy: PolicyCited | None = None
+    epoch_starts: Mapping[int, int] = field(default_factory=dict)
+
+    def cut_after(self, epoch: int) -> int | None:
+        """The first position that `epoch` no longer vouches for: where the epoch after it began."""
+        return self.epoch_starts.get(epoch + 1)
+
+
+EMPTY_REGISTRY: Final = Registry()
+"""The registry before its first event."""
+
+
+def evolve_registry(registry: Registry, event: RegistryEvent, position: int) -> Registry:
+    """The registry after `event`, which stands at `position` of its shard."""
+    match event:
+        case PolicyPublished(name=name, version=version, digest=digest):
+            cited = PolicyCited(
+                name=name, version=version, digest=digest, registry_position=position
+            )
+            return replace(registry, policies={**registry.policies, (name, version): cited})
+        case PolicyActivated(name=name, version=version):
+            return replace(registry, active_policy=registry.policies[name, version])
+        case EpochOpened(epoch=epoch, first_position=first_position):
+            return replace(registry, epoch_starts={**registry.epoch_starts, epoch: first_position})
+        case _:
+            assert_never(event)

@@ -1,0 +1,134 @@
+"""`allowed_commands` lists a command if, and only if, some command of its kind causes an event."""
+
+from datetime import date
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lending.domain.application import commands as c
+from lending.domain.application import events as e
+from lending.domain.application.decide import decide
+from lending.domain.application.evolve import evolve
+from lending.domain.application.refusals import Refused, allowed_commands, forbidden
+from lending.domain.application.state import INITIAL, Application
+from tests.domain.builders import (
+    accepted,
+    applied,
+    approved,
+    counter_offered,
+    disbursed,
+    offered,
+    rejected,
+)
+from tests.domain.candidates import candidates
+from tests.domain.spec import NOW, TODAY, circumstances, fold
+from tests.domain.strategies import (
+    APPLICATIONS,
+    DAYS,
+    OF_KIND,
+    VERDICTS,
+    any_command,
+    endings,
+)
+from tests.domain.test_refusals import states
+
+
+def causes_events(command: c.Command, state: Application, on: date) -> bool:
+    answer = decide(command, state, circumstances(on=on, backdated=True))
+    return not isinstance(answer, Refused) and bool(answer)
+
+
+def possible(kind: type[c.Command], state: Application, on: date) -> bool:
+    return any(causes_events(command, state, on) for command in candidates(kind, state))
+
+
+@st.composite
+def reachable_states(draw: st.DrawFn) -> Application:
+    """The state after an application and some commands, most of which take effect."""
+    state = INITIAL
+    steps = draw(st.lists(st.tuples(any_command(), VERDICTS, DAYS), max_size=25))
+    last = draw(st.lists(st.tuples(endings(), VERDICTS, DAYS), max_size=1))
+    first = (draw(APPLICATIONS), None, TODAY)
+    for command, verdict, on in chain([first], steps, last):
+        answer = decide(command, state, circumstances(on=on, verdict=verdict, backdated=True))
+        for event in [] if isinstance(answer, Refused) else answer:
+            state = evolve(state, event, NOW)
+    return state
+
+
+@settings(max_examples=150, deadline=None)
+@given(state=reachable_states(), on=DAYS, data=st.data())
+def test_a_command_is_listed_if_and_only_if_one_of_its_kind_causes_an_event(
+    state: Application, on: date, data: st.DataObject
+) -> None:
+    allowed = allowed_commands(state, on)
+    assert allowed == [c.command_name(kind) for kind in c.COMMANDS if possible(kind, state, on)], (
+        state
+    )
+    for kind in c.COMMANDS:
+        if c.command_name(kind) not in allowed:
+            assert not causes_events(data.draw(OF_KIND[kind]), state, on)
+
+
+def test_it_holds_in_every_course_with_every_kind_of_offers() -> None:
+    for state in states(c.MakeOffer):
+        allowed = allowed_commands(state, TODAY)
+        assert allowed == [
+            c.command_name(kind) for kind in c.COMMANDS if possible(kind, state, TODAY)
+        ], state
+
+
+def test_what_the_state_forbids_is_not_listed() -> None:
+    for state in states(c.MakeOffer):
+        allowed = allowed_commands(state, TODAY)
+        for kind in c.COMMANDS:
+            if forbidden(kind, state) is not None:
+                assert c.command_name(kind) not in allowed
+
+
+@pytest.mark.parametrize(
+    ("history", "names"),
+    [
+        ((), "apply"),
+        (
+            (applied(),),
+            "amend attach_context request_information score decide add_note hold withdraw "
+            "close_unfunded make_offer",
+        ),
+        (
+            (applied(), offered(), approved()),
+            "attach_context score override add_note hold withdraw close_unfunded make_offer "
+            "return_offer accept_offer refuse_offer withdraw_offer",
+        ),
+        (
+            (applied(), offered(), counter_offered()),
+            "attach_context score override record_notice add_note hold withdraw close_unfunded "
+            "make_offer return_offer refuse_offer withdraw_offer",
+        ),
+        (
+            (applied(), approved(), offered(), accepted()),
+            "attach_context score override add_note hold withdraw close_unfunded disburse",
+        ),
+        (
+            (applied(), approved(), offered(), accepted(), disbursed()),
+            "attach_context add_note hold",
+        ),
+        ((applied(), rejected()), "attach_context score override record_notice add_note hold"),
+        ((applied(), e.Withdrawn(by=c.WithdrawnBy.APPLICANT)), "add_note"),
+    ],
+)
+def test_the_list_follows_the_life_of_an_application(
+    history: tuple[e.Event, ...], names: str
+) -> None:
+    assert allowed_commands(fold(history), TODAY) == names.split()
+
+
+def test_a_lapsed_offer_is_expired_not_accepted() -> None:
+    state = fold((applied(), offered(valid_until=TODAY)))
+    assert "accept_offer" in allowed_commands(state, TODAY)
+    assert "expire_offer" not in allowed_commands(state, TODAY)
+    later = allowed_commands(state, date.max)
+    assert "accept_offer" not in later
+    assert "expire_offer" in later

@@ -1,0 +1,62 @@
+"""The registry: what belongs to no application."""
+
+from lending.domain.application.events import PolicyCited
+from lending.domain.registry import (
+    EMPTY_REGISTRY,
+    EpochOpened,
+    PolicyActivated,
+    PolicyPublished,
+    Registry,
+    RegistryEvent,
+    evolve_registry,
+)
+
+
+def published(version: str) -> PolicyPublished:
+    return PolicyPublished(name="p", version=version, definition="d", digest=version * 64)
+
+
+def cited(version: str, position: int) -> PolicyCited:
+    return PolicyCited(name="p", version=version, digest=version * 64, registry_position=position)
+
+
+def fold(*events: RegistryEvent) -> Registry:
+    registry = EMPTY_REGISTRY
+    for position, event in enumerate(events, 1):
+        registry = evolve_registry(registry, event, position)
+    return registry
+
+
+def test_no_policy_is_active_at_first() -> None:
+    assert EMPTY_REGISTRY.active_policy is None
+    assert fold(published("1")).active_policy is None
+
+
+def test_a_policy_is_cited_by_the_position_of_its_publication() -> None:
+    registry = fold(published("1"), PolicyActivated(name="p", version="1"))
+    assert registry.active_policy == cited("1", 1)
+
+
+def test_the_policy_activated_last_is_active() -> None:
+    history: list[RegistryEvent] = [
+        published("1"),
+        published("2"),
+        PolicyActivated(name="p", version="2"),
+    ]
+    assert fold(*history).active_policy == cited("2", 2)
+    assert fold(*history, PolicyActivated(name="p", version="1")).active_policy == cited("1", 1)
+
+
+def test_an_epoch_vouches_for_positions_up_to_the_start_of_the_next() -> None:
+    opened = EpochOpened(
+        epoch=1, first_position=41, reason="failover", system_identifier="7", timeline=2
+    )
+    registry = fold(published("1"), opened)
+    assert registry.cut_after(0) == 41
+    assert registry.cut_after(1) is None
+
+
+def test_folding_leaves_what_was_folded_before() -> None:
+    one = fold(published("1"))
+    evolve_registry(one, published("2"), 2)
+    assert list(one.policies) == [("p", "1")]
