@@ -1,0 +1,330 @@
+"""Events to canonical JSON and back, derived from the event dataclasses.
+
+A field that is None is left out. Amounts, rates and scores are decimal strings, dates ISO strings.
+Fields marked `Personal` are sealed. What the codec cannot read is a fault, never something to skip.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from operator import attrgetter
+from types import MappingProxyType, UnionType
+from typing import Annotated, Any, Final, Protocol, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from lending.domain.application.events import EVENTS, Event
+from lending.domain.fields import ERASED, Erased, Personal
+from lending.domain.registry import REGISTRY_EVENTS, RegistryEvent
+from lending.ledger.canonical import JsonObject, JsonValue, NotCanonical, canonical_json, parse_json
+from lending.ledger.sealing import SealBroken
+from lending.ledger.upcasters import UPCASTERS, Upcaster
+
+StoredEvent = Event | RegistryEvent
+"""Any event that the log can hold."""
+
+
+class MalformedEvent(Exception):
+    """Stored data is not the event it says it is: a fault that stops the reader."""
+
+
+class UnknownEvent(MalformedEvent):
+    """The event's type or version is not known to this release: upgrade before reading on."""
+
+
+class Seal(Protocol):
+    """What the codec needs of a `Keyring`."""
+
+    def seal(self, subject: str, place: str, value: bytes) -> str: ...
+    def unseal(self, subject: str, place: str, sealed: str) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Coder:
+    """How one type is written, with whose key where it is personal, and read."""
+
+    encode: Callable[[Any, Seal, str], JsonValue]
+    decode: Callable[[Any, Seal], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _EventCoder:
+    """How one event is written and read."""
+
+    kind: type[StoredEvent]
+    encode: Callable[[Any, Seal, str], JsonObject]
+    decode: Callable[[Any, Seal], Any]
+
+
+class Codec:
+    """Encodes and decodes every event type. Made once in a program, immutable afterwards."""
+
+    def __init__(
+        self,
+        types: tuple[type[StoredEvent], ...] = EVENTS + REGISTRY_EVENTS,
+        upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
+    ) -> None:
+        self._coders = {kind.stored_as: _event_coder(kind) for kind in types}
+        self._upcasters = upcasters
+
+    def encode(self, event: StoredEvent, keyring: Seal, subject: str) -> JsonObject:
+        """The stored data of `event`.
+
+        `subject` is the person whose key seals, unless a field names another. Raises SealBroken
+        where a person has no key.
+        """
+        return self._coders[event.stored_as].encode(event, keyring, subject)
+
+    def decode(
+        self, event_type: str, schema_version: int, data: JsonValue, keyring: Seal
+    ) -> StoredEvent:
+        """The event that `encode` wrote, brought up to the current version.
+
+        Raises MalformedEvent, UnknownEvent among them, and SealBroken.
+        """
+        coder = self._coders.get(event_type)
+        if coder is None:
+            raise UnknownEvent(f"this release knows no event {event_type}")
+        if schema_version != coder.kind.schema_version:
+            data = self._upcast(event_type, schema_version, coder.kind.schema_version, data)
+        event: StoredEvent = coder.decode(data, keyring)
+        return event
+
+    def _upcast(self, event_type: str, version: int, current: int, data: JsonValue) -> JsonValue:
+        while version != current:
+            upcast = self._upcasters.get((event_type, version))
+            if upcast is None:
+                raise UnknownEvent(f"this release cannot read {event_type} version {version}")
+            data = upcast(data)
+            version += 1
+        return data
+
+
+def persons(event: StoredEvent, applicant_id: str) -> list[str]:
+    """Whose keys `event` may need: the applicant's, and those of the co-applicants it names."""
+    joint = getattr(event, "co_applicants", None) or ()
+    return [applicant_id, *(person.applicant_id for person in joint)]
+
+
+class NoKeyring:
+    """The keyring of a stream that holds nothing personal: the registry's."""
+
+    def seal(self, subject: str, place: str, value: bytes) -> str:  # noqa: ARG002 as in Seal
+        """Never called: a registry event has no personal field."""
+        raise TypeError(f"{place} is personal, but the registry has no keys")
+
+    def unseal(self, subject: str, place: str, sealed: str) -> bytes | None:  # noqa: ARG002 as in Seal
+        """Never called: a registry event has no personal field."""
+        raise TypeError(f"{place} is personal, but the registry has no keys")
+
+
+# coders of types
+
+
+def _event_coder(kind: type[StoredEvent]) -> _EventCoder:
+    encode, decode = _object_functions(kind, kind.stored_as)
+    return _EventCoder(kind, encode, decode)
+
+
+def _object_functions(
+    kind: type[Any], place: str
+) -> tuple[Callable[[Any, Seal, str], JsonObject], Callable[[Any, Seal], Any]]:
+    """How a dataclass is written and read: by field, what is None left out."""
+    hints = get_type_hints(kind, include_extras=True)
+    coders = {f.name: _field_coder(hints[f.name], f"{place}.{f.name}") for f in fields(kind)}
+    encoders = [(name, coder.encode) for name, coder in coders.items()]
+    decoders = {name: coder.decode for name, coder in coders.items()}
+    read = _all_of(tuple(coders))
+
+    def encode(value: Any, keyring: Seal, subject: str) -> JsonObject:
+        out: JsonObject = {}
+        for (name, write), item in zip(encoders, read(value), strict=True):
+            if item is not None:
+                out[name] = write(item, keyring, subject)
+        return out
+
+    def decode(data: Any, keyring: Seal) -> Any:
+        try:
+            given = {name: decoders[name](item, keyring) for name, item in data.items()}
+            return kind(**given)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedEvent(f"{place}: {_complaint(kind, data, error)}") from error
+
+    return encode, decode
+
+
+def _all_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) == 1:
+        return lambda value: (getattr(value, names[0]),)
+    return attrgetter(*names)
+
+
+def _complaint(kind: type[Any], data: Any, error: Exception) -> str:
+    if not isinstance(data, dict):
+        return "not an object"
+    known = {f.name for f in fields(kind)}
+    required = {
+        f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING
+    }
+    missing, unknown = sorted(required - data.keys()), sorted(data.keys() - known)
+    return f"missing {missing}, unknown {unknown}" if missing or unknown else str(error)
+
+
+def _field_coder(hint: Any, place: str) -> _Coder:
+    """The coder of a field's type without `None` and `Erased`, sealed where it is personal."""
+    personal = False
+    if get_origin(hint) is Annotated:
+        hint, *marks = get_args(hint)
+        personal = any(isinstance(mark, Personal) for mark in marks)
+    if get_origin(hint) in (Union, UnionType):
+        (hint,) = (arm for arm in get_args(hint) if arm not in (type(None), Erased))
+    coder = _type_coder(hint, place)
+    return _sealed_coder(coder, place) if personal else coder
+
+
+def _sealed_coder(inner: _Coder, place: str) -> _Coder:
+    write, read = inner.encode, inner.decode
+
+    def encode(value: Any, keyring: Seal, subject: str) -> JsonValue:
+        plain = canonical_json(write(value, keyring, subject))
+        return {"sealed": keyring.seal(subject, place, plain), "subject": subject}
+
+    def decode(data: Any, keyring: Seal) -> Any:
+        if len(data) != 2:
+            raise TypeError(f"{place} is not a sealed value")
+        plain = keyring.unseal(data["subject"], place, data["sealed"])
+        return ERASED if plain is None else read(parse_json(plain), keyring)
+
+    return _Coder(encode, decode)
+
+
+def _type_coder(kind: Any, place: str) -> _Coder:
+    origin = get_origin(kind)
+    if origin is tuple:
+        return _tuple_coder(_field_coder(get_args(kind)[0], place))
+    if origin is Mapping:
+        return _Coder(_write_texts, _read_texts)
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _object_coder(kind, place)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum_coder(kind)
+    if kind in _SCALARS:
+        return _SCALARS[kind]
+    raise TypeError(f"{place}: no way to store a {kind}")
+
+
+def _enum_coder(kind: type[Enum]) -> _Coder:
+    members = {member.value: member for member in kind}
+    return _Coder(lambda member, _k, _s: member.value, lambda value, _k: members[value])
+
+
+def _tuple_coder(item: _Coder) -> _Coder:
+    write, read = item.encode, item.decode
+
+    def encode(values: Any, keyring: Seal, subject: str) -> JsonValue:
+        return [write(value, keyring, subject) for value in values]
+
+    def decode(values: Any, keyring: Seal) -> tuple[Any, ...]:
+        if type(values) is not list:
+            raise TypeError("not an array")
+        return tuple([read(value, keyring) for value in values])
+
+    return _Coder(encode, decode)
+
+
+def _object_coder(kind: type[Any], place: str) -> _Coder:
+    """A nested dataclass. Where its personal fields name a subject field, that person's key seals."""
+    write, read = _object_functions(kind, place)
+    personal = _subject_fields(kind)
+    if not personal:
+        return _Coder(write, read)
+    (subject_field,) = set(personal.values())
+    subject_of = attrgetter(subject_field)
+
+    def encode(value: Any, keyring: Seal, _subject: str) -> JsonValue:
+        return write(value, keyring, subject_of(value))
+
+    def decode(data: Any, keyring: Seal) -> Any:
+        value = read(data, keyring)
+        for name in personal:
+            if name in data and data[name]["subject"] != subject_of(value):
+                raise SealBroken(f"{place}.{name} is about somebody else")
+        return value
+
+    return _Coder(encode, decode)
+
+
+def _subject_fields(kind: type[Any]) -> dict[str, str]:
+    """The personal fields of `kind` that name whom they are about, and the field that does."""
+    return {
+        name: mark.subject_field
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        for mark in getattr(hint, "__metadata__", ())
+        if isinstance(mark, Personal) and mark.subject_field is not None
+    }
+
+
+def _as_it_is(value: Any, _keyring: Seal, _subject: str) -> Any:
+    return value
+
+
+def _read_str(value: Any, _keyring: Seal) -> str:
+    if type(value) is not str:
+        raise TypeError(f"not a string: {value!r}")
+    return value
+
+
+def _read_int(value: Any, _keyring: Seal) -> int:
+    if type(value) is not int:
+        raise TypeError(f"not an integer: {value!r}")
+    return value
+
+
+_IS_DECIMAL: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?").fullmatch
+
+
+def _write_decimal(value: Decimal, _keyring: Seal, _subject: str) -> str:
+    if not value.is_finite():
+        raise NotCanonical(f"{value} is not a number")
+    return format(value, "f")
+
+
+def _read_decimal(value: Any, _keyring: Seal) -> Decimal:
+    if _IS_DECIMAL(value) is None:
+        raise ValueError(f"not a decimal number: {value!r}")
+    return Decimal(value)
+
+
+def _read_date(value: Any, _keyring: Seal) -> date:
+    day = date.fromisoformat(value)
+    if day.isoformat() != value:
+        raise ValueError(f"not a canonical date: {value!r}")
+    return day
+
+
+def _read_uuid(value: Any, _keyring: Seal) -> UUID:
+    identifier = UUID(value)
+    if str(identifier) != value:
+        raise ValueError(f"not a canonical UUID: {value!r}")
+    return identifier
+
+
+def _write_texts(values: Mapping[str, str], _keyring: Seal, _subject: str) -> JsonValue:
+    return dict(values)
+
+
+def _read_texts(values: Any, keyring: Seal) -> Mapping[str, str]:
+    return {_read_str(name, keyring): _read_str(text, keyring) for name, text in values.items()}
+
+
+_SCALARS: Final[Mapping[Any, _Coder]] = MappingProxyType(
+    {
+        str: _Coder(_as_it_is, _read_str),
+        int: _Coder(_as_it_is, _read_int),
+        Decimal: _Coder(_write_decimal, _read_decimal),
+        date: _Coder(lambda value, _k, _s: value.isoformat(), _read_date),
+        UUID: _Coder(lambda value, _k, _s: str(value), _read_uuid),
+    }
+)

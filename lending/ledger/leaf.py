@@ -1,0 +1,93 @@
+"""The leaf of an event: what is hashed, and how (RFC 9162, section 2.1.1: SHA-256(0x00 || entry)).
+
+The entry is the envelope: canonical JSON of every column but `data` and `leaf_hash`, with the
+ledger's id, the format's number and the SHA-256 of the canonical bytes of `data`. So the log can be
+published without its content.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from lending.ledger.canonical import JsonObject, canonical_json, instant_text
+
+LEAF_FORMAT: Final = 1
+_LEAF_PREFIX: Final = b"\x00"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Who caused an event and by what: opaque ids, never names.
+
+    The list is closed; `leaf_format` numbers it.
+    """
+
+    actor: str
+    actor_kind: str
+    command_id: UUID
+    correlation_id: str
+    on_behalf_of: str | None = None
+    agent_build: str | None = None
+    command_key_hash: bytes | None = None
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Everything about a stored event but its data."""
+
+    shard: int
+    position: int
+    application_id: UUID
+    version: int
+    event_type: str
+    schema_version: int
+    epoch: int
+    recorded_at: datetime
+    effective_at: datetime
+    effective_on: date
+    provenance: Provenance
+
+
+def columns(envelope: Envelope) -> JsonObject:
+    """The columns of `loan_events` but `data` and `leaf_hash`, as they are hashed and sent to
+    PostgreSQL.
+    """
+    by = envelope.provenance
+    return {
+        "actor": by.actor,
+        "actor_kind": by.actor_kind,
+        "agent_build": by.agent_build,
+        "application_id": str(envelope.application_id),
+        "causation_id": by.causation_id,
+        "command_id": str(by.command_id),
+        "command_key_hash": None if by.command_key_hash is None else by.command_key_hash.hex(),
+        "correlation_id": by.correlation_id,
+        "effective_at": instant_text(envelope.effective_at),
+        "effective_on": envelope.effective_on.isoformat(),
+        "epoch": envelope.epoch,
+        "event_type": envelope.event_type,
+        "on_behalf_of": by.on_behalf_of,
+        "position": envelope.position,
+        "recorded_at": instant_text(envelope.recorded_at),
+        "schema_version": envelope.schema_version,
+        "shard": envelope.shard,
+        "traceparent": by.traceparent,
+        "version": envelope.version,
+    }
+
+
+def leaf_hash(ledger_id: UUID, envelope_columns: JsonObject, data: bytes) -> bytes:
+    """The leaf hash (32 bytes) of an event: its `columns`, and the canonical bytes of its data."""
+    entry = canonical_json(
+        {
+            **envelope_columns,
+            "data_sha256": sha256(data).hexdigest(),
+            "leaf_format": LEAF_FORMAT,
+            "ledger_id": ledger_id,
+        }
+    )
+    return sha256(_LEAF_PREFIX + entry).digest()

@@ -1,0 +1,172 @@
+"""What goes into the append lane and what comes out of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from lending.ledger.leaf import Provenance
+from lending.ledger.sealing import WrappedKey
+
+
+class Verdict(StrEnum):
+    """How a command was answered."""
+
+    ACCEPTED = "accepted"
+    ALREADY_SO = "already_so"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEvent:
+    """An event as the codec wrote it: its stored name and version, and the canonical bytes of its
+    data.
+    """
+
+    event_type: str
+    schema_version: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAppend:
+    """Events for one stream, and the version the stream had when they were decided."""
+
+    application_id: UUID
+    expected_version: int
+    events: Sequence[EncodedEvent] = ()
+    new_keys: Sequence[WrappedKey] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A command with its answer, to be committed whole or not at all.
+
+    `streams` are all of the lane's shard; the first is the one the answer is about. `effective_at`
+    and `effective_on` are as the caller gave them, else None: then the instant of recording counts.
+    `target` is the scope of `key`: the application, or `NO_TARGET` for an apply. `last_position` is
+    the head of the first stream as it was decided on.
+    """
+
+    principal: str
+    target: UUID
+    key: str | None
+    fingerprint: bytes
+    command: str
+    verdict: Verdict
+    streams: Sequence[StreamAppend]
+    provenance: Provenance
+    refusal: str | None = None
+    detail: str | None = None
+    last_position: int | None = None
+    effective_at: datetime | None = None
+    effective_on: date | None = None
+
+    @property
+    def command_id(self) -> UUID:
+        """The command's id."""
+        return self.provenance.command_id
+
+    @property
+    def scoped_key(self) -> tuple[str, UUID, str] | None:
+        """The idempotency key with its scope, if there is one."""
+        return None if self.key is None else (self.principal, self.target, self.key)
+
+    @property
+    def leaves_a_row(self) -> bool:
+        """Whether the answer itself is stored: it has a key, or it is a refusal."""
+        return self.key is not None or self.verdict is Verdict.REFUSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """The command and its answer are on record. `version` and `last_position` are the first
+    stream's afterwards.
+    """
+
+    version: int
+    first_position: int | None
+    last_position: int | None
+    recorded_at: datetime
+    effective_at: datetime
+    effective_on: date
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A stream has moved since the command was decided: decide again."""
+
+    application_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnswer:
+    """A row of `command_keys`: how a command was answered."""
+
+    command_id: UUID
+    principal: str
+    target: UUID
+    key: str | None
+    fingerprint: bytes
+    command: str
+    application_id: UUID
+    outcome: Verdict
+    refusal: str | None
+    detail: str | None
+    version: int
+    first_position: int | None
+    last_position: int | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsed:
+    """The key was used before; the answer then given is on record. Whether it was the same request
+    is for the caller.
+    """
+
+    answer: StoredAnswer
+
+
+Outcome = Committed | Conflict | KeyUsed
+
+
+class LaneFault(Exception):
+    """The lane could not take the command. The docstring of each kind says what is known and what
+    to do.
+    """
+
+
+class QueueFull(LaneFault):
+    """Too many commands wait. Nothing was recorded; try again after a moment."""
+
+
+class LaneUnavailable(LaneFault):
+    """The database does not answer. Nothing was recorded; try again after a moment."""
+
+
+class OutcomeUnknown(LaneFault):
+    """The reply to a commit was lost and could not be found out. Repeat the command with the same
+    key.
+    """
+
+
+class HistoryRewound(LaneFault):
+    """The database is not the one the log was on: its tail may be lost. An operator opens a new
+    epoch.
+    """
+
+
+class ClockFault(LaneFault):
+    """The clocks of service and database differ too much for times to be trusted. Nothing was
+    recorded.
+    """
+
+
+class Unstorable(LaneFault):
+    """PostgreSQL refused this one command's rows. Nothing of it was recorded; repeating it will not
+    help.
+    """

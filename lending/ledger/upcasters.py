@@ -1,0 +1,16 @@
+"""Older shapes of stored events, brought up to date: pure functions from version n to n+1 of an
+event's data.
+
+A release reads a new version before a later one writes it.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from lending.ledger.canonical import JsonValue
+
+Upcaster = Callable[[JsonValue], JsonValue]
+
+UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = MappingProxyType({})
+"""By stored name and the version that is read. Empty: every event is still at version 1."""

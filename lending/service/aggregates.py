@@ -1,0 +1,178 @@
+"""Applications as they stand, rebuilt from their streams, and kept in memory for the next command.
+
+The cache saves reading, never checking: whatever is decided on it is checked against the log before
+it is appended.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, cast
+from uuid import UUID
+
+from lending.domain.application.events import Event
+from lending.domain.application.evolve import evolve
+from lending.domain.application.state import INITIAL, Application
+from lending.domain.identifiers import shard_of
+from lending.ledger.codec import Codec
+from lending.ledger.read import StoredEvent, read_stream
+from lending.ledger.sealing import Keyring, MasterKey, Randomness, WrappedKey
+from lending.runtime import limits
+from lending.runtime.postgres import Pool
+
+LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """An application at a version: its state, where its last event stands, and the keys of its
+    persons.
+    """
+
+    state: Application
+    version: int
+    position: int
+    recorded_at: datetime
+    keyring: Keyring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """An aggregate as a read found it, and which command had used the key asked about by then."""
+
+    aggregate: Aggregate
+    key_used_by: UUID | None
+
+
+class StreamLocks:
+    """One lock a stream: commands on the same application queue inside the process instead of
+    conflicting.
+    """
+
+    def __init__(self) -> None:
+        self._locks: dict[UUID, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def hold(self, stream: UUID) -> AsyncIterator[None]:
+        """Hold the stream's lock; it is forgotten when nobody wants it any more."""
+        lock, wanted = self._locks.get(stream, (asyncio.Lock(), 0))
+        self._locks[stream] = lock, wanted + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, wanted = self._locks[stream]
+            if wanted == 1:
+                del self._locks[stream]
+            else:
+                self._locks[stream] = lock, wanted - 1
+
+
+class Aggregates:
+    """Loads applications, and keeps those used last."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        codec: Codec,
+        master: MasterKey,
+        randomness: Randomness,
+        keep: int = limits.AGGREGATES_MAX,
+    ) -> None:
+        self._pool = pool
+        self._codec = codec
+        self._master = master
+        self._randomness = randomness
+        self._keep = keep
+        self._kept: OrderedDict[UUID, Aggregate] = OrderedDict()
+
+    def fresh(self, application_id: UUID) -> Aggregate:
+        """An application that nobody has applied for yet."""
+        keyring = Keyring(application_id, self._randomness)
+        return Aggregate(
+            state=INITIAL, version=0, position=0, recorded_at=LONG_AGO, keyring=keyring
+        )
+
+    def kept(self, application_id: UUID) -> Aggregate | None:
+        """The application as this process saw it last, if it remembers."""
+        aggregate = self._kept.get(application_id)
+        if aggregate is not None:
+            self._kept.move_to_end(application_id)
+        return aggregate
+
+    def keep(self, application_id: UUID, aggregate: Aggregate) -> None:
+        """Remember the application; the least recently used is forgotten."""
+        self._kept[application_id] = aggregate
+        self._kept.move_to_end(application_id)
+        if len(self._kept) > self._keep:
+            self._kept.popitem(last=False)
+
+    def forget(self, application_id: UUID) -> None:
+        """Read the application from the log next time."""
+        self._kept.pop(application_id, None)
+
+    def forget_all(self) -> None:
+        """Read every application from the log next time: its history may be another."""
+        self._kept.clear()
+
+    async def load(
+        self,
+        application_id: UUID,
+        *,
+        principal: str | None = None,
+        target: UUID | None = None,
+        key: str | None = None,
+    ) -> Loaded:
+        """The application as the log has it now, in one snapshot with the use of `key`; remembers
+        it if it exists.
+        """
+        aggregate = self.kept(application_id) or self.fresh(application_id)
+        async with self._pool.connection() as connection:
+            while True:
+                stretch = await read_stream(
+                    connection,
+                    shard_of(application_id),
+                    application_id,
+                    after_version=aggregate.version,
+                    principal=principal,
+                    target=target,
+                    key=key,
+                )
+                if stretch.events or not aggregate.version:
+                    keyring = self.unwrap(application_id, stretch.subject_keys)
+                    aggregate = self.fold(replace(aggregate, keyring=keyring), stretch.events)
+                if stretch.complete:
+                    break
+        if aggregate.version:
+            self.keep(application_id, aggregate)
+        return Loaded(aggregate=aggregate, key_used_by=stretch.key_used_by)
+
+    def decode(self, stored: StoredEvent, keyring: Keyring) -> Event:
+        """The event of a stored row of an application. Raises MalformedEvent, SealBroken."""
+        return cast(
+            Event,
+            self._codec.decode(stored.event_type, stored.schema_version, stored.data, keyring),
+        )
+
+    def unwrap(self, application_id: UUID, rows: list[WrappedKey]) -> Keyring:
+        """The keyring of an application's stored keys. Raises SealBroken."""
+        return Keyring.unwrap(application_id, rows, self._master, self._randomness)
+
+    def fold(self, aggregate: Aggregate, events: Sequence[StoredEvent]) -> Aggregate:
+        """The aggregate after these stored events."""
+        if not events:
+            return aggregate
+        state = aggregate.state
+        for stored in events:
+            state = evolve(state, self.decode(stored, aggregate.keyring), stored.effective_at)
+        last = events[-1]
+        return replace(
+            aggregate,
+            state=state,
+            version=last.version,
+            position=last.position,
+            recorded_at=last.recorded_at,
+        )

@@ -1,0 +1,147 @@
+"""Creating a ledger in a migrated database: its identity, its lane, its secrets. Done once, whoever
+comes first.
+"""
+
+import secrets
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from collections.abc import Callable
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from lending.ledger.fingerprint import SECRET_BYTES, SECRET_NAME
+from lending.ledger.sealing import KEY_BYTES, MasterKey, Randomness, SealBroken
+from lending.runtime.errors import OperatorError
+from lending.runtime.postgres import OWNER_ROLE, Connection, connect_or_explain
+from lending.runtime.settings import Settings
+from lending.runtime.sql import load_queries
+
+_SQL: Final = load_queries(files("lending.service") / "creation.sql")
+SHARDS: Final = 1
+"""How many shards this version runs."""
+
+
+class NoMasterKey(OperatorError):
+    """The ledger exists, but its master key is not given and not in the file where it should be."""
+
+
+class WrongMasterKey(OperatorError):
+    """The master key given is not the one the ledger was created with."""
+
+
+class TimezoneFixed(OperatorError):
+    """The time zone is fixed when a ledger is created; the setting names another."""
+
+
+async def create_ledger(
+    database_url: str,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    new_id: Callable[[int], UUID],
+    randomness: Randomness = secrets.token_bytes,
+) -> None:
+    """Create the ledger if the database holds none, and check the master key and the time zone if
+    it does.
+
+    Raises OperatorError of the kind that fits.
+    """
+    connection = await connect_or_explain(database_url, "lending create")
+    async with connection, connection.transaction():
+        await connection.execute(_SQL["one_at_a_time"])
+        await connection.execute(f"set local role {OWNER_ROLE}")
+        identity = await (await connection.execute(_SQL["identity"])).fetchone()
+        master = MasterKey(
+            load_master_key(settings, create=identity is None, randomness=randomness), randomness
+        )
+        if identity is None:
+            await _create(
+                connection,
+                master,
+                randomness,
+                timezone=settings.timezone,
+                now=clock(),
+                ledger_id=new_id(0),
+            )
+            return
+        if "timezone" in settings.model_fields_set and settings.timezone != identity[1]:
+            raise TimezoneFixed(
+                f"this ledger counts its days in {identity[1]}, which is fixed; unset LENDING_TIMEZONE"
+                f" (it says {settings.timezone}), or use another database"
+            )
+        wrapped = await (await connection.execute(_SQL["secret"], {"name": SECRET_NAME})).fetchone()
+        open_secret(master, None if wrapped is None else wrapped[0])
+
+
+async def _create(
+    connection: Connection,
+    master: MasterKey,
+    randomness: Randomness,
+    *,
+    timezone: str,
+    now: datetime,
+    ledger_id: UUID,
+) -> None:
+    secret = master.wrap(randomness(SECRET_BYTES), SECRET_NAME.encode())
+    await connection.execute(
+        _SQL["insert_secret"], {"name": SECRET_NAME, "wrapped": secret, "now": now}
+    )
+    for shard in range(SHARDS):
+        await connection.execute(_SQL["insert_lane"], {"shard": shard})
+    await connection.execute(
+        _SQL["insert_identity"],
+        {"ledger_id": ledger_id, "timezone": timezone, "shards": SHARDS, "now": now},
+    )
+
+
+def open_secret(master: MasterKey, wrapped: bytes | None) -> bytes:
+    """The secret that keys the ledger's hashes. Raises WrongMasterKey."""
+    try:
+        return master.unwrap(bytes(wrapped or b""), SECRET_NAME.encode())
+    except (SealBroken, ValueError):
+        raise WrongMasterKey(
+            "the master key is not the one this ledger was created with; personal data would not open. Give the"
+            " right one in LENDING_MASTER_KEY or LENDING_MASTER_KEY_FILE"
+        ) from None
+
+
+def load_master_key(
+    settings: Settings, *, create: bool, randomness: Randomness = secrets.token_bytes
+) -> bytes:
+    """The master key of the settings; with `create`, made and written to its file where there is
+    none.
+
+    Raises NoMasterKey, and WrongMasterKey for one that is not 32 bytes in base64.
+    """
+    if settings.master_key is not None:
+        return _decoded(settings.master_key.get_secret_value(), "LENDING_MASTER_KEY")
+    path = settings.master_key_path
+    if path.exists():
+        return _decoded(path.read_text(encoding="ascii"), str(path))
+    if not create:
+        raise NoMasterKey(
+            f"this ledger exists, but its master key is not at {path}; without it personal data cannot be read."
+            " Put it there, or give it in LENDING_MASTER_KEY"
+        )
+    key = randomness(KEY_BYTES)
+    _write_private(path, b64encode(key).decode() + "\n")
+    return key
+
+
+def _decoded(text: str, where: str) -> bytes:
+    try:
+        key = b64decode(text.strip(), validate=True)
+    except NotBase64:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise WrongMasterKey(f"{where} must hold {KEY_BYTES} bytes in base64")
+    return key
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="ascii")

@@ -1,0 +1,412 @@
+"""Handle a command: idempotency, rebuild the aggregate, decide, append.
+
+The order is the contract's: existence, idempotent replay, If-Match, then the rules. Accepted or
+refused, the answer to a command goes through the lane, which looks for the key first and at the
+version next; so nothing is decided on a state that has passed, and nothing is done twice.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from lending.domain.application.commands import Apply, Command, Decide, Disburse, command_name
+from lending.domain.application.decide import Circumstances, FactsMissing, Verdict, decide
+from lending.domain.application.events import Event
+from lending.domain.application.evolve import evolve
+from lending.domain.application.refusals import Refusal, Refused, allowed_commands
+from lending.domain.application.state import Application
+from lending.domain.identifiers import NO_TARGET, is_application_id, registry_id, shard_of
+from lending.ledger.answers import answers_by_command
+from lending.ledger.canonical import canonical_json
+from lending.ledger.codec import Codec, persons
+from lending.ledger.fingerprint import Fingerprints
+from lending.ledger.leaf import Envelope, Provenance
+from lending.ledger.sealing import Keyring, MasterKey, WrappedKey
+from lending.ledger.submission import (
+    Committed,
+    Conflict,
+    EncodedEvent,
+    KeyUsed,
+    Outcome,
+    StoredAnswer,
+    StreamAppend,
+    Submission,
+)
+from lending.ledger.submission import Verdict as Answered
+from lending.policy import catalogue
+from lending.runtime import limits
+from lending.runtime.postgres import Pool
+from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
+from lending.service.history import History, Moment
+from lending.service.registry import Lane, RegistryReader
+from lending.service.requests import (
+    CommandAnswer,
+    CommandRequest,
+    Contended,
+    EventTooLarge,
+    KeyRequired,
+    KeyReused,
+    UnknownApplication,
+    VersionMismatch,
+)
+
+MOVES_MONEY: Final = (Disburse,)
+"""Commands that need an idempotency key."""
+
+_REFUSALS: Final[Mapping[str, Refusal]] = {refusal.code: refusal for refusal in Refusal}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """What the handler needs of a shard."""
+
+    lane: Lane
+    registry: RegistryReader
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A command decided on an aggregate, encoded and ready to submit."""
+
+    events: Sequence[Event]
+    refused: Refused | None
+    submission: Submission
+    keyring: Keyring
+
+
+class CommandHandler:
+    """Handles commands for one process."""
+
+    def __init__(
+        self,
+        *,
+        shards: Mapping[int, Shard],
+        pool: Pool,
+        aggregates: Aggregates,
+        history: History,
+        codec: Codec,
+        master: MasterKey,
+        fingerprints: Fingerprints,
+        zone: ZoneInfo,
+        clock: Callable[[], datetime],
+        new_id: Callable[[int], UUID],
+    ) -> None:
+        """`new_id` makes a UUIDv7 that names the given shard."""
+        self._shards = shards
+        self._pool = pool
+        self._aggregates = aggregates
+        self._history = history
+        self._codec = codec
+        self._master = master
+        self._fingerprints = fingerprints
+        self._zone = zone
+        self._clock = clock
+        self._new_id = new_id
+        self._locks = StreamLocks()
+
+    async def handle(self, request: CommandRequest) -> CommandAnswer:
+        """The answer to a command; a refusal is an answer too. Raises RequestFault and LaneFault."""
+        if isinstance(request.command, MOVES_MONEY) and request.key is None and not request.dry_run:
+            raise KeyRequired(
+                f"{command_name(type(request.command))} moves money: send an Idempotency-Key"
+            )
+        if request.application_id is None:
+            return await self._handle_apply(request)
+        known = (
+            is_application_id(request.application_id)
+            and shard_of(request.application_id) in self._shards
+        )
+        if not known:
+            raise UnknownApplication(request.application_id)
+        async with self._locks.hold(request.application_id):
+            return await self._handle_on(request, request.application_id)
+
+    async def _handle_apply(self, request: CommandRequest) -> CommandAnswer:
+        shard = 0  # this version runs one shard; with more, a key picks the same shard each time
+        application_id = self._new_id(shard)
+        command_id = self._new_id(shard)
+        for _ in range(limits.DECISION_RETRIES_MAX):
+            aggregate = self._aggregates.fresh(application_id)
+            answer = await self._attempt(request, application_id, command_id, aggregate)
+            if answer is not None:
+                return answer
+        raise Contended(0)
+
+    async def _handle_on(self, request: CommandRequest, application_id: UUID) -> CommandAnswer:
+        command_id = self._new_id(shard_of(application_id))
+        aggregate = None if request.dry_run else self._aggregates.kept(application_id)
+        if request.dry_run:
+            await self._shards[shard_of(application_id)].registry.refresh()
+        if (
+            aggregate is not None
+            and request.if_match is not None
+            and aggregate.version not in request.if_match
+        ):
+            aggregate = None
+        for _ in range(limits.DECISION_RETRIES_MAX):
+            if aggregate is None:
+                loaded = await self._aggregates.load(
+                    application_id,
+                    principal=request.principal.name,
+                    target=application_id,
+                    key=request.key,
+                )
+                aggregate = loaded.aggregate
+                if not aggregate.version:
+                    raise UnknownApplication(application_id)
+                if loaded.key_used_by is not None and not request.dry_run:
+                    return await self._repeat(
+                        request, await self._stored(application_id, loaded.key_used_by)
+                    )
+            if request.if_match is not None and aggregate.version not in request.if_match:
+                raise VersionMismatch(aggregate.version)
+            answer = await self._attempt(request, application_id, command_id, aggregate)
+            if answer is not None:
+                return answer
+            aggregate = None
+        current = self._aggregates.kept(application_id)
+        raise Contended(0 if current is None else current.version)
+
+    async def _attempt(
+        self, request: CommandRequest, application_id: UUID, command_id: UUID, aggregate: Aggregate
+    ) -> CommandAnswer | None:
+        """Decide once and submit; None where a stream has moved meanwhile."""
+        decided = await self._decide(request, application_id, command_id, aggregate)
+        if request.dry_run:
+            return self._rehearsed(decided, aggregate)
+        shard = self._shards[shard_of(application_id)]
+        outcome: Outcome = await shard.lane.submit(decided.submission)
+        match outcome:
+            case Committed():
+                return self._answer(application_id, decided, outcome, aggregate)
+            case KeyUsed(answer=stored):
+                return await self._repeat(request, stored)
+            case Conflict(application_id=moved):
+                self._aggregates.forget(application_id)
+                if moved == registry_id(shard_of(application_id)) or outcome.version < 0:
+                    await shard.registry.refresh()
+                return None
+
+    # deciding
+
+    async def _decide(
+        self, request: CommandRequest, application_id: UUID, command_id: UUID, aggregate: Aggregate
+    ) -> _Decided:
+        effective_at = request.effective_at or max(self._clock(), aggregate.recorded_at)
+        registry = self._shards[shard_of(application_id)].registry
+        asks_policy = isinstance(request.command, Decide) and request.command.outcome is None
+        given = Circumstances(
+            effective_at=effective_at,
+            effective_on=effective_at.astimezone(self._zone).date(),
+            backdated=request.effective_at is not None,
+            verdict=self._verdict(registry, aggregate.state) if asks_policy else None,
+            continued=await self._continued(request.command),
+        )
+        answer = decide(request.command, aggregate.state, given)
+        events: Sequence[Event] = () if isinstance(answer, Refused) else answer
+        refused = answer if isinstance(answer, Refused) else None
+        keyring, new_keys = self._keys_for(events, aggregate)
+        subject = _applicant(request.command, aggregate.state)
+        stream = StreamAppend(
+            application_id=application_id,
+            expected_version=aggregate.version,
+            events=[self._encode(event, keyring, subject) for event in events],
+            new_keys=new_keys,
+        )
+        submission = self._submission(
+            request,
+            application_id,
+            command_id,
+            aggregate,
+            refused=refused,
+            streams=(stream, registry.guard()) if asks_policy else (stream,),
+        )
+        return _Decided(events, refused, submission, keyring)
+
+    def _verdict(
+        self, registry: RegistryReader, state: Application
+    ) -> Verdict | FactsMissing | None:
+        active = registry.known.registry.active_policy
+        return None if active is None else catalogue.evaluate(state, active)
+
+    async def _continued(self, command: Command) -> Application | None:
+        if not isinstance(command, Apply) or command.continues is None:
+            return None
+        if (
+            not is_application_id(command.continues)
+            or shard_of(command.continues) not in self._shards
+        ):
+            return None
+        aggregate = (await self._aggregates.load(command.continues)).aggregate
+        return aggregate.state if aggregate.version else None
+
+    def _keys_for(
+        self, events: Sequence[Event], aggregate: Aggregate
+    ) -> tuple[Keyring, list[WrappedKey]]:
+        wanted = [
+            person
+            for event in events
+            for person in persons(event, getattr(event, "applicant_id", ""))
+        ]
+        return aggregate.keyring.grow(
+            [person for person in dict.fromkeys(wanted) if person], self._master
+        )
+
+    def _encode(self, event: Event, keyring: Keyring, subject: str) -> EncodedEvent:
+        data = canonical_json(self._codec.encode(event, keyring, subject))
+        if len(data) > limits.EVENT_DATA_MAX_BYTES:
+            raise EventTooLarge(
+                f"the event has {len(data)} bytes, at most {limits.EVENT_DATA_MAX_BYTES} are stored"
+            )
+        return EncodedEvent(event.stored_as, event.schema_version, data)
+
+    def _submission(
+        self,
+        request: CommandRequest,
+        application_id: UUID,
+        command_id: UUID,
+        aggregate: Aggregate,
+        *,
+        refused: Refused | None,
+        streams: Sequence[StreamAppend],
+    ) -> Submission:
+        target = NO_TARGET if request.application_id is None else application_id
+        sent = {name: getattr(request.command, name) for name in request.sent}
+        key_hash = None
+        if request.key is not None:
+            key_hash = self._fingerprints.key(request.principal.name, target, request.key)
+        at = request.effective_at
+        return Submission(
+            principal=request.principal.name,
+            target=target,
+            key=request.key,
+            fingerprint=self._fingerprints.request(request.method, request.path, sent, at),
+            command=command_name(type(request.command)),
+            verdict=Answered.REFUSED
+            if refused
+            else Answered.ACCEPTED
+            if streams[0].events
+            else Answered.ALREADY_SO,
+            refusal=None if refused is None else refused.refusal.code,
+            detail=None if refused is None else refused.detail or None,
+            last_position=aggregate.position or None,
+            streams=streams,
+            effective_at=at,
+            effective_on=None if at is None else at.astimezone(self._zone).date(),
+            provenance=Provenance(
+                actor=request.principal.name,
+                actor_kind=request.principal.kind,
+                on_behalf_of=request.on_behalf_of,
+                agent_build=request.agent_build,
+                command_id=command_id,
+                command_key_hash=key_hash,
+                correlation_id=request.correlation_id,
+                causation_id=request.causation_id,
+                traceparent=request.traceparent,
+            ),
+        )
+
+    # answering
+
+    def _answer(
+        self, application_id: UUID, decided: _Decided, committed: Committed, aggregate: Aggregate
+    ) -> CommandAnswer:
+        state = aggregate.state
+        for event in decided.events:
+            state = evolve(state, event, committed.effective_at)
+        if decided.events:
+            after = Aggregate(
+                state=state,
+                version=committed.version,
+                position=cast(int, committed.last_position),
+                recorded_at=committed.recorded_at,
+                keyring=decided.keyring,
+            )
+            self._aggregates.keep(application_id, after)
+        return CommandAnswer(
+            application_id=application_id,
+            state=state,
+            version=committed.version,
+            position=committed.last_position,
+            allowed_commands=allowed_commands(
+                state, committed.recorded_at.astimezone(self._zone).date()
+            ),
+            events=list(
+                zip(_envelopes(decided, committed, aggregate.version), decided.events, strict=True)
+            ),
+            refused=decided.refused,
+        )
+
+    def _rehearsed(self, decided: _Decided, aggregate: Aggregate) -> CommandAnswer:
+        """The answer of a dry run: what would happen, with nothing recorded."""
+        state = aggregate.state
+        for event in decided.events:
+            state = evolve(state, event, decided.submission.effective_at or self._clock())
+        return CommandAnswer(
+            application_id=None,
+            state=state,
+            version=aggregate.version + len(decided.events),
+            position=None,
+            allowed_commands=allowed_commands(state, self._clock().astimezone(self._zone).date()),
+            events=[(None, event) for event in decided.events],
+            refused=decided.refused,
+        )
+
+    async def _stored(self, application_id: UUID, command_id: UUID) -> StoredAnswer:
+        async with self._pool.connection() as connection:
+            return (await answers_by_command(connection, shard_of(application_id), [command_id]))[
+                command_id
+            ]
+
+    async def _repeat(self, request: CommandRequest, stored: StoredAnswer) -> CommandAnswer:
+        """The stored answer once more, rendered from the log as it stood then. Raises KeyReused."""
+        sent = {name: getattr(request.command, name) for name in request.sent}
+        asked = self._fingerprints.request(request.method, request.path, sent, request.effective_at)
+        if asked != stored.fingerprint:
+            raise KeyReused("this Idempotency-Key was used for another request")
+        past = await self._history.at(
+            stored.application_id, Moment(version=stored.version), stored.command_id
+        )
+        refused = None
+        if stored.refusal is not None:
+            refused = Refused(_REFUSALS[stored.refusal], stored.detail or "")
+        return CommandAnswer(
+            application_id=stored.application_id,
+            state=past.aggregate.state,
+            version=stored.version,
+            position=stored.last_position,
+            allowed_commands=allowed_commands(
+                past.aggregate.state, stored.recorded_at.astimezone(self._zone).date()
+            ),
+            events=past.events,
+            refused=refused,
+            replayed=True,
+        )
+
+
+def _applicant(command: Command, state: Application) -> str:
+    return command.applicant_id if isinstance(command, Apply) else state.applicant_id
+
+
+def _envelopes(decided: _Decided, committed: Committed, version_before: int) -> list[Envelope]:
+    submission = decided.submission
+    stream = submission.streams[0]
+    return [
+        Envelope(
+            shard=shard_of(stream.application_id),
+            position=cast(int, committed.first_position) + index,
+            application_id=stream.application_id,
+            version=version_before + 1 + index,
+            event_type=event.event_type,
+            schema_version=event.schema_version,
+            epoch=committed.epoch,
+            recorded_at=committed.recorded_at,
+            effective_at=committed.effective_at,
+            effective_on=committed.effective_on,
+            provenance=submission.provenance,
+        )
+        for index, event in enumerate(stream.events)
+    ]

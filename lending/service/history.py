@@ -1,0 +1,258 @@
+"""One application at any moment, its events, and the feed of a shard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID
+
+from lending.domain.application.events import Event
+from lending.domain.identifiers import is_application_id, shard_of
+from lending.ledger.codec import Codec, NoKeyring
+from lending.ledger.codec import StoredEvent as AnyEvent
+from lending.ledger.leaf import Envelope, Provenance
+from lending.ledger.read import (
+    LAST_VERSION,
+    StoredEvent,
+    read_feed,
+    read_head,
+    read_stream,
+    read_subject_keys,
+)
+from lending.runtime.postgres import Pool
+from lending.service.aggregates import Aggregate, Aggregates
+from lending.service.registry import RegistryReader
+from lending.service.requests import RequestFault, UnknownApplication
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Which moment of an application: each bound that is given leaves out the events beyond it."""
+
+    version: int | None = None
+    as_of: datetime | None = None
+    effective_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An application as it was, and those of its events that were asked for."""
+
+    aggregate: Aggregate
+    events: Sequence[tuple[Envelope, Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of events, decoded, and whether more follow."""
+
+    events: Sequence[tuple[Envelope, AnyEvent]]
+    more: bool
+
+
+class HistoryGone(RequestFault):
+    """The cursor is of a history whose end was lost. Go on from `first_position`, and drop what you
+    saw from there.
+    """
+
+    def __init__(self, shard: int, first_position: int, epoch: int) -> None:
+        super().__init__(f"what was read from {shard}:{first_position} on is no longer the record")
+        self.shard = shard
+        self.first_position = first_position
+        self.epoch = epoch
+
+
+class UnknownShard(RequestFault):
+    """There is no such shard."""
+
+
+class UnknownMoment(RequestFault):
+    """The application had no such version, or no event yet at that moment."""
+
+
+class History:
+    """Reads what was. Everything here is answered from the log alone."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        aggregates: Aggregates,
+        codec: Codec,
+        registries: Mapping[int, RegistryReader],
+    ) -> None:
+        self._pool = pool
+        self._aggregates = aggregates
+        self._codec = codec
+        self._registries = registries
+
+    async def now(self, application_id: UUID) -> Aggregate:
+        """The application as the log has it now. Raises UnknownApplication."""
+        self._require(application_id)
+        aggregate = (await self._aggregates.load(application_id)).aggregate
+        if not aggregate.version:
+            raise UnknownApplication(application_id)
+        return aggregate
+
+    async def at(
+        self, application_id: UUID, moment: Moment, of_command: UUID | None = None
+    ) -> Past:
+        """The application at a moment, with the events of one command.
+
+        Raises UnknownMoment where no such version exists, or nothing was on record by that moment.
+        Version 0 is the application before anybody applied.
+        """
+        self._require(application_id)
+        aggregate = self._aggregates.fresh(application_id)
+        events: list[tuple[Envelope, Event]] = []
+        version = 0
+        to_version = LAST_VERSION if moment.version is None else moment.version
+        async with self._pool.connection() as connection:
+            while version < to_version:
+                stretch = await read_stream(
+                    connection,
+                    shard_of(application_id),
+                    application_id,
+                    after_version=version,
+                    to_version=to_version,
+                    recorded_by=moment.as_of,
+                )
+                keyring = self._aggregates.unwrap(application_id, stretch.subject_keys)
+                aggregate = self._counted(
+                    replace(aggregate, keyring=keyring), stretch.events, moment.effective_on
+                )
+                events += [
+                    (envelope_of(stored), self._aggregates.decode(stored, keyring))
+                    for stored in stretch.events
+                    if stored.command_id == of_command
+                ]
+                version += len(stretch.events)
+                if stretch.complete:
+                    break
+        if moment.version is not None and version != moment.version:
+            raise UnknownMoment(f"application {application_id} has no version {moment.version}")
+        if not aggregate.version and moment.version != 0:
+            raise UnknownMoment(
+                f"nothing is on record of application {application_id} at that moment"
+            )
+        return Past(aggregate, events)
+
+    def _counted(
+        self, aggregate: Aggregate, events: Sequence[StoredEvent], by: date | None
+    ) -> Aggregate:
+        return self._aggregates.fold(
+            aggregate, [e for e in events if by is None or e.effective_on <= by]
+        )
+
+    async def events(self, application_id: UUID, after_version: int, limit: int) -> Page:
+        """The events of one application behind a version. Raises UnknownApplication."""
+        self._require(application_id)
+        async with self._pool.connection() as connection:
+            stretch = await read_stream(
+                connection,
+                shard_of(application_id),
+                application_id,
+                after_version=after_version,
+                limit=limit + 1,
+            )
+        if not stretch.events and (after_version == 0 or not await self._exists(application_id)):
+            raise UnknownApplication(application_id)
+        keyring = self._aggregates.unwrap(application_id, stretch.subject_keys)
+        events = [
+            (envelope_of(e), self._aggregates.decode(e, keyring)) for e in stretch.events[:limit]
+        ]
+        return Page(events, more=len(stretch.events) > limit)
+
+    async def _exists(self, application_id: UUID) -> bool:
+        return (await self._aggregates.load(application_id)).aggregate.version > 0
+
+    async def feed(self, shard: int, after: int, limit: int, *, epoch: int | None = None) -> Page:
+        """The shard's events behind a position that was read in `epoch` (None: the present one).
+
+        Raises HistoryGone for a position beyond the head, or one whose events an older epoch lost
+        with its tail.
+        """
+        await self.require_cursor(shard, after, epoch)
+        async with self._pool.connection() as connection:
+            stored = await read_feed(connection, shard, after, limit + 1)
+            page = stored[:limit]
+            applications = list(
+                {e.application_id for e in page if is_application_id(e.application_id)}
+            )
+            keys = await read_subject_keys(connection, shard, applications)
+        keyrings = {
+            application: self._aggregates.unwrap(application, rows)
+            for application, rows in keys.items()
+        }
+        events = [
+            (
+                envelope_of(e),
+                self._codec.decode(
+                    e.event_type,
+                    e.schema_version,
+                    e.data,
+                    keyrings.get(e.application_id) or NoKeyring(),
+                ),
+            )
+            for e in page
+        ]
+        return Page(events, more=len(stored) > limit)
+
+    async def require_cursor(self, shard: int, position: int, epoch: int | None) -> None:
+        """Check that `position`, read in `epoch`, is of the present history. Raises HistoryGone,
+        UnknownShard.
+        """
+        if shard not in self._registries:
+            raise UnknownShard(f"there is no shard {shard}")
+        registry = self._registries[shard]
+        if epoch is not None and epoch != registry.epoch:
+            known = (await registry.refresh()).registry
+            cut = known.cut_after(epoch)
+            if cut is not None and position >= cut:
+                raise HistoryGone(shard, cut, registry.epoch)
+            if epoch > registry.epoch:
+                raise HistoryGone(shard, await self.head(shard) + 1, registry.epoch)
+        if position > 0 and position > await self.head(shard):
+            raise HistoryGone(shard, await self.head(shard) + 1, registry.epoch)
+
+    async def head(self, shard: int) -> int:
+        """The last position of the shard."""
+        async with self._pool.connection() as connection:
+            return await read_head(connection, shard)
+
+    def epoch(self, shard: int) -> int:
+        """The shard's present epoch, as its registry was read last."""
+        return self._registries[shard].epoch
+
+    def _require(self, application_id: UUID) -> None:
+        if (
+            not is_application_id(application_id)
+            or shard_of(application_id) not in self._registries
+        ):
+            raise UnknownApplication(application_id)
+
+
+def envelope_of(stored: StoredEvent) -> Envelope:
+    """The envelope of a stored row."""
+    return Envelope(
+        shard=stored.shard,
+        position=stored.position,
+        application_id=stored.application_id,
+        version=stored.version,
+        event_type=stored.event_type,
+        schema_version=stored.schema_version,
+        epoch=stored.epoch,
+        recorded_at=stored.recorded_at,
+        effective_at=stored.effective_at,
+        effective_on=stored.effective_on,
+        provenance=Provenance(
+            actor=stored.actor,
+            actor_kind=stored.actor_kind,
+            on_behalf_of=stored.on_behalf_of,
+            agent_build=stored.agent_build,
+            command_id=stored.command_id,
+            command_key_hash=stored.command_key_hash,
+            correlation_id=stored.correlation_id,
+            causation_id=stored.causation_id,
+            traceparent=stored.traceparent,
+        ),
+    )

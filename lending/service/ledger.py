@@ -1,0 +1,291 @@
+"""The opened ledger of one process: everything a way in (HTTP, a command line) needs, put together
+once.
+
+Its background tasks are supervised: when one dies, `failures` says which and why, and readiness
+with it.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Final, Self
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from lending.domain.identifiers import registry_id, uuid7
+from lending.ledger.append import AppendLane, LaneObserver, LaneSettings
+from lending.ledger.canonical import canonical_json
+from lending.ledger.codec import Codec, NoKeyring
+from lending.ledger.fingerprint import SECRET_NAME, Fingerprints
+from lending.ledger.growth import Growth
+from lending.ledger.holder import Connect
+from lending.ledger.leaf import Provenance
+from lending.ledger.sealing import MasterKey
+from lending.ledger.submission import EncodedEvent, StreamAppend, Submission, Verdict
+from lending.policy import catalogue
+from lending.runtime import limits
+from lending.runtime.errors import OperatorError
+from lending.runtime.postgres import SERVICE_ROLE, Connection, Pool, connect, pool
+from lending.runtime.settings import Settings
+from lending.runtime.sql import load_queries
+from lending.service.aggregates import Aggregates
+from lending.service.creation import load_master_key, open_secret
+from lending.service.handle import CommandHandler, Shard
+from lending.service.history import History
+from lending.service.listing import Listing
+from lending.service.registry import Lane, RegistryReader
+
+SYSTEM: Final = "system"
+"""The principal of what the ledger does by itself."""
+
+BY_INDEX: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
+"""Every statement of the service finds its rows by index, foreign keys included: never by reading a
+table that was small when the statement was planned."""
+
+LANE: Final = {
+    **BY_INDEX,
+    "idle_in_transaction_session_timeout": f"{limits.LANE_IDLE_SECONDS}s",
+    "lock_timeout": f"{limits.LANE_LOCK_SECONDS}s",
+}
+"""For the lane's connection, which takes a lock that others wait for."""
+
+PLAN_ANEW: Final = {**BY_INDEX, "plan_cache_mode": "force_custom_plan"}
+"""For the reads of a pool, whose connections are older than what they read; see
+docs/decisions/0004-plans.md."""
+
+_CREATION: Final = load_queries(files("lending.service") / "creation.sql")
+
+
+class NoLedger(OperatorError):
+    """The database holds no ledger. Run `lending migrate` first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which ledger this is, and the time zone in which its days begin."""
+
+    ledger_id: UUID
+    timezone: str
+    shards: int
+
+
+def system_clock() -> datetime:
+    """The clock of a program: now, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id(shard: int) -> UUID:
+    """A new UUIDv7 in `shard`, from the system's clock and randomness."""
+    return uuid7(shard, time.time_ns() // 1_000_000, secrets.randbits(62))
+
+
+def _as_it_is(lane: AppendLane) -> Lane:
+    return lane
+
+
+class NoObserver:
+    """Observes nothing."""
+
+    def flushed(self, commands: int, events: int, seconds: float) -> None:
+        """Nothing is kept."""
+
+    def unknown(self, commands: int) -> None:
+        """Nothing is kept."""
+
+
+class Ledger:
+    """An opened ledger; `open` makes one, and `async with` closes it."""
+
+    def __init__(self, identity: Identity, read_pool: Pool, growth: Growth) -> None:
+        """Use `open`: it also fills in what follows."""
+        self.identity = identity
+        self.pool = read_pool
+        self.growth = growth
+        self.lanes: dict[int, AppendLane] = {}
+        self.handler: CommandHandler
+        self.history: History
+        self.listing: Listing
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        database_url: str,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = system_clock,
+        new_id: Callable[[int], UUID] = new_id,
+        observer: LaneObserver | None = None,
+        batch_max_commands: int = limits.APPEND_BATCH_MAX_COMMANDS,
+        appender: Callable[[AppendLane], Lane] = _as_it_is,
+    ) -> AsyncIterator[Self]:
+        """Open the ledger of a migrated database, and close it once what is queued is flushed.
+
+        `batch_max_commands` is there to measure what batching brings, and `appender`, which puts
+        something else in the place of a lane, what appending costs. Raises OperatorError,
+        psycopg.Error.
+        """
+
+        async def connection() -> Connection:
+            return await connect(
+                database_url, SERVICE_ROLE, "lending lane", session=LANE, prepare_threshold=0
+            )
+
+        reads = pool(
+            database_url,
+            SERVICE_ROLE,
+            "lending service",
+            min_size=settings.pool_min_connections,
+            max_size=settings.pool_max_connections,
+            session=PLAN_ANEW,
+        )
+        async with reads:
+            identity, secret = await _identity(reads)
+            master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
+            ledger = cls(identity, reads, Growth(connection))
+            ledger._assemble(
+                master,
+                Fingerprints(open_secret(master, secret)),
+                connect=connection,
+                clock=clock,
+                new_id=new_id,
+                observer=observer or NoObserver(),
+                batch_max_commands=batch_max_commands,
+                appender=appender,
+            )
+            try:
+                await ledger._publish_built_in(new_id)
+                yield ledger
+            finally:
+                await ledger._stop()
+
+    def _assemble(
+        self,
+        master: MasterKey,
+        fingerprints: Fingerprints,
+        *,
+        connect: Connect,
+        clock: Callable[[], datetime],
+        new_id: Callable[[int], UUID],
+        observer: LaneObserver,
+        batch_max_commands: int,
+        appender: Callable[[AppendLane], Lane],
+    ) -> None:
+        codec, zone = Codec(), ZoneInfo(self.identity.timezone)
+        aggregates = Aggregates(self.pool, codec, master, secrets.token_bytes)
+        registries = {
+            shard: RegistryReader(shard, self.pool, codec) for shard in range(self.identity.shards)
+        }
+
+        def reset() -> None:
+            aggregates.forget_all()
+            self.growth.forget()
+            for registry in registries.values():
+                registry.forget()
+
+        for shard in registries:
+            lane_settings = LaneSettings(
+                shard=shard,
+                ledger_id=self.identity.ledger_id,
+                zone=zone,
+                batch_max_commands=batch_max_commands,
+            )
+            self.lanes[shard] = AppendLane(
+                lane_settings,
+                connect=connect,
+                clock=clock,
+                observer=observer,
+                on_commit=self.growth.committed,
+                on_reset=reset,
+            )
+            self._tasks[f"lane {shard}"] = asyncio.create_task(self.lanes[shard].run())
+        self._tasks["notifier"] = asyncio.create_task(self.growth.tell())
+        self._tasks["listener"] = asyncio.create_task(self.growth.listen())
+        self.history = History(
+            pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
+        )
+        self.listing = Listing(self.pool, zone)
+        self.handler = CommandHandler(
+            shards={
+                shard: Shard(lane=appender(self.lanes[shard]), registry=registries[shard])
+                for shard in registries
+            },
+            pool=self.pool,
+            aggregates=aggregates,
+            history=self.history,
+            codec=codec,
+            master=master,
+            fingerprints=fingerprints,
+            zone=zone,
+            clock=clock,
+            new_id=new_id,
+        )
+        self._registries = registries
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The background tasks that are not running any more, with the reason."""
+        return {name: _why(task) for name, task in self._tasks.items() if task.done()}
+
+    async def _stop(self) -> None:
+        for lane in self.lanes.values():
+            lane.close()
+        await asyncio.wait([task for name, task in self._tasks.items() if name.startswith("lane")])
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _publish_built_in(self, new_id: Callable[[int], UUID]) -> None:
+        """See to it that the registry of each shard begins with the built-in policy, active."""
+        for shard, registry in self._registries.items():
+            while not (await registry.refresh()).version:
+                await self.lanes[shard].submit(first_publication(shard, new_id(shard)))
+
+
+def first_publication(shard: int, command_id: UUID) -> Submission:
+    """The command with which a shard's registry begins."""
+    codec, stream = Codec(), registry_id(shard)
+    events = [
+        EncodedEvent(
+            event.stored_as,
+            event.schema_version,
+            canonical_json(codec.encode(event, NoKeyring(), "")),
+        )
+        for event in catalogue.first_publication()
+    ]
+    return Submission(
+        principal=SYSTEM,
+        target=stream,
+        key=None,
+        fingerprint=b"",
+        command="publish_policy",
+        verdict=Verdict.ACCEPTED,
+        streams=[StreamAppend(application_id=stream, expected_version=0, events=events)],
+        provenance=Provenance(
+            actor=SYSTEM, actor_kind="system", command_id=command_id, correlation_id=str(command_id)
+        ),
+    )
+
+
+async def _identity(reads: Pool) -> tuple[Identity, bytes | None]:
+    async with reads.connection() as connection:
+        row = await (await connection.execute(_CREATION["identity"])).fetchone()
+        secret = await (
+            await connection.execute(_CREATION["secret"], {"name": SECRET_NAME})
+        ).fetchone()
+    if row is None:
+        raise NoLedger("this database holds no ledger yet; run `lending migrate`")
+    return Identity(*row), None if secret is None else secret[0]
+
+
+def _why(task: "asyncio.Task[None]") -> str:
+    if task.cancelled():
+        return "cancelled"
+    fault = task.exception()
+    return "stopped" if fault is None else f"{type(fault).__name__}: {fault}"

@@ -1,0 +1,24 @@
+-- Statements over the read models, by name. What they select is what the views show.
+
+-- name: applications
+-- A page of applications, newest first, by the filters that are given.
+select *
+from read.loan_applications
+where shard = %(shard)s
+  and (%(before)s::uuid is null or id < %(before)s)
+  and (%(reference)s::text is null or reference = %(reference)s)
+  and (%(applicant_id)s::text is null or applicant_id = %(applicant_id)s)
+  and (%(status)s::text is null or status = %(status)s)
+  and (%(stage)s::text is null or stage = %(stage)s)
+  and (%(applied_from)s::timestamptz is null or applied_at >= %(applied_from)s)
+  and (%(applied_to)s::timestamptz is null or applied_at < %(applied_to)s)
+order by id desc
+limit %(limit)s;
+
+-- name: position
+-- How far a read model has come.
+select position from read_data.checkpoints where shard = %(shard)s and projection = %(projection)s;
+
+-- name: projections
+-- Every read model of a shard, how far it has come, and how far that is from the head of the log.
+select * from read.projections where shard = %(shard)s order by projection;

@@ -1,0 +1,113 @@
+"""What a command's issuer says and gets: the same for HTTP and every other way in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from lending.domain.application.commands import Command
+from lending.domain.application.events import Event
+from lending.domain.application.refusals import Refused
+from lending.domain.application.state import Application
+from lending.ledger.leaf import Envelope
+
+ActorKind = Literal["agent", "human", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who issues a command, as the service knows it."""
+
+    name: str
+    kind: ActorKind
+
+
+LOCAL: Final = Principal("local", "system")
+"""The principal while identities do not exist: whoever can reach the loopback address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRequest:
+    """A command and all that was said with it.
+
+    `application_id` is None for an apply. `sent` are the names of the fields that were given, for
+    the fingerprint, together with `method` and `path`. `if_match` are the versions one of which the
+    stream must have.
+    """
+
+    command: Command
+    application_id: UUID | None
+    method: str
+    path: str
+    sent: Sequence[str]
+    correlation_id: str
+    principal: Principal = LOCAL
+    key: str | None = None
+    if_match: frozenset[int] | None = None
+    effective_at: datetime | None = None
+    on_behalf_of: str | None = None
+    agent_build: str | None = None
+    causation_id: str | None = None
+    traceparent: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswer:
+    """What became of a command. `events` pairs each event with its envelope; a dry run has no
+    envelopes.
+
+    `position` is the last position of the application, None where nothing was stored. `refused`
+    says why the command did not hold; then there are no events.
+    """
+
+    application_id: UUID | None
+    state: Application
+    version: int
+    position: int | None
+    allowed_commands: list[str]
+    events: Sequence[tuple[Envelope | None, Event]] = field(default_factory=tuple)
+    refused: Refused | None = None
+    replayed: bool = False
+
+
+class RequestFault(Exception):
+    """The request cannot be answered as it stands; each kind says what to do."""
+
+
+class UnknownApplication(RequestFault):
+    """There is no application of this id. Check the id, or apply."""
+
+    def __init__(self, application_id: UUID) -> None:
+        super().__init__(f"there is no application {application_id}")
+
+
+class VersionMismatch(RequestFault):
+    """The application has another version than If-Match names. Read it and decide again."""
+
+    def __init__(self, current_version: int) -> None:
+        super().__init__(f"the application is at version {current_version}")
+        self.current_version = current_version
+
+
+class KeyReused(RequestFault):
+    """The idempotency key was used for another request. Use a new key for a new command."""
+
+
+class KeyRequired(RequestFault):
+    """A command that moves money needs an idempotency key, so that it can be repeated safely."""
+
+
+class Contended(RequestFault):
+    """Other processes kept changing the application. Nothing was recorded; repeat the command."""
+
+    def __init__(self, current_version: int) -> None:
+        super().__init__(f"the application kept changing; it is now at version {current_version}")
+        self.current_version = current_version
+
+
+class EventTooLarge(RequestFault):
+    """What the command would record is larger than an event may be. Send less text, or documents by
+    digest.
+    """

@@ -1,0 +1,1 @@
+"""Tests of the log: codec, seals, leaves, the append lane, reading."""

@@ -1,0 +1,162 @@
+"""One event of every kind, stored in samples/ as it was first written.
+
+A sample is never changed: what was stored once is read for ever. `python -m
+tests.ledger.sample_events` writes those that are missing.
+"""
+
+from datetime import date
+from decimal import Decimal
+from os import urandom
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from lending.domain import registry
+from lending.domain.application import commands as c
+from lending.domain.application import events as e
+from lending.domain.application.reasons import Reason
+from lending.ledger.canonical import canonical_json
+from lending.ledger.codec import Codec, StoredEvent
+from lending.ledger.sealing import Keyring
+
+DIRECTORY: Final = Path(__file__).parent / "samples"
+APPLICATION_ID: Final = UUID("019c1234-5678-7000-8abc-def012345678")
+APPLICANT: Final = "cust_2002"
+
+
+def keyring() -> Keyring:
+    """The keys with which the samples are sealed."""
+    ciphers = {APPLICANT: AESGCM(b"sample key of cust_2002 ........")}
+    joint = {"cust_2003": AESGCM(b"sample key of cust_2003 ........")}
+    return Keyring(APPLICATION_ID, urandom, {**ciphers, **joint})
+
+
+CITED: Final = e.PolicyCited(
+    name="debt-to-income", version="1", digest="d1" * 32, registry_position=1
+)
+JOINT: Final = (
+    e.JointApplicant(applicant_id="cust_2003", income=Decimal("1000.50")),
+    e.JointApplicant(applicant_id="cust_2004"),
+)
+SAMPLES: Final[tuple[StoredEvent, ...]] = (
+    e.Applied(
+        applicant_id=APPLICANT,
+        amount=Decimal("12000.00"),
+        currency="USD",
+        credit_kind=c.CreditKind.CONSUMER,
+        term_months=36,
+        income=Decimal("6500.00"),
+        purpose="ein gebrauchtes Auto \u2013 \U0001f697\n",
+        co_applicants=JOINT,
+        reference="branch-7/2026-118",
+        continues=UUID("019c1111-2222-7000-8333-444455556666"),
+    ),
+    e.Amended(
+        amount=Decimal("9000.00"),
+        term_months=24,
+        income=Decimal("0.00"),
+        purpose="a smaller car",
+        co_applicants=(),
+        reference="branch-7/2026-119",
+    ),
+    e.ContextAttached(
+        kind=c.ContextKind.DOCUMENT,
+        stage="received",
+        source="upload",
+        digest="c0" * 32,
+        facts={"employer": "verified", "": "empty name"},
+    ),
+    e.InformationRequested(
+        items=("proof_of_income", "passport"), due_on=date(2026, 4, 1), text="please"
+    ),
+    e.InformationSupplied(items=("passport",), text="came by letter"),
+    e.Scored(
+        model="credit-risk",
+        model_version="2026-10",
+        score=Decimal("712.5"),
+        score_low=Decimal(300),
+        score_high=Decimal(850),
+        scored_on=date(2026, 3, 9),
+        provider="bureau",
+        artifact_digest="a0" * 32,
+        input_digest="b0" * 32,
+        factors=("utilisation", "inquiries"),
+    ),
+    e.Decided(
+        outcome=c.Outcome.COUNTER_OFFERED,
+        decider="policy:debt-to-income@1",
+        amount=Decimal("9000.00"),
+        term_months=36,
+        policy=CITED,
+        reasons=(Reason.INCOME_INSUFFICIENT, Reason.OTHER),
+        other_reason="runs a circus",
+        text="close call",
+        facts={"amount": "12000.00", "currency": "USD"},
+        personal_facts={"income": "6500.00"},
+        trace=("debt_to_income_not_below_limit",),
+    ),
+    e.Overridden(
+        outcome=c.Outcome.APPROVED,
+        justification="collateral was valued again",
+        amount=Decimal("12000.00"),
+        term_months=36,
+        reasons=(Reason.BANKRUPTCY,),
+        other_reason="x",
+    ),
+    e.NoticeSent(
+        kind=c.NoticeKind.ADVERSE_ACTION,
+        sent_on=date(2026, 3, 9),
+        channel="letter",
+        digest="e0" * 32,
+    ),
+    e.Noted(text="applicant called back", topic="phone"),
+    e.Held(kind=c.HoldKind.FRAUD, text="reported"),
+    e.Released(kind=c.HoldKind.FRAUD, text="cleared"),
+    e.Withdrawn(by=c.WithdrawnBy.APPLICANT, text="found better"),
+    e.ClosedUnfunded(closed_as=c.Closure.INCOMPLETE, text="never came"),
+    e.Offered(
+        offer_id="1",
+        amount=Decimal("9000.00"),
+        term_months=36,
+        rate_percent=Decimal("7.25"),
+        valid_until=date(2026, 4, 30),
+    ),
+    e.OfferReturned(offer_id="1"),
+    e.OfferAccepted(offer_id="1"),
+    e.OfferRefused(offer_id="1", text="too dear"),
+    e.OfferWithdrawn(offer_id="1", text="rates moved"),
+    e.OfferExpired(offer_id="1"),
+    e.Disbursed(offer_id="1", amount=Decimal("9000.00"), reference="pay-1", channel="sepa"),
+    registry.PolicyPublished(
+        name="debt-to-income", version="1", definition="amount \u2264 income", digest="d1" * 32
+    ),
+    registry.PolicyActivated(name="debt-to-income", version="1"),
+    registry.EpochOpened(
+        epoch=1,
+        first_position=41,
+        reason="promoted standby",
+        system_identifier="7300000000000000001",
+        timeline=2,
+    ),
+)
+"""The samples of the current versions. An older version's stays in samples/, read by upcasters."""
+
+
+def path_of(event: StoredEvent) -> Path:
+    """Where the event's sample is."""
+    return DIRECTORY / f"{event.stored_as}.v{event.schema_version}.json"
+
+
+def main() -> None:
+    """Write the samples that are missing."""
+    codec = Codec()
+    for event in SAMPLES:
+        if not path_of(event).exists():
+            data = canonical_json(codec.encode(event, keyring(), APPLICANT))
+            path_of(event).write_bytes(data + b"\n")
+
+
+if __name__ == "__main__":
+    main()
