@@ -56,9 +56,7 @@ class Example:
 
 
 Amount = Annotated[Decimal, Digits(15, 6), Example("12000.00")]
-"""An amount of money in the application's currency; whether it fits the currency is a rule, not a
-format.
-"""
+"""An amount in the application's currency; whether it fits the currency is a rule, no format."""
 
 NonNegativeAmount = Annotated[Decimal, Digits(15, 6), Ge(Decimal(0)), Example("6500.00")]
 """An amount of money that may be zero, such as an income."""
@@ -79,8 +77,7 @@ Code = Annotated[str, Pattern("^[a-z][a-z0-9_-]*$"), MinLen(1), MaxLen(64)]
 """A lower-case name out of a catalogue."""
 
 Name = Annotated[str, Pattern(r"^[^\x00-\x1f\x7f]+$"), MinLen(1), MaxLen(128)]
-"""A printable name or number given by someone else: a pseudonym, a reference, a model, a version.
-"""
+"""A printable name or number given by someone else: a pseudonym, a reference, a version."""
 
 OfferId = Annotated[
     str, Pattern("^[A-Za-z0-9][A-Za-z0-9._-]*$"), MinLen(1), MaxLen(64), Example("1")

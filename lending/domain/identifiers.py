@@ -19,9 +19,7 @@ idempotency key.
 
 
 def uuid7(shard: int, unix_ms: int, random_bits: int) -> UUID:
-    """A UUIDv7 of `unix_ms` (milliseconds since 1970) in `shard`, with the low 62 bits of
-    `random_bits`.
-    """
+    """A UUIDv7 of `unix_ms` (since 1970) in `shard`, with the low 62 bits of `random_bits`."""
     if not 0 <= shard <= MAX_SHARD:
         raise ValueError(f"shard {shard} is outside 0..{MAX_SHARD}")
     random = random_bits & ((1 << _RANDOM_BITS) - 1)

@@ -13,9 +13,7 @@ from lending.domain.application.events import PolicyCited
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyPublished:
-    """A version of a credit policy became part of the record. `digest` is the SHA-256 of
-    `definition`.
-    """
+    """A version of a credit policy went on record; `digest` is the SHA-256 of `definition`."""
 
     stored_as: ClassVar[str] = "policy_published"
     schema_version: ClassVar[int] = 1
@@ -71,8 +69,13 @@ class Registry:
     epoch_starts: Mapping[int, int] = field(default_factory=dict)
 
     def cut_after(self, epoch: int) -> int | None:
-        """The first position that `epoch` no longer vouches for: where the epoch after it began."""
-        return self.epoch_starts.get(epoch + 1)
+        """The first position that `epoch` does not vouch for: where the earliest later one began.
+
+        A later epoch can begin before an earlier one did, whose own beginning was lost with it.
+        """
+        return min(
+            (first for later, first in self.epoch_starts.items() if later > epoch), default=None
+        )
 
 
 EMPTY_REGISTRY: Final = Registry()

@@ -88,10 +88,9 @@ class _Waiting(NamedTuple):
 class _Lost(Exception):
     """The connection broke while a commit was under way: the plan may be committed or not."""
 
-    def __init__(self, planned: Plan, after: int) -> None:
+    def __init__(self, planned: Plan) -> None:
         super().__init__()
         self.planned = planned
-        self.after = after
 
 
 class _EpochMoved(Exception):
@@ -260,7 +259,7 @@ class AppendLane:
                     return await self._transact(batch)
             except _Lost as lost:
                 await self._disconnect()
-                if await self._was_committed(batch, lost.after):
+                if await self._was_committed(batch, lost.planned.head_position):
                     return self._committed(batch, lost.planned, None)
                 why = "the connection was lost before the commit"
             except _RETRIED as fault:
@@ -277,19 +276,23 @@ class AppendLane:
         started = asyncio.get_running_loop().time()
         connection = await self._ready()
         await self._plan_anew_when_doubled(connection)
-        look = await self._look(connection, batch)
-        planned = plan(batch, look, self._settings.ledger_id, self._settings.zone)
-        if not planned.writes:
-            await connection.execute("rollback")
-            return planned.outcomes
+        planned: Plan | None = None
+        self._commit_warned = False
         try:
-            await self._commit(connection, planned)
+            # One pipeline from begin to commit. Leaving one sends a Flush message, and behind that
+            # the server does not count the session as idle in a transaction any more.
+            async with connection.pipeline() as pipeline:
+                look = await self._look(connection, pipeline, batch)
+                planned = plan(batch, look, self._settings.ledger_id, self._settings.zone)
+                await _send(connection, planned)
         except (psycopg.Error, OSError, asyncio.CancelledError) as fault:
-            if _leaves_open(fault):
-                raise _Lost(planned, look.head_position) from fault
+            if planned is not None and planned.writes and _leaves_open(fault):
+                raise _Lost(planned) from fault
             raise
+        if not planned.writes:
+            return planned.outcomes
         if self._commit_warned:
-            raise _Lost(planned, look.head_position)
+            raise _Lost(planned)
         return self._committed(batch, planned, asyncio.get_running_loop().time() - started)
 
     async def _plan_anew_when_doubled(self, connection: Connection) -> None:
@@ -298,7 +301,9 @@ class AppendLane:
             self._planned_at = self._acknowledged
             await connection.execute("discard plans")
 
-    async def _look(self, connection: Connection, batch: Sequence[Submission]) -> Look:
+    async def _look(
+        self, connection: Connection, pipeline: psycopg.AsyncPipeline, batch: Sequence[Submission]
+    ) -> Look:
         streams = list(dict.fromkeys(s.application_id for one in batch for s in one.streams))
         keys = list(dict.fromkeys(one.scoped_key for one in batch if one.scoped_key is not None))
         asked = {
@@ -306,10 +311,10 @@ class AppendLane:
             "streams": orjson.dumps(streams).decode(),
             "keys": orjson.dumps(keys).decode(),
         }
-        async with connection.pipeline():
-            await connection.execute("begin isolation level read committed")
-            lane = await connection.execute(_SQL["take_lane"], {"shard": self._settings.shard})
-            seen = await connection.execute(_SQL["look"], asked)
+        await connection.execute("begin isolation level read committed")
+        lane = await connection.execute(_SQL["take_lane"], {"shard": self._settings.shard})
+        seen = await connection.execute(_SQL["look"], asked)
+        await pipeline.sync()
         row = await lane.fetchone()
         head = await seen.fetchone()
         if row is None or head is None:
@@ -343,18 +348,6 @@ class AppendLane:
         difference = abs(now - self._clock())
         if difference > timedelta(seconds=limits.CLOCK_DIFFERENCE_MAX_SECONDS):
             raise ClockFault(f"the clocks of service and database differ by {difference}")
-
-    async def _commit(self, connection: Connection, planned: Plan) -> None:
-        self._commit_warned = False
-        async with connection.pipeline():
-            for name, rows in (
-                ("insert_subject_keys", planned.subject_keys),
-                ("insert_events", planned.events),
-                ("insert_command_keys", planned.answers),
-            ):
-                if rows is not None:
-                    await connection.execute(_SQL[name], {"rows": rows.decode()})
-            await connection.execute("commit")
 
     def _committed(
         self, batch: Sequence[Submission], planned: Plan, seconds: float | None
@@ -418,8 +411,8 @@ class AppendLane:
         connection.add_notice_handler(self._noticed)
         self._connection = connection
         self._on_reset()
-        if self._epoch is None:  # else the next look finds the difference, and has all decided again
-            self._epoch = epoch
+        # An epoch that moved is left to the next look, which has all decided again.
+        self._epoch = epoch if self._epoch is None else self._epoch
         return connection
 
     async def _free_lane(self, fault: BaseException) -> None:
@@ -438,6 +431,18 @@ class AppendLane:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+async def _send(connection: Connection, planned: Plan) -> None:
+    """Send what is planned, and the transaction's end. The reply comes at the end of the pipeline."""
+    for name, rows in (
+        ("insert_subject_keys", planned.subject_keys),
+        ("insert_events", planned.events),
+        ("insert_command_keys", planned.answers),
+    ):
+        if rows is not None:
+            await connection.execute(_SQL[name], {"rows": rows.decode()})
+    await connection.execute("commit" if planned.writes else "rollback")
 
 
 def _resolve(waiting: _Waiting, outcome: Outcome) -> None:

@@ -55,6 +55,11 @@ class Plan:
     recorded_at: datetime
 
     @property
+    def head_position(self) -> int:
+        """The position behind which the events go."""
+        return self.last_position - self.event_count
+
+    @property
     def writes(self) -> bool:
         """Whether there is anything to commit."""
         return self.events is not None or self.answers is not None

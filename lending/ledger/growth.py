@@ -45,11 +45,15 @@ class Growth:
         self._grown.set()
         self._grown = asyncio.Event()
 
+    def beyond(self, shard: int, position: int) -> bool:
+        """Whether this process knows that the log has come further than `position`."""
+        return self._heads.get(shard, 0) > position
+
     async def wait(self, shard: int, after: int, seconds: float) -> None:
         """Return when the shard may have grown beyond `after`, or a moment of at most `seconds` has
         passed.
         """
-        if self._heads.get(shard, 0) > after:
+        if self.beyond(shard, after):
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, limits.GROWTH_POLL_SECONDS)):
@@ -86,6 +90,7 @@ class Growth:
             try:
                 async with await self._connect() as connection:
                     await connection.execute(f"listen {CHANNEL}")
+                    self.forget()  # the connection before may have led to another history
                     async for notification in connection.notifies():
                         self._heard(notification.payload)
             except (psycopg.Error, OSError):

@@ -11,12 +11,13 @@ where shard = %(shard)s
 for update;
 
 -- name: end_silent_holder
--- End the sessions like this one that hold a transaction open while the server waits for the rest of what they send.
+-- End the sessions like this one that have a transaction open and have sent nothing for too long.
 select pg_terminate_backend(silent.pid)
 from pg_stat_activity as silent
 join pg_stat_activity as own on own.pid = pg_backend_pid()
 where silent.datname = own.datname and silent.application_name = own.application_name and silent.pid <> own.pid
-  and silent.state = 'active' and silent.wait_event_type = 'Client' and silent.backend_xid is not null
+  and silent.state in ('active', 'idle in transaction') and silent.wait_event_type = 'Client'
+  and silent.backend_xid is not null
   and silent.state_change < clock_timestamp() - make_interval(secs => %(silent_seconds)s);
 
 -- name: look
@@ -90,6 +91,14 @@ where shard = %(shard)s and command_id = any(%(command_ids)s);
 -- name: head
 -- The last position of a shard and when it was recorded.
 select position, recorded_at from ledger.loan_events where shard = %(shard)s order by position desc limit 1;
+
+-- name: standing
+-- The last position of a shard, and its epoch.
+select coalesce((select e.position from ledger.loan_events e
+                 where e.shard = %(shard)s order by e.position desc limit 1), 0),
+       lane.epoch
+from ledger.lanes lane
+where lane.shard = %(shard)s;
 
 -- name: lane
 -- What the ledger recorded of a shard's epoch, and which server this is.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from lending.domain.identifiers import NO_TARGET
@@ -26,6 +26,13 @@ class GapInLog(Exception):
     """A position or a version is missing. The constraints make that impossible: somebody removed
     rows.
     """
+
+
+class Standing(NamedTuple):
+    """How far a shard's log has come, and in which epoch it is."""
+
+    head: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,14 @@ async def read_head(connection: Connection, shard: int) -> int:
     """The last position of the shard, 0 for an empty log."""
     row = await (await connection.execute(_SQL["head"], {"shard": shard})).fetchone()
     return 0 if row is None else int(row[0])
+
+
+async def read_standing(connection: Connection, shard: int) -> Standing:
+    """The last position of the shard, 0 for an empty log, and its epoch."""
+    row = await (await connection.execute(_SQL["standing"], {"shard": shard})).fetchone()
+    if row is None:
+        raise LookupError(f"the ledger has no lane for shard {shard}")
+    return Standing(*row)
 
 
 async def read_subject_keys(

@@ -1,5 +1,4 @@
-"""Personal data at rest: each person in an application has a key, and the keys are wrapped by the
-master key.
+"""Personal data at rest: every person in an application has a key, wrapped by the master key.
 
 A personal value is stored as `{"sealed": base64(nonce || ciphertext || tag), "subject":
 pseudonym}`, AES-256-GCM with the application, the person and the field as associated data (NIST SP
@@ -102,9 +101,7 @@ class Keyring:
         return subject in self._ciphers
 
     def grow(self, subjects: list[str], master: MasterKey) -> tuple["Keyring", list[WrappedKey]]:
-        """A keyring with new keys for those of `subjects` that have none, and the rows to store for
-        them.
-        """
+        """A keyring with new keys for those of `subjects` that have none, and the rows to store."""
         missing = [subject for subject in subjects if subject not in self._ciphers]
         if not missing:
             return self, []

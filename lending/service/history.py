@@ -12,9 +12,10 @@ from lending.ledger.codec import StoredEvent as AnyEvent
 from lending.ledger.leaf import Envelope, Provenance
 from lending.ledger.read import (
     LAST_VERSION,
+    Standing,
     StoredEvent,
     read_feed,
-    read_head,
+    read_standing,
     read_stream,
     read_subject_keys,
 )
@@ -47,6 +48,13 @@ class Page:
 
     events: Sequence[tuple[Envelope, AnyEvent]]
     more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage(Page):
+    """A stretch of a shard's events, and the epoch the shard was in when it was read."""
+
+    epoch: int
 
 
 class HistoryGone(RequestFault):
@@ -165,20 +173,25 @@ class History:
     async def _exists(self, application_id: UUID) -> bool:
         return (await self._aggregates.load(application_id)).aggregate.version > 0
 
-    async def feed(self, shard: int, after: int, limit: int, *, epoch: int | None = None) -> Page:
+    async def feed(
+        self, shard: int, after: int, limit: int, *, epoch: int | None = None
+    ) -> FeedPage:
         """The shard's events behind a position that was read in `epoch` (None: the present one).
 
         Raises HistoryGone for a position beyond the head, or one whose events an older epoch lost
-        with its tail.
+        with its tail; UnknownShard.
         """
-        await self.require_cursor(shard, after, epoch)
+        self._require_shard(shard)
         async with self._pool.connection() as connection:
             stored = await read_feed(connection, shard, after, limit + 1)
+            # Behind the events and on their connection: no other history comes in between.
+            standing = await read_standing(connection, shard)
             page = stored[:limit]
             applications = list(
                 {e.application_id for e in page if is_application_id(e.application_id)}
             )
             keys = await read_subject_keys(connection, shard, applications)
+        await self._require_cursor(shard, after, epoch, standing)
         keyrings = {
             application: self._aggregates.unwrap(application, rows)
             for application, rows in keys.items()
@@ -195,33 +208,44 @@ class History:
             )
             for e in page
         ]
-        return Page(events, more=len(stored) > limit)
+        return FeedPage(events, more=len(stored) > limit, epoch=standing.epoch)
 
     async def require_cursor(self, shard: int, position: int, epoch: int | None) -> None:
         """Check that `position`, read in `epoch`, is of the present history. Raises HistoryGone,
         UnknownShard.
         """
-        if shard not in self._registries:
-            raise UnknownShard(f"there is no shard {shard}")
+        await self._require_cursor(shard, position, epoch, await self._standing(shard))
+
+    async def _require_cursor(
+        self, shard: int, position: int, epoch: int | None, standing: Standing
+    ) -> None:
+        if epoch is not None and epoch != standing.epoch:
+            gone_from = await self._gone_from(shard, epoch, standing)
+            if gone_from is not None and position >= gone_from:
+                raise HistoryGone(shard, gone_from, standing.epoch)
+        if position > standing.head:
+            raise HistoryGone(shard, standing.head + 1, standing.epoch)
+
+    async def _gone_from(self, shard: int, epoch: int, standing: Standing) -> int | None:
+        """From which position on another epoch's events may not be the record; None: they all are."""
+        if epoch > standing.epoch:
+            return 1  # an epoch that this log never reached: nothing is known of what it shared
         registry = self._registries[shard]
-        if epoch is not None and epoch != registry.epoch:
-            known = (await registry.refresh()).registry
-            cut = known.cut_after(epoch)
-            if cut is not None and position >= cut:
-                raise HistoryGone(shard, cut, registry.epoch)
-            if epoch > registry.epoch:
-                raise HistoryGone(shard, await self.head(shard) + 1, registry.epoch)
-        if position > 0 and position > await self.head(shard):
-            raise HistoryGone(shard, await self.head(shard) + 1, registry.epoch)
+        registry.forget()  # what was known of it may be of the other epoch's history
+        return (await registry.refresh()).registry.cut_after(epoch)
 
     async def head(self, shard: int) -> int:
-        """The last position of the shard."""
-        async with self._pool.connection() as connection:
-            return await read_head(connection, shard)
+        """The last position of the shard. Raises UnknownShard."""
+        return (await self._standing(shard)).head
 
-    def epoch(self, shard: int) -> int:
-        """The shard's present epoch, as its registry was read last."""
-        return self._registries[shard].epoch
+    async def _standing(self, shard: int) -> Standing:
+        self._require_shard(shard)
+        async with self._pool.connection() as connection:
+            return await read_standing(connection, shard)
+
+    def _require_shard(self, shard: int) -> None:
+        if shard not in self._registries:
+            raise UnknownShard(f"there is no shard {shard}")
 
     def _require(self, application_id: UUID) -> None:
         if (

@@ -16,6 +16,7 @@ AMOUNTS: Final = st.sampled_from([Decimal(a) for a in ("12000", "9000.00", "0.01
 GOOD_AMOUNTS: Final = st.sampled_from([Decimal(a) for a in ("12000", "9000.00", "0.01")])
 TERMS: Final = st.sampled_from([None, None, 12, 36])
 TEXTS: Final = st.sampled_from([None, "x", "\u00e4\n"])
+NOTES: Final = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=3)
 OFFER_IDS: Final = st.sampled_from(["1", "2", "3", "spring"])
 ITEMS: Final = st.lists(st.sampled_from(["payslip", "passport", "lease"]), min_size=1, max_size=3)
 DAYS: Final = st.sampled_from([TODAY + timedelta(days=days) for days in (-1, 0, 1, 2)])
@@ -109,7 +110,7 @@ OF_KIND: Final[dict[type[c.Command], st.SearchStrategy[Any]]] = {
         sent_on=DAYS,
         channel=st.just("letter"),
     ),
-    c.AddNote: st.builds(c.AddNote, text=st.text(min_size=1, max_size=3)),
+    c.AddNote: st.builds(c.AddNote, text=NOTES),
     c.Hold: st.builds(c.Hold, kind=st.sampled_from(c.HoldKind), text=TEXTS),
     c.Release: st.builds(c.Release, kind=st.sampled_from(c.HoldKind), text=TEXTS),
     c.Withdraw: st.builds(c.Withdraw, by=st.sampled_from(c.WithdrawnBy), text=TEXTS),

@@ -132,3 +132,12 @@ def test_a_lapsed_offer_is_expired_not_accepted() -> None:
     later = allowed_commands(state, date.max)
     assert "accept_offer" not in later
     assert "expire_offer" in later
+
+
+def test_what_is_so_already_is_not_listed() -> None:
+    returned = (applied(), offered("1"), e.OfferReturned(offer_id="1"))
+    assert "return_offer" not in allowed_commands(fold(returned), TODAY)
+    assert "return_offer" in allowed_commands(fold((*returned, offered("2"))), TODAY)
+    held = [e.Held(kind=kind) for kind in c.HoldKind]
+    assert "hold" not in allowed_commands(fold((applied(), *held)), TODAY)
+    assert "hold" in allowed_commands(fold((applied(), *held[1:])), TODAY)

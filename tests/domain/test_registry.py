@@ -56,6 +56,17 @@ def test_an_epoch_vouches_for_positions_up_to_the_start_of_the_next() -> None:
     assert registry.cut_after(1) is None
 
 
+def test_an_epoch_whose_own_beginning_was_lost_is_cut_where_the_next_one_begins() -> None:
+    later = [
+        EpochOpened(
+            epoch=epoch, first_position=first, reason="r", system_identifier="7", timeline=epoch
+        )
+        for epoch, first in ((3, 30), (4, 50))
+    ]
+    registry = fold(published("1"), *later)
+    assert (registry.cut_after(1), registry.cut_after(2), registry.cut_after(3)) == (30, 30, 50)
+
+
 def test_folding_leaves_what_was_folded_before() -> None:
     one = fold(published("1"))
     evolve_registry(one, published("2"), 2)

@@ -59,7 +59,7 @@ def test_it_is_what_json_dumps_writes(value: Any) -> None:
         [-(2**63) - 1],
         {1: "a"},
         {None: "a"},
-        [object()],
+        [object],
         {"a": {1, 2}},
         b"bytes",
         datetime(2026, 1, 1, tzinfo=UTC),

@@ -1,5 +1,6 @@
 """Personal data at rest: what is sealed opens in its own place with its own key, and nowhere else."""
 
+from binascii import a2b_base64
 from collections import Counter
 from os import urandom
 
@@ -66,6 +67,18 @@ def test_what_is_too_short_to_be_sealed_does_not_open(size: int) -> None:
 def test_what_is_not_base64_does_not_open(text: str) -> None:
     with pytest.raises(SealBroken):
         keyring("a").unseal("a", PLACE, text)
+
+
+def test_another_spelling_of_the_same_bytes_does_not_open() -> None:
+    """Base64 leaves bits of its last letter unused; only as it was written is it read."""
+    keys = keyring("a")
+    sealed = keys.seal("a", PLACE, b"x")
+    assert sealed.endswith("=")
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    respelt = sealed[:-2] + letters[letters.index(sealed[-2]) + 1] + "="
+    assert a2b_base64(respelt) == a2b_base64(sealed)
+    with pytest.raises(SealBroken):
+        keys.unseal("a", PLACE, respelt)
 
 
 def test_without_the_row_of_a_key_reading_is_a_fault_and_so_is_writing() -> None:

@@ -1,5 +1,4 @@
-"""What may be asked of an application. One class a command: the HTTP body, its schema and its
-example are derived.
+"""What may be asked of an application. One class a command; the HTTP body is derived from it.
 
 A command's name in `allowed_commands` is its class name in snake case (`MakeOffer` is
 `make_offer`).
@@ -37,9 +36,7 @@ MAX_SCORE_FACTORS = 16
 
 
 class CreditKind(StrEnum):
-    """Consumer or business credit: it decides which notices and retention apply (12 CFR 1002.9,
-    1002.12).
-    """
+    """Whose credit it is; notices and retention follow from it (12 CFR 1002.9, 1002.12)."""
 
     CONSUMER = "consumer"
     BUSINESS = "business"
