@@ -12,10 +12,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import psycopg
 
 from lending.runtime.embedded import EmbeddedPostgres
 from tests.databases import FAST_SERVER, Databases
@@ -65,13 +67,21 @@ def server_15() -> Iterator[Databases]:
         **common,
     )
     try:
-        deadline = time.monotonic() + 60
-        while not (directory / ".s.PGSQL.5432").exists():
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield Databases(f"postgresql://lending@/postgres?host={quote(str(directory), safe='')}")
+        url = f"postgresql://lending@/postgres?host={quote(str(directory), safe='')}"
+        _wait_until_it_answers(url, server)
+        yield Databases(url)
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(30)
         shutil.rmtree(directory)
+
+
+def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(url).close()
+            return
+        assert server.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

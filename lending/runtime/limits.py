@@ -58,6 +58,9 @@ FRESHNESS_WAIT_MAX_SECONDS: Final = 30
 HEARTBEAT_SECONDS: Final = 15
 """The longest silence on a stream of server-sent events."""
 
+FEED_POLL_SECONDS: Final = 2.0
+"""How often a reader of the feed that waits looks into the log though nothing told it to."""
+
 STREAMS_MAX: Final = 200
 """Streams of server-sent events in one service; more are answered 503."""
 
@@ -68,6 +71,9 @@ APPEND_BATCH_MAX_COMMANDS: Final = 1_000
 
 APPEND_BATCH_MAX_EVENTS: Final = 5_000
 """Events in one transaction of the append lane."""
+
+APPEND_ROWS_AT_ONCE: Final = 250
+"""Rows in one INSERT of the append lane; the next are made while the server inserts these."""
 
 APPEND_QUEUE_MAX_COMMANDS: Final = 10_000
 """Commands that may wait for the lane; more are answered 503 with `Retry-After`."""

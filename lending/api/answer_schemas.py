@@ -1,0 +1,211 @@
+"""The schemas of answers, for the OpenAPI document. A test holds real answers against them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from lending.api import positions
+from lending.api.problems import table
+from lending.domain.application.commands import COMMANDS, command_name
+from lending.domain.application.events import EVENTS
+from lending.domain.application.state import Stage, Status
+from lending.domain.registry import REGISTRY_EVENTS
+
+Schema = Mapping[str, Any]
+
+TEXT: Final[Schema] = MappingProxyType({"type": "string"})
+WHOLE: Final[Schema] = MappingProxyType({"type": "integer"})
+UUID_TEXT: Final[Schema] = MappingProxyType({"type": "string", "format": "uuid"})
+INSTANT: Final[Schema] = MappingProxyType({"type": "string", "format": "date-time"})
+DATE: Final[Schema] = MappingProxyType({"type": "string", "format": "date"})
+DECIMAL: Final[Schema] = MappingProxyType(
+    {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["12000.00"]}
+)
+POSITION: Final[Schema] = MappingProxyType(
+    {"type": "string", "pattern": positions.PATTERN, "examples": ["0:1234"]}
+)
+CURSOR: Final[Schema] = MappingProxyType(
+    {"type": ["string", "null"], "description": "Goes back as `after`; null on the last page."}
+)
+ERASED: Final[Schema] = MappingProxyType(
+    {
+        "type": "object",
+        "properties": {"erased": {"const": True}},
+        "required": ["erased"],
+        "description": "What it was is gone: the key of its person was destroyed.",
+    }
+)
+
+
+def reference(name: str) -> Schema:
+    """A reference to a component."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def or_null(schema: Schema) -> Schema:
+    """`schema`, or null."""
+    return {"anyOf": [dict(schema), {"type": "null"}]}
+
+
+def array(schema: Schema) -> Schema:
+    """An array of `schema`."""
+    return {"type": "array", "items": dict(schema)}
+
+
+def page(name: str, *also: tuple[str, Schema]) -> Schema:
+    """A page of the component `name`."""
+    return _object(items=array(reference(name)), next=CURSOR, **dict(also))
+
+
+def _object(**members: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": {name: dict(schema) for name, schema in members.items()},
+        "required": list(members),
+    }
+
+
+def _personal(schema: Schema) -> Schema:
+    return {"anyOf": [dict(schema), dict(ERASED), {"type": "null"}]}
+
+
+def _one_of(values: list[str]) -> Schema:
+    return {"type": "string", "enum": values}
+
+
+def components() -> dict[str, Any]:
+    """The components that describe answers, by name."""
+    allowed = array(_one_of([command_name(command) for command in COMMANDS]))
+    return {
+        "Event": _event(),
+        "CommandAnswer": _object(
+            application_id=or_null(UUID_TEXT),
+            status=_one_of(["stored", *Status]),
+            version=WHOLE,
+            position=or_null(POSITION),
+            events=array(reference("Event")),
+            allowed_commands=allowed,
+        ),
+        "Application": _application(allowed),
+        "ApplicationRow": {
+            "type": "object",
+            "description": "A row of the read model `loan_applications`, column by column.",
+            "properties": {"application_id": dict(UUID_TEXT), "id": dict(UUID_TEXT)},
+            "required": ["application_id", "id"],
+        },
+        "Projection": _projection(),
+        "Problem": _problem(allowed),
+        "ProblemKind": _object(
+            type=TEXT, code=TEXT, status=WHOLE, retryable={"type": "boolean"}, meaning=TEXT
+        ),
+    }
+
+
+def _event() -> Schema:
+    """An event of a dry run has neither ids nor positions, so nearly every member may be null."""
+    names = [event.stored_as for event in (*EVENTS, *REGISTRY_EVENTS)]
+    return _object(
+        shard=or_null(WHOLE),
+        position=or_null(WHOLE),
+        application_id=or_null(UUID_TEXT),
+        version=or_null(WHOLE),
+        event_type=_one_of(names),
+        schema_version=WHOLE,
+        data={"type": "object", "description": "By event type; what is not given is left out."},
+        actor=or_null(TEXT),
+        actor_kind={"enum": ["agent", "human", "system", None]},
+        agent_build=or_null(TEXT),
+        on_behalf_of=or_null(TEXT),
+        effective_at=or_null(INSTANT),
+        effective_on=or_null(DATE),
+        recorded_at=or_null(INSTANT),
+        epoch=or_null(WHOLE),
+        command_id=or_null(UUID_TEXT),
+        correlation_id=or_null(TEXT),
+        causation_id=or_null(TEXT),
+    )
+
+
+def _application(allowed: Schema) -> Schema:
+    anything = {"type": ["object", "null"]}
+    found = _object(
+        application_id=UUID_TEXT,
+        status=_one_of([*Status]),
+        stage=_one_of([*Stage]),
+        version=WHOLE,
+        position=POSITION,
+        recorded_at=INSTANT,
+        applicant_id=TEXT,
+        amount=DECIMAL,
+        currency=TEXT,
+        term_months=or_null(WHOLE),
+        income=_personal(DECIMAL),
+        purpose=_personal(TEXT),
+        credit_kind=TEXT,
+        co_applicants=array({"type": "object"}),
+        reference=or_null(TEXT),
+        applied_at=INSTANT,
+        score=anything,
+        context_kinds=array(TEXT),
+        verification_stage=or_null(TEXT),
+        outstanding=array(TEXT),
+        decision=anything,
+        offers=array({"type": "object"}),
+        accepted_offer_id=or_null(TEXT),
+        holds=array(TEXT),
+        disbursement=anything,
+        ended_at=or_null(INSTANT),
+    )
+    return {
+        **found,
+        "properties": {
+            **found["properties"],
+            "allowed_commands": {**allowed, "description": "Left out of answers about the past."},
+        },
+    }
+
+
+def _projection() -> Schema:
+    return {
+        **_object(
+            shard=WHOLE,
+            projection=TEXT,
+            state=_one_of(["running", "stopped"]),
+            position=WHOLE,
+            head=WHOLE,
+            lag_events=WHOLE,
+            lag_seconds={"type": "number"},
+            code_version=WHOLE,
+        ),
+        "description": "How far a read model has come.",
+    }
+
+
+def _problem(allowed: Schema) -> Schema:
+    found = _object(
+        type=TEXT,
+        title=TEXT,
+        status=WHOLE,
+        detail=TEXT,
+        code=_one_of([kind.code for kind in table()]),
+        retryable={
+            "type": "boolean",
+            "description": "Whether the same request, sent again as it is, may succeed.",
+        },
+    )
+    errors = _object(message=TEXT)
+    where = {"pointer": dict(TEXT), "parameter": dict(TEXT), "header": dict(TEXT)}
+    also = {
+        "errors": array({**errors, "properties": {**where, **errors["properties"]}}),
+        "allowed_commands": dict(allowed),
+        "current_version": dict(WHOLE),
+        "first_position": dict(WHOLE),
+        "resume_after": dict(POSITION),
+        "checks": {"type": "object", "additionalProperties": dict(TEXT)},
+        "incident": dict(TEXT),
+    }
+    return {
+        **found,
+        "description": "Problem details (RFC 9457).",
+        "properties": {**found["properties"], **also},
+    }

@@ -1,0 +1,142 @@
+"""The one endpoint of all commands: from a request to a command, from its outcome to an answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from starlette.responses import Response
+
+from lending.api.answers import Answer, Header
+from lending.api.bodies import Body
+from lending.api.command_table import CommandRoute
+from lending.api.headers import CommandHeaders, read_command_headers
+from lending.api.incoming import Incoming
+from lending.api.problems import Fault, Problem, invalid_header
+from lending.api.query import Query, flag
+from lending.api.rendering import command_answer
+from lending.api.routing import Endpoint
+from lending.api.translation import RETRY_AFTER
+from lending.domain.application.commands import command_name
+from lending.domain.application.refusals import Refused
+from lending.ledger.submission import OutcomeUnknown
+from lending.service.requests import CommandAnswer, CommandRequest
+
+QUERY: Final = Query(
+    flag("dry_run", "Answer what would happen; record nothing and look at no idempotency key.")
+)
+_REPLAYED: Final[Header] = (b"idempotency-replayed", b"true")
+
+
+class Handles(Protocol):
+    """What handles commands: the service's CommandHandler."""
+
+    async def handle(self, request: CommandRequest) -> CommandAnswer: ...
+
+
+class CommandObserver(Protocol):
+    """Told of each command that was answered, for metrics."""
+
+    def commanded(self, command: str, outcome: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandEndpoints:
+    """Makes the endpoints of commands."""
+
+    handler: Handles
+    clock: Callable[[], datetime]
+    new_correlation_id: Callable[[], str]
+    observer: CommandObserver
+
+    def endpoint(self, route: CommandRoute, body: Body) -> Endpoint:
+        """The endpoint of one command."""
+        name, opens = command_name(route.command), route.opens
+
+        async def endpoint(request: Incoming) -> Response:
+            application_id = None if opens else request.application_id()
+            dry_run = bool(request.query) and QUERY.read(request.query).get("dry_run", False)
+            said = read_command_headers(request.named, self.clock)
+            if opens and b"if-match" in request.named:
+                raise invalid_header(
+                    Fault.IF_MATCH_INVALID, "If-Match", "there is no application yet to match"
+                )
+            command, sent = body.read(await request.json_bytes(), request.in_path)
+            asked = CommandRequest(
+                command=command,
+                application_id=application_id,
+                method="POST",
+                path=_canonical_path(request, application_id),
+                sent=sent,
+                correlation_id=said.correlation_id or self.new_correlation_id(),
+                key=said.key,
+                if_match=said.if_match,
+                effective_at=said.effective_at,
+                on_behalf_of=said.on_behalf_of,
+                agent_build=said.agent_build,
+                causation_id=said.causation_id,
+                traceparent=said.traceparent,
+                dry_run=dry_run,
+            )
+            answer = await self._handled(asked, said)
+            self.observer.commanded(name, _outcome(answer, dry_run))
+            return _response(answer, asked, opened=opens)
+
+        endpoint.__name__ = name
+        return endpoint
+
+    async def _handled(self, asked: CommandRequest, said: CommandHeaders) -> CommandAnswer:
+        try:
+            return await self.handler.handle(asked)
+        except OutcomeUnknown:
+            safe = said.key is not None or said.if_match is not None
+            raise Problem(
+                Fault.OUTCOME_UNKNOWN, retryable=safe, headers=[RETRY_AFTER] if safe else ()
+            ) from None
+
+
+def _canonical_path(request: Incoming, application_id: UUID | None) -> str:
+    """The path with the id in lower case: the same request, however it is spelled."""
+    path: str = request.scope["path"]
+    if application_id is None:
+        return path
+    return path.replace(request.in_path["application_id"], str(application_id), 1)
+
+
+def _outcome(answer: CommandAnswer, dry_run: bool) -> str:
+    if dry_run:
+        return "rehearsed"
+    if answer.replayed:
+        return "replayed"
+    if answer.refused is not None:
+        return "refused"
+    return "accepted" if answer.events else "already_so"
+
+
+def _response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Response:
+    headers: list[Header] = [(b"correlation-id", asked.correlation_id.encode("ascii"))]
+    if answer.replayed:
+        headers.append(_REPLAYED)
+    if answer.refused is not None:
+        raise _refused(answer, answer.refused, headers)
+    if asked.dry_run:
+        return Answer(command_answer(answer, opened=opened), 200, headers)
+    headers.append((b"etag", b'"%d"' % answer.version))
+    if not opened:
+        return Answer(command_answer(answer, opened=False), 200, headers)
+    headers.append((b"location", f"/loan/applications/{answer.application_id}".encode("ascii")))
+    return Answer(command_answer(answer, opened=True), 201, headers)
+
+
+def _refused(answer: CommandAnswer, refused: Refused, headers: list[Header]) -> Problem:
+    refusal, detail = refused.refusal, refused.detail
+    more: dict[str, object] = {"allowed_commands": answer.allowed_commands}
+    if answer.version:
+        more["current_version"] = answer.version
+    return Problem(
+        refusal,
+        f"{refusal.meaning} ({detail})" if detail else None,
+        headers=headers,
+        more=more,
+    )

@@ -1,0 +1,105 @@
+"""A request as endpoints see it: what was matched, its headers by name, its body within its limits."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.types import Receive, Scope
+
+from lending.api.headers import Headers, by_name
+from lending.api.problems import Fault, Problem
+from lending.api.schema_types import to_uuid
+from lending.runtime import limits
+
+_JSON: Final = re.compile(
+    rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?",
+    re.IGNORECASE,
+)
+_CLOSE: Final = (b"connection", b"close")
+
+
+class Incoming(Request):
+    """A request, matched to a route. `in_path` are the path's parameters as they were written."""
+
+    def __init__(self, scope: Scope, receive: Receive, in_path: Mapping[str, str]) -> None:
+        super().__init__(scope, receive)
+        self.in_path = in_path
+        self.named: Headers = by_name(scope["headers"])
+
+    @property
+    def query(self) -> bytes:
+        """The query string as it was sent."""
+        query: bytes = self.scope["query_string"]
+        return query
+
+    def application_id(self) -> UUID:
+        """The application that the path names. Raises Problem where it is no id."""
+        try:
+            return to_uuid(self.in_path["application_id"])
+        except ValueError:
+            raise Problem(
+                Fault.INVALID_ID,
+                more={"errors": [{"parameter": "application_id", "message": "must be a UUID"}]},
+            ) from None
+
+    async def json_bytes(self) -> bytes:
+        """The body, empty where there is none; else it was sent as JSON. Raises Problem."""
+        length = self.named.get(b"content-length")
+        if length is not None and int(length) > limits.BODY_MAX_BYTES:
+            raise await self._too_large(int(length))
+        try:
+            async with asyncio.timeout(limits.BODY_WAIT_SECONDS):
+                message = await self.receive()
+                raw: bytes = message.get("body", b"")
+                if message.get("more_body", False):
+                    raw = await self._rest(bytearray(raw))
+        except TimeoutError:
+            raise Problem(Fault.BODY_TOO_SLOW, headers=[_CLOSE]) from None
+        if message["type"] == "http.disconnect":
+            raise Problem(Fault.BODY_TOO_SLOW, "the connection was closed")
+        if raw:
+            self._require_json()
+        return raw
+
+    def _require_json(self) -> None:
+        kind = self.named.get(b"content-type", b"")
+        if kind != b"application/json" and not _JSON.fullmatch(kind):
+            raise Problem(Fault.UNSUPPORTED_MEDIA_TYPE)
+        if self.named.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Problem(Fault.UNSUPPORTED_MEDIA_TYPE)
+
+    async def _rest(self, body: bytearray) -> bytes:
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Problem(Fault.BODY_TOO_SLOW, "the connection was closed")
+            body += message.get("body", b"")
+            if len(body) > limits.BODY_MAX_BYTES:
+                raise await self._too_large(None, len(body))
+            if not message.get("more_body", False):
+                return bytes(body)
+
+    async def _too_large(self, length: int | None, received: int = 0) -> Problem:
+        """The problem, after the sender could say the rest: else it may never hear the answer."""
+        problem = Problem(
+            Fault.BODY_TOO_LARGE,
+            f"a body has at most {limits.BODY_MAX_BYTES} bytes",
+            headers=[_CLOSE],
+        )
+        if length is not None and length > limits.BODY_DISCARDED_MAX_BYTES:
+            return problem
+        if b"expect" in self.named:
+            return problem
+        try:
+            async with asyncio.timeout(limits.BODY_WAIT_SECONDS):
+                while received <= limits.BODY_DISCARDED_MAX_BYTES:
+                    message = await self.receive()
+                    received += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        break
+        except TimeoutError:
+            pass
+        return problem

@@ -1,0 +1,209 @@
+"""The OpenAPI document: what each route takes and gives, made from the tables that the routes use."""
+
+from collections.abc import Mapping, Sequence
+from inspect import getdoc
+from typing import Any, Final
+
+from lending.api import headers as h
+from lending.api.answer_schemas import TEXT, reference
+from lending.api.bodies import SCHEMA_REFERENCE, Body
+from lending.api.command_table import CommandRoute
+from lending.api.commands import QUERY
+from lending.api.problems import MEDIA_TYPE, table
+from lending.api.query import Query
+from lending.domain.application.commands import command_name
+from lending.runtime import limits
+
+_PRINTABLE: Final = r"^[\x20-\x7e]+$"
+
+
+def _opaque(longest: int) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": _PRINTABLE}
+
+
+_HEADERS: Final[Mapping[bytes, tuple[dict[str, Any], str]]] = {
+    h.KEY: (
+        _opaque(2 * limits.IDEMPOTENCY_KEY_MAX_CHARACTERS + 2),
+        "Names this request, so that it can be repeated safely: up to"
+        f" {limits.IDEMPOTENCY_KEY_MAX_CHARACTERS} characters, bare or in double quotes. Its scope"
+        " is the application (or apply); it never expires.",
+    ),
+    h.IF_MATCH: (
+        {"type": "string", "pattern": r'^(\*|"?[0-9]{1,9}"?( *, *"?[0-9]{1,9}"?)*)$'},
+        'The versions one of which the application must have, as `ETag` gives them: `"3"`.',
+    ),
+    h.ACTOR: (_opaque(limits.OPAQUE_ID_MAX_CHARACTERS), "On whose behalf; an id, never a name."),
+    h.AGENT_BUILD: (
+        _opaque(limits.OPAQUE_ID_MAX_CHARACTERS),
+        "Software, model and prompt version of the agent.",
+    ),
+    h.EFFECTIVE_AT: (
+        {"type": "string", "format": "date-time"},
+        "The instant from which the command counts, with its offset; not later than now.",
+    ),
+    h.CORRELATION_ID: (
+        _opaque(limits.OPAQUE_ID_MAX_CHARACTERS),
+        "What the command belongs to; made for the request where it is not given.",
+    ),
+    h.CAUSATION_ID: (_opaque(limits.OPAQUE_ID_MAX_CHARACTERS), "What caused the command."),
+    h.TRACEPARENT: ({"type": "string"}, "W3C Trace Context; ignored where malformed."),
+    h.PREFER: (
+        {"type": "string", "examples": ["wait=5"]},
+        f"`wait=N`: wait up to N seconds, at most {limits.FRESHNESS_WAIT_MAX_SECONDS}.",
+    ),
+    h.LAST_EVENT_ID: ({"type": "string"}, "The `id` of the last event seen; instead of `after`."),
+}
+_NAMES: Final = {name: written for name, (written, _) in h.NAMES.items()} | {
+    h.TRACEPARENT: "traceparent",
+    h.PREFER: "Prefer",
+}
+_ON_COMMANDS: Final = (
+    h.KEY, h.IF_MATCH, h.ACTOR, h.AGENT_BUILD, h.EFFECTIVE_AT, h.CORRELATION_ID, h.CAUSATION_ID,
+    h.TRACEPARENT,
+)  # fmt: skip
+ALWAYS: Final = (421, 422, 500, 503)
+"""The statuses of problems that every route may answer with."""
+OF_ONE: Final = (404, *ALWAYS)
+OF_THE_LOG: Final = (404, 410, *ALWAYS)
+_MATCHING: Final = (404, 412)
+_COMMAND_PROBLEMS: Final = (400, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
+
+
+def header(name: bytes, *, required: bool = False) -> dict[str, Any]:
+    """The parameter object of a header."""
+    schema, meaning = _HEADERS[name]
+    return {
+        "name": _NAMES[name],
+        "in": "header",
+        "required": required,
+        "description": meaning,
+        "schema": schema,
+    }
+
+
+def in_query(query: Query) -> list[dict[str, Any]]:
+    """The parameter objects of query parameters."""
+    return [
+        {
+            "name": parameter.name,
+            "in": "query",
+            "required": False,
+            "description": parameter.meaning,
+            "schema": dict(parameter.schema),
+        }
+        for parameter in query.parameters
+    ]
+
+
+def in_path(name: str, schema: Mapping[str, Any], meaning: str) -> dict[str, Any]:
+    """The parameter object of a path parameter."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": meaning,
+        "schema": dict(schema),
+    }
+
+
+APPLICATION_ID: Final = in_path(
+    "application_id", {"type": "string", "format": "uuid"}, "The application."
+)
+
+
+def problems(statuses: Sequence[int]) -> dict[str, Any]:
+    """The responses that are problems, by status."""
+    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
+
+
+def problem_responses() -> dict[str, Any]:
+    """The components that `problems` refers to, each naming the codes it may carry."""
+    codes: dict[int, list[str]] = {}
+    for kind in table():
+        codes.setdefault(kind.status, []).append(f"`{kind.code}`")
+    return {
+        str(status): {
+            "description": ", ".join(named) + ".",
+            "content": {MEDIA_TYPE.decode(): {"schema": reference("Problem")}},
+        }
+        for status, named in codes.items()
+    }
+
+
+def reading(
+    name: str,
+    summary: str,
+    answer: Mapping[str, Any],
+    *,
+    tag: str = "reading",
+    parameters: Sequence[Mapping[str, Any]] = (),
+    statuses: Sequence[int] = ALWAYS,
+    headers: Mapping[str, Any] | None = None,
+    media_type: str = "application/json",
+) -> dict[str, Any]:
+    """The operation of a route that reads."""
+    ok = {"description": "OK", "content": {media_type: {"schema": dict(answer)}}}
+    if headers:
+        ok["headers"] = dict(headers)
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": [tag],
+        "parameters": list(parameters),
+        "responses": {"200": ok, **problems(statuses)},
+    }
+
+
+ETAG: Final = {"ETag": {"description": "The version, as If-Match takes it.", "schema": dict(TEXT)}}
+
+
+def command(route: CommandRoute, body: Body) -> dict[str, Any]:
+    """The operation of a command."""
+    names = [n for n in _ON_COMMANDS if not (route.opens and n == h.IF_MATCH)]
+    parameters = [header(n, required=n == h.KEY and route.moves_money) for n in names]
+    if not route.opens:
+        parameters = [APPLICATION_ID, *_path_parameters(body), *parameters]
+    operation: dict[str, Any] = {
+        "operationId": command_name(route.command),
+        "summary": route.summary,
+        "description": getdoc(route.command),
+        "tags": ["commands"],
+        "parameters": [*parameters, *in_query(QUERY)],
+        "responses": {
+            **_held(opens=route.opens),
+            **problems([s for s in _COMMAND_PROBLEMS if not (route.opens and s in _MATCHING)]),
+        },
+    }
+    model = {"$ref": SCHEMA_REFERENCE.format(model=route.command.__name__)}
+    operation["requestBody"] = {
+        "required": body.required,
+        "content": {
+            "application/json": {"schema": model, "example": dict(route.example or body.example)}
+        },
+    }
+    return operation
+
+
+def _path_parameters(body: Body) -> list[dict[str, Any]]:
+    return [
+        in_path(name, accepted.json_schema(ref_template=SCHEMA_REFERENCE), f"The {name}.")
+        for name, accepted in body.path_types.items()
+    ]
+
+
+def _held(*, opens: bool) -> dict[str, Any]:
+    headers: dict[str, Any] = {
+        **ETAG,
+        "Correlation-Id": {"description": "As given, or as made.", "schema": dict(TEXT)},
+        "Idempotency-Replayed": {
+            "description": "`true` where the stored answer was given again.",
+            "schema": {"type": "string", "const": "true"},
+        },
+    }
+    content = {"application/json": {"schema": reference("CommandAnswer")}}
+    done = {"description": "The command holds.", "headers": headers, "content": content}
+    if not opens:
+        return {"200": done}
+    located = {"Location": {"description": "The application.", "schema": dict(TEXT)}, **headers}
+    rehearsed = {"description": "A dry run: the command would hold.", "content": content}
+    return {"200": rehearsed, "201": {**done, "headers": located}}

@@ -1,0 +1,123 @@
+"""For those who run the service: is it alive, is it ready, what does it count, how fresh is what."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from prometheus_client import generate_latest
+from starlette.responses import Response
+
+from lending.api.answers import Answer
+from lending.api.incoming import Incoming
+from lending.api.metrics import Metrics
+from lending.api.problems import Fault, Problem, table
+from lending.api.query import Query
+from lending.api.rendering import json_bytes
+from lending.api.translation import RETRY_AFTER
+from lending.runtime import limits
+from lending.service.ledger import Ledger
+
+NONE: Final = Query()
+_OK: Final = "ok"
+_METRICS_TYPE: Final = b"text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
+_SHARD: Final = 0
+
+WorkerFailure = Callable[[], str | None]
+"""Says what is wrong with the worker this service runs, None where nothing is."""
+
+
+class Operations:
+    """The endpoints of operations. `worker_failure` is given where this service runs the worker."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        metrics: Metrics,
+        stopping: asyncio.Event,
+        worker_failure: WorkerFailure | None,
+    ) -> None:
+        self._ledger = ledger
+        self._metrics = metrics
+        self._stopping = stopping
+        self._worker_failure = worker_failure
+
+    async def alive(self, request: Incoming) -> Response:
+        """Whether the process answers at all."""
+        NONE.read(request.query)
+        return Answer(json_bytes({"status": "alive"}))
+
+    async def ready(self, request: Incoming) -> Response:
+        """Whether requests can be served: each thing that is needed, by name."""
+        NONE.read(request.query)
+        checks = await self._checks()
+        if any(found != _OK for found in checks.values()):
+            raise Problem(Fault.NOT_READY, headers=[RETRY_AFTER], more={"checks": checks})
+        return Answer(json_bytes({"status": "ready", "checks": checks}))
+
+    async def projections(self, request: Incoming) -> Response:
+        """The read models, and how far each has come."""
+        NONE.read(request.query)
+        return Answer(json_bytes({"items": await self._rows(), "next": None}))
+
+    async def metrics(self, request: Incoming) -> Response:
+        """What was counted, for Prometheus."""
+        NONE.read(request.query)
+        try:
+            async with asyncio.timeout(limits.READINESS_CHECK_SECONDS):
+                self._metrics.projections(await self._rows())
+        except Exception:  # noqa: BLE001 metrics are wanted most when the database is away
+            self._metrics.projections(())
+        return Answer(generate_latest(self._metrics.registry), 200, (), _METRICS_TYPE)
+
+    async def problems(self, request: Incoming) -> Response:
+        """Every kind of problem."""
+        NONE.read(request.query)
+        return Answer(json_bytes({"items": [_kind(kind) for kind in table()], "next": None}))
+
+    async def problem(self, request: Incoming) -> Response:
+        """One kind of problem: where the member `type` of a problem leads."""
+        NONE.read(request.query)
+        for kind in table():
+            if kind.code == request.in_path["code"]:
+                return Answer(json_bytes(_kind(kind)))
+        raise Problem(Fault.NOT_FOUND)
+
+    async def _rows(self) -> Sequence[Mapping[str, Any]]:
+        return await self._ledger.listing.projections(_SHARD)
+
+    async def _checks(self) -> dict[str, str]:
+        checks = {
+            "database": _OK,
+            "service": "it is stopping" if self._stopping.is_set() else _OK,
+            **{f"task {name}": why for name, why in self._ledger.failures.items()},
+        }
+        if self._worker_failure is not None:
+            checks["worker"] = self._worker_failure() or _OK
+        try:
+            async with asyncio.timeout(limits.READINESS_CHECK_SECONDS):
+                rows = await self._rows()
+        except TimeoutError:
+            return {**checks, "database": "it does not answer"}
+        except Exception as fault:  # noqa: BLE001 whatever it is, it is what is missing
+            return {**checks, "database": f"it cannot be read: {type(fault).__name__}"}
+        if not rows:
+            checks["projections"] = "none has begun"
+        return checks | {f"projection {row['projection']}": _standing(row) for row in rows}
+
+
+def _standing(row: Mapping[str, Any]) -> str:
+    if row["state"] != "running":
+        return f"stopped at {row['stopped_position']}: {row['stopped_because']}"
+    if row["lag_seconds"] > limits.READINESS_LAG_MAX_SECONDS:
+        return f"{row['lag_seconds']:.0f} s behind, at {row['position']} of {row['head']}"
+    return _OK
+
+
+def _kind(kind: Any) -> dict[str, Any]:
+    return {
+        "type": f"/problems/{kind.code}",
+        "code": kind.code,
+        "status": kind.status,
+        "retryable": kind.retryable,
+        "meaning": kind.meaning,
+    }

@@ -1,0 +1,226 @@
+"""The one table of errors: what may go wrong with a request, its code, its status, whether to retry.
+
+Every error leaves as RFC 9457 problem details made from this table or from the domain's refusals.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import orjson
+
+from lending.api.answers import Answer, Header
+from lending.domain.application.refusals import Refusal
+
+MEDIA_TYPE: Final = b"application/problem+json"
+ERRORS_SHOWN_MAX: Final = 20
+"""Faulty fields that one problem names."""
+
+
+class Fault(Enum):
+    """What can be wrong apart from refusals: a stable code, a status, whether the same request may
+    succeed later, and what it means.
+    """
+
+    MALFORMED_JSON = (
+        "malformed_json", 400, False,
+        "The body is not JSON as it is accepted here: UTF-8, no repeated names, no NaN, no U+0000.",
+    )  # fmt: skip
+    KEY_REQUIRED = (
+        "key_required", 400, False,
+        "A command that moves money needs an Idempotency-Key, so that it can be repeated safely.",
+    )  # fmt: skip
+    ORIGIN_NOT_ALLOWED = (
+        "origin_not_allowed", 403, False,
+        "The request comes from a web page of another origin.",
+    )  # fmt: skip
+    NOT_FOUND = "not_found", 404, False, "There is nothing at this path."
+    APPLICATION_NOT_FOUND = (
+        "application_not_found", 404, False,
+        "There is no application of this id. Check the id, or apply.",
+    )  # fmt: skip
+    MOMENT_NOT_FOUND = (
+        "moment_not_found", 404, False,
+        "The application has no such version, or was not on record at that moment.",
+    )  # fmt: skip
+    SHARD_NOT_FOUND = "shard_not_found", 404, False, "The ledger has no such shard."
+    METHOD_NOT_ALLOWED = (
+        "method_not_allowed", 405, False, "The path exists; the header Allow names its methods.",
+    )  # fmt: skip
+    BODY_TOO_SLOW = "body_too_slow", 408, True, "The body did not arrive in time."
+    CONFLICT = (
+        "conflict", 409, True,
+        "Other processes kept changing the application. Nothing was recorded; repeat the request.",
+    )  # fmt: skip
+    HISTORY_REWOUND = (
+        "history_rewound", 410, False,
+        "The cursor is of a history whose end was lost. Drop what you saw from first_position on,"
+        " and go on reading before it.",
+    )  # fmt: skip
+    PRECONDITION_FAILED = (
+        "precondition_failed", 412, False,
+        "The application has another version than If-Match names. Read it and decide again.",
+    )  # fmt: skip
+    BODY_TOO_LARGE = "body_too_large", 413, False, "The body is larger than one may be."
+    EVENT_TOO_LARGE = (
+        "event_too_large", 413, False,
+        "What would be recorded is larger than an event may be. Send less text, or digests.",
+    )  # fmt: skip
+    URI_TOO_LONG = "uri_too_long", 414, False, "The address is longer than one may be."
+    UNSUPPORTED_MEDIA_TYPE = (
+        "unsupported_media_type", 415, False,
+        "A body is sent as Content-Type: application/json, without a Content-Encoding.",
+    )  # fmt: skip
+    HOST_NOT_ALLOWED = (
+        "host_not_allowed", 421, False,
+        "The header Host names a host that this service does not answer for.",
+    )  # fmt: skip
+    INVALID_REQUEST = (
+        "invalid_request", 422, False,
+        "The request does not fit its schema; errors says where.",
+    )  # fmt: skip
+    INVALID_ID = "invalid_id", 422, False, "The id in the path is not a UUID."
+    KEY_REUSED = (
+        "idempotency_key_reused", 422, False,
+        "The Idempotency-Key was used for another request. Use a new key for a new command.",
+    )  # fmt: skip
+    KEY_INVALID = (
+        "idempotency_key_invalid", 422, False,
+        "An Idempotency-Key has 1 to 255 printable ASCII characters, bare or in double quotes.",
+    )  # fmt: skip
+    IF_MATCH_INVALID = (
+        "if_match_invalid", 422, False,
+        'If-Match names versions as answers give them in ETag, such as "3"; or it is *.',
+    )  # fmt: skip
+    ACTOR_INVALID = (
+        "lending_actor_invalid", 422, False,
+        "Lending-Actor has 1 to 200 printable ASCII characters.",
+    )  # fmt: skip
+    AGENT_BUILD_INVALID = (
+        "lending_agent_build_invalid", 422, False,
+        "Lending-Agent-Build has 1 to 200 printable ASCII characters.",
+    )  # fmt: skip
+    EFFECTIVE_AT_INVALID = (
+        "lending_effective_at_invalid", 422, False,
+        "Lending-Effective-At is an RFC 3339 instant with its offset, not later than now.",
+    )  # fmt: skip
+    CORRELATION_ID_INVALID = (
+        "correlation_id_invalid", 422, False,
+        "Correlation-Id has 1 to 200 printable ASCII characters.",
+    )  # fmt: skip
+    CAUSATION_ID_INVALID = (
+        "causation_id_invalid", 422, False,
+        "Causation-Id has 1 to 200 printable ASCII characters.",
+    )  # fmt: skip
+    LAST_EVENT_ID_INVALID = (
+        "last_event_id_invalid", 422, False,
+        "Last-Event-ID is the id of an event of the stream: shard:position@epoch.",
+    )  # fmt: skip
+    INTERNAL_FAULT = (
+        "internal_fault", 500, False,
+        "The service failed. Its log says why, under the incident given here.",
+    )  # fmt: skip
+    OVERLOADED = "overloaded", 503, True, "Too many requests are under way."
+    QUEUE_FULL = (
+        "queue_full", 503, True, "Too many commands wait to be recorded. Nothing was recorded.",
+    )  # fmt: skip
+    UNAVAILABLE = (
+        "unavailable", 503, True, "The database does not answer. Nothing was recorded.",
+    )  # fmt: skip
+    OUTCOME_UNKNOWN = (
+        "outcome_unknown", 503, False,
+        "The command may or may not be recorded. With an Idempotency-Key or If-Match repeat it;"
+        " without, read the application first.",
+    )  # fmt: skip
+    CLOCK_FAULT = (
+        "clock_fault", 503, True,
+        "The clocks of service and database differ too much. Nothing was recorded.",
+    )  # fmt: skip
+    EPOCH_NOT_OPEN = (
+        "epoch_not_open", 503, True,
+        "The database is not the one the log was on. An operator opens a new epoch first.",
+    )  # fmt: skip
+    NOT_REACHED = (
+        "position_not_reached", 503, True,
+        "The read model has not come as far as min_position. Send Prefer: wait=N to wait for it.",
+    )  # fmt: skip
+    NOT_READY = "not_ready", 503, True, "Something the service needs is missing; checks says what."
+
+    def __init__(self, code: str, status: int, retryable: bool, meaning: str) -> None:
+        self.code = code
+        self.status = status
+        self.retryable = retryable
+        self.meaning = meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row of the table: a fault, or a refusal of the domain."""
+
+    code: str
+    status: int
+    retryable: bool
+    meaning: str
+
+
+REFUSAL_STATUS: Final = 409
+
+
+def table() -> Sequence[Kind]:
+    """Every kind of problem: the faults by status, then the refusals by precedence."""
+    faults = [Kind(f.code, f.status, f.retryable, f.meaning) for f in Fault]
+    return [*faults, *(Kind(r.code, REFUSAL_STATUS, False, r.meaning) for r in Refusal)]
+
+
+class Problem(Exception):
+    """A request that is answered with a problem. `more` are members beside the standard ones."""
+
+    def __init__(
+        self,
+        kind: Fault | Refusal,
+        detail: str | None = None,
+        *,
+        retryable: bool | None = None,
+        headers: Sequence[Header] = (),
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(kind.code)
+        self.kind = kind
+        self.detail = detail
+        self.headers = headers
+        self.more: Mapping[str, Any] = more or {}
+        self.status = kind.status if isinstance(kind, Fault) else REFUSAL_STATUS
+        given = kind.retryable if isinstance(kind, Fault) else False
+        self.retryable = given if retryable is None else retryable
+
+    def answer(self) -> Answer:
+        """The problem as it goes out."""
+        body: dict[str, Any] = {
+            "type": f"/problems/{self.kind.code}",
+            "title": self.kind.code.replace("_", " ").capitalize(),
+            "status": self.status,
+            "detail": self.detail or self.kind.meaning,
+            "code": self.kind.code,
+            "retryable": self.retryable,
+            **self.more,
+        }
+        return Answer(orjson.dumps(body), self.status, self.headers, MEDIA_TYPE)
+
+
+def invalid(errors: Sequence[Mapping[str, str]], kind: Fault = Fault.INVALID_REQUEST) -> Problem:
+    """A request that does not fit its schema: where and why, at most ERRORS_SHOWN_MAX of them."""
+    shown = list(errors[:ERRORS_SHOWN_MAX])
+    first = shown[0]
+    where = first.get("parameter") or first.get("header") or first.get("pointer") or "the body"
+    return Problem(kind, f"{where}: {first['message']}", more={"errors": shown})
+
+
+def invalid_parameter(name: str, message: str) -> Problem:
+    """A query or path parameter that does not fit its schema."""
+    return invalid([{"parameter": name, "message": message}])
+
+
+def invalid_header(kind: Fault, name: str, message: str) -> Problem:
+    """A header that does not fit its schema."""
+    return invalid([{"header": name, "message": message}], kind)

@@ -1,0 +1,128 @@
+"""Reading applications: one at any moment, its events, and lists from the read model."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
+
+from lending.api.answers import Answer
+from lending.api.headers import Headers, wait_seconds
+from lending.api.incoming import Incoming
+from lending.api.positions import Place, position_text
+from lending.api.problems import Fault, Problem, invalid_parameter
+from lending.api.query import LIMIT, VERSION_MAX, Query, choice, day, identifier, instant, number
+from lending.api.query import place as place_parameter
+from lending.api.query import text as text_parameter
+from lending.api.rendering import application, events, json_bytes
+from lending.api.translation import RETRY_AFTER
+from lending.domain.application.refusals import allowed_commands
+from lending.domain.application.state import Stage, Status
+from lending.runtime import limits
+from lending.service.aggregates import Aggregate
+from lending.service.history import History, Moment, UnknownMoment
+from lending.service.listing import ApplicationFilter, Listing
+
+_SHARD: Final = 0
+"""This version runs one shard: lists are of it."""
+
+LIST: Final = Query(
+    text_parameter("reference", "Only those with this number of the caller's."),
+    text_parameter("applicant_id", "Only those of this applicant."),
+    choice("status", Status, "Only those in this status."),
+    choice("stage", Stage, "Only those that wait for this."),
+    day("applied_from", "Only those applied for on or after this date."),
+    day("applied_to", "Only those applied for on or before this date."),
+    LIMIT,
+    identifier("after", "Where to go on: `next` of the page before."),
+    place_parameter("min_position", "Answer only once the read model has come this far."),
+)
+ONE: Final = Query(
+    number("version", 1, VERSION_MAX, "As it was at this version."),
+    instant("as_of", "As it was recorded at this instant, not later than now."),
+    day("effective_on", "Counting only what counts by this date."),
+)
+EVENTS: Final = Query(
+    number("after", 0, VERSION_MAX, "Only events behind this version.", 0),
+    LIMIT,
+)
+
+
+class Reading:
+    """The endpoints that read applications."""
+
+    def __init__(
+        self, history: History, listing: Listing, zone: ZoneInfo, clock: Callable[[], datetime]
+    ) -> None:
+        self._history = history
+        self._listing = listing
+        self._zone = zone
+        self._clock = clock
+
+    async def one(self, request: Incoming) -> Response:
+        """One application, now or at a moment."""
+        application_id = request.application_id()
+        asked = ONE.read(request.query)
+        if asked:
+            if asked.get("as_of", datetime.min.replace(tzinfo=UTC)) > self._clock():
+                raise invalid_parameter("as_of", "must not be later than now")
+            aggregate, allowed = await self._at(application_id, Moment(**asked)), None
+        else:
+            aggregate = await self._history.now(application_id)
+            today = self._clock().astimezone(self._zone).date()
+            allowed = allowed_commands(aggregate.state, today)
+        return Answer(
+            json_bytes(application(application_id, aggregate, allowed)),
+            headers=[(b"etag", b'"%d"' % aggregate.version)],
+        )
+
+    async def _at(self, application_id: UUID, moment: Moment) -> Aggregate:
+        try:
+            return (await self._history.at(application_id, moment)).aggregate
+        except UnknownMoment:
+            await self._history.now(application_id)  # an unknown application is the better answer
+            raise
+
+    async def events(self, request: Incoming) -> Response:
+        """The events of one application, in order."""
+        application_id = request.application_id()
+        asked = EVENTS.read(request.query)
+        after, limit = asked.get("after", 0), asked.get("limit", limits.PAGE_DEFAULT_ITEMS)
+        page = await self._history.events(application_id, after, limit)
+        last = page.events[-1][0].version if page.events else after
+        return Answer(
+            json_bytes({"items": events(page.events), "next": str(last) if page.more else None})
+        )
+
+    async def list(self, request: Incoming) -> Response:
+        """Applications from the read model, newest first."""
+        asked = LIST.read(request.query)
+        limit = asked.pop("limit", limits.PAGE_DEFAULT_ITEMS)
+        before = asked.pop("after", None)
+        await self._wait_for(asked.pop("min_position", None), request.named)
+        page = await self._listing.applications(
+            _SHARD, ApplicationFilter(**asked), before=before, limit=limit
+        )
+        return Answer(
+            json_bytes(
+                {
+                    "items": [_row(row) for row in page.rows],
+                    "next": str(page.rows[-1]["id"]) if page.more else None,
+                    "position": position_text(_SHARD, page.position),
+                }
+            )
+        )
+
+    async def _wait_for(self, place: Place | None, headers: Headers) -> None:
+        if place is None:
+            return
+        await self._history.require_cursor(place.shard, place.position, place.epoch)
+        if not await self._listing.reached(place.shard, place.position, wait_seconds(headers)):
+            raise Problem(Fault.NOT_REACHED, headers=[RETRY_AFTER])
+
+
+def _row(row: Any) -> dict[str, Any]:
+    """A row of the read model; its id is the application's."""
+    return {"application_id": row["id"], **row}

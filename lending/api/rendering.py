@@ -1,0 +1,169 @@
+"""What answers say: events, applications and commands' outcomes as JSON.
+
+Amounts, rates and scores are decimal strings, instants always `YYYY-MM-DDTHH:MM:SS.ffffffZ`, what a
+person's key was destroyed for is `{"erased": true}`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from lending.api.positions import position_text
+from lending.domain.application.state import Application
+from lending.domain.fields import ERASED
+from lending.domain.identifiers import shard_of
+from lending.ledger.canonical import instant_text
+from lending.ledger.codec import StoredEvent
+from lending.ledger.leaf import Envelope
+from lending.ledger.plain import decimal_text, field_names, plain
+from lending.service.aggregates import Aggregate
+from lending.service.requests import CommandAnswer
+
+STORED: Final = "stored"
+"""The status that the answer to an apply gives."""
+
+_OPTIONS: Final = (
+    orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS
+)
+_ERASED: Final[Mapping[str, bool]] = {"erased": True}
+_REHEARSED: Final[Mapping[str, Any]] = dict.fromkeys(
+    (
+        "shard", "position", "application_id", "version", "actor", "actor_kind", "agent_build",
+        "on_behalf_of", "effective_at", "effective_on", "recorded_at", "epoch", "command_id",
+        "correlation_id", "causation_id",
+    )
+)  # fmt: skip
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as JSON: decimals, instants, dates, durations (ISO 8601) and UUIDs as strings."""
+    return orjson.dumps(value, _written, _OPTIONS)
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return f"PT{value.total_seconds():.6f}S"
+    return _given(value) if is_dataclass(value) else plain(value)
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not None; what is in them is written where it is met."""
+    return {
+        name: _ERASED if item is ERASED else item
+        for name in field_names(value.__class__)
+        if (item := getattr(value, name)) is not None
+    }
+
+
+def event(envelope: Envelope, recorded: StoredEvent) -> dict[str, Any]:
+    """An event as it reads everywhere."""
+    by = envelope.provenance
+    recorded_at = instant_text(envelope.recorded_at)
+    same = envelope.effective_at is envelope.recorded_at
+    return {
+        "shard": envelope.shard,
+        "position": envelope.position,
+        "application_id": envelope.application_id,
+        "version": envelope.version,
+        "event_type": envelope.event_type,
+        "schema_version": envelope.schema_version,
+        "data": _given(recorded),
+        "actor": by.actor,
+        "actor_kind": by.actor_kind,
+        "agent_build": by.agent_build,
+        "on_behalf_of": by.on_behalf_of,
+        "effective_at": recorded_at if same else instant_text(envelope.effective_at),
+        "effective_on": envelope.effective_on,
+        "recorded_at": recorded_at,
+        "epoch": envelope.epoch,
+        "command_id": by.command_id,
+        "correlation_id": by.correlation_id,
+        "causation_id": by.causation_id,
+    }
+
+
+def events(pairs: Iterable[tuple[Envelope | None, StoredEvent]]) -> list[dict[str, Any]]:
+    """Events; one that was only rehearsed has neither ids nor positions."""
+    return [
+        {
+            **_REHEARSED,
+            "event_type": happened.stored_as,
+            "schema_version": happened.schema_version,
+            "data": _given(happened),
+        }
+        if envelope is None
+        else event(envelope, happened)
+        for envelope, happened in pairs
+    ]
+
+
+def command_answer(answer: CommandAnswer, *, opened: bool) -> bytes:
+    """What became of a command that holds; `opened` says that it was an apply."""
+    application_id = answer.application_id
+    position = None
+    if application_id is not None and answer.position is not None:
+        position = position_text(shard_of(application_id), answer.position)
+    return json_bytes(
+        {
+            "application_id": application_id,
+            "status": STORED if opened else answer.state.status,
+            "version": answer.version,
+            "position": position,
+            "events": events(answer.events),
+            "allowed_commands": answer.allowed_commands,
+        }
+    )
+
+
+def application(
+    application_id: UUID, aggregate: Aggregate, allowed: Sequence[str] | None
+) -> dict[str, Any]:
+    """An application at a version; `allowed` are the commands that hold now, None for the past."""
+    state = aggregate.state
+    return {
+        "application_id": application_id,
+        "status": state.status,
+        "stage": state.stage,
+        "version": aggregate.version,
+        "position": position_text(shard_of(application_id), aggregate.position),
+        "recorded_at": aggregate.recorded_at,
+        **_standing(state),
+        **({} if allowed is None else {"allowed_commands": allowed}),
+    }
+
+
+def _standing(state: Application) -> dict[str, Any]:
+    """What is true of the application; every member is always there."""
+    return {
+        "applicant_id": state.applicant_id,
+        "amount": state.amount,
+        "currency": state.currency,
+        "term_months": state.term_months,
+        "income": plain(state.income),
+        "purpose": plain(state.purpose),
+        "credit_kind": state.credit_kind,
+        "co_applicants": plain(state.co_applicants),
+        "reference": state.reference,
+        "applied_at": state.applied_at,
+        "score": plain(state.score),
+        "context_kinds": plain(state.context_kinds),
+        "verification_stage": state.verification_stage,
+        "outstanding": sorted(state.outstanding),
+        "decision": plain(state.decision),
+        "offers": [plain(offer) for offer in state.offers.values()],
+        "accepted_offer_id": state.accepted_offer_id,
+        "holds": plain(state.holds),
+        "disbursement": plain(state.disbursement),
+        "ended_at": None if state.ending is None else state.ending.ended_at,
+    }

@@ -1,0 +1,82 @@
+"""From what the service raises to problems."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import psycopg
+import psycopg_pool
+
+from lending.api.answers import Header
+from lending.api.positions import cursor_text
+from lending.api.problems import Fault, Problem
+from lending.ledger import submission
+from lending.runtime import limits
+from lending.service import history, requests
+
+RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
+
+_UNREACHABLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg_pool.PoolTimeout,
+    psycopg_pool.TooManyRequests,
+    psycopg_pool.PoolClosed,
+    ConnectionError,
+)
+
+
+def problem_of(fault: Exception) -> Problem | None:
+    """The problem that `fault` is answered with, or None where it is nobody's but the service's."""
+    made = _BY_KIND.get(type(fault))
+    if made is not None:
+        return made(fault)
+    if isinstance(fault, _UNREACHABLE):
+        return _later(Fault.UNAVAILABLE)
+    return None
+
+
+def _later(kind: Fault, detail: str | None = None) -> Problem:
+    return Problem(kind, detail, headers=[RETRY_AFTER])
+
+
+def _with_version(kind: Fault) -> Callable[[Any], Problem]:
+    return lambda fault: Problem(kind, str(fault), more={"current_version": fault.current_version})
+
+
+def _rewound(fault: history.HistoryGone) -> Problem:
+    """`resume_after` is the cursor to go on with."""
+    return Problem(
+        Fault.HISTORY_REWOUND,
+        str(fault),
+        more={
+            "shard": fault.shard,
+            "epoch": fault.epoch,
+            "first_position": fault.first_position,
+            "resume_after": cursor_text(fault.shard, fault.first_position - 1, fault.epoch),
+        },
+    )
+
+
+def _said(kind: Fault) -> Callable[[Exception], Problem]:
+    return lambda fault: Problem(kind, str(fault) or None)
+
+
+_BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingProxyType(
+    {
+        requests.UnknownApplication: _said(Fault.APPLICATION_NOT_FOUND),
+        requests.VersionMismatch: _with_version(Fault.PRECONDITION_FAILED),
+        requests.KeyReused: _said(Fault.KEY_REUSED),
+        requests.KeyRequired: _said(Fault.KEY_REQUIRED),
+        requests.Contended: _with_version(Fault.CONFLICT),
+        requests.EventTooLarge: _said(Fault.EVENT_TOO_LARGE),
+        history.HistoryGone: _rewound,
+        history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),
+        history.UnknownMoment: _said(Fault.MOMENT_NOT_FOUND),
+        submission.QueueFull: lambda _: _later(Fault.QUEUE_FULL),
+        submission.LaneUnavailable: lambda _: _later(Fault.UNAVAILABLE),
+        submission.OutcomeUnknown: lambda _: _later(Fault.OUTCOME_UNKNOWN),
+        submission.ClockFault: lambda _: _later(Fault.CLOCK_FAULT),
+        submission.HistoryRewound: lambda _: _later(Fault.EPOCH_NOT_OPEN),
+    }
+)

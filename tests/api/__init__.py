@@ -1,0 +1,1 @@
+"""HTTP, over real sockets: what is asked, what is answered, and what is never answered."""

@@ -1,0 +1,189 @@
+"""The answers of commands: their shape, their headers, and every command through its route."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lending.api.command_table import APPLICATION, ROUTES
+from lending.domain.application import commands as c
+from tests.api.served import APPLICATIONS, STORY, Api, problem
+
+pytestmark = pytest.mark.anyio
+
+# One life in which each command is issued once where it is legal: suffix and body.
+LIFE: list[tuple[str, dict[str, Any] | None]] = [
+    ("/amendments", {"amount": "12500.00"}),
+    ("/context", {"kind": "verification", "stage": "identity", "facts": {"employer": "verified"}}),
+    ("/information-requests", {"items": ["proof_of_income"], "due_on": "2030-01-31"}),
+    ("/information", {"items": ["proof_of_income"]}),
+    ("/score", {"model": "credit-risk", "model_version": "2026-10", "score": 712.5}),
+    ("/notes", {"text": "first line\nsecond line"}),
+    ("/holds", {"kind": "fraud"}),
+    ("/holds/fraud/release", None),
+    ("/offers", {"amount": 12500, "term_months": 36, "rate_percent": "7.25"}),
+    ("/offers/1/withdrawal", {}),
+    ("/offers", {"offer_id": "b", "amount": 12500}),
+    ("/offers/b/refusal", {"text": "too dear"}),
+    ("/offers", {"offer_id": "c", "amount": 12500, "valid_until": "2030-01-31"}),
+    ("/offers/c/return", None),
+    ("/offers/c/acceptance", None),
+    ("/decision", None),
+    ("/override", {"outcome": "approved", "justification": "looked at again"}),
+    ("/disbursements", {"amount": "12500.00", "reference": "pay-1", "channel": "sepa"}),
+]
+LONG_AGO = {"lending-effective-at": "2020-01-01T09:00:00Z"}
+# Other ends: suffix, body and headers of each step.
+ENDINGS: list[list[tuple[str, dict[str, Any] | None, dict[str, str]]]] = [
+    [("/withdrawal", None, {})],
+    [("/closure", {"closed_as": "incomplete"}, {})],
+    [
+        ("/offers", {"amount": 1, "valid_until": "2020-01-01"}, LONG_AGO),
+        ("/offers/1/expiry", None, {}),
+    ],
+    [
+        ("/decision", {"outcome": "rejected", "reasons": ["excessive_obligations"]}, {}),
+        ("/notices", {"kind": "adverse_action", "sent_on": "2026-01-05", "channel": "letter"}, {}),
+    ],
+]
+
+
+async def test_apply_answers_201_with_the_application_and_what_may_come_next(api: Api) -> None:
+    answer = await api.post(APPLICATIONS, STORY)
+    body = answer.json()
+    assert answer.status_code == 201
+    assert set(body) == {
+        "application_id", "status", "version", "position", "events", "allowed_commands",
+    }  # fmt: skip
+    assert body["status"] == "stored"
+    assert body["version"] == 1
+    assert answer.headers["etag"] == '"1"'
+    assert answer.headers["location"] == f"{APPLICATIONS}/{body['application_id']}"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "decide" in body["allowed_commands"]
+    (event,) = body["events"]
+    assert body["position"] == f"{event['shard']}:{event['position']}"
+    assert event["data"] == {
+        "applicant_id": "cust_2002", "amount": "12000.00", "currency": "USD", "term_months": 36,
+        "income": "6500.00", "credit_kind": "consumer", "co_applicants": [],
+    }  # fmt: skip
+    assert (event["actor"], event["actor_kind"], event["epoch"]) == ("local", "system", 1)
+    assert event["effective_at"] == event["recorded_at"]
+    assert (await api.get(answer.headers["location"])).json()["status"] == "pending"
+
+
+async def test_every_command_has_a_route_that_reaches_it(api: Api) -> None:
+    path = await api.applied()
+    issued = {"applied"}
+    for suffix, body in LIFE:
+        answer = await api.post(
+            path + suffix, body, headers={"idempotency-key": f"k{suffix}{body}"}
+        )
+        assert answer.status_code == 200, (suffix, answer.text)
+        version = answer.json()["version"]
+        assert answer.headers["etag"] == f'"{version}"'
+        issued |= {event["event_type"] for event in answer.json()["events"]}
+    assert (await api.get(path)).json()["status"] == "active"
+    for ending in ENDINGS:
+        opened = await api.post(APPLICATIONS, STORY, headers=LONG_AGO)
+        path = opened.headers["location"]
+        for suffix, body, headers in ending:
+            answer = await api.post(path + suffix, body, headers=headers)
+            assert answer.status_code == 200, (suffix, answer.text)
+            issued |= {event["event_type"] for event in answer.json()["events"]}
+    assert len(issued) == len(c.COMMANDS)
+
+
+def test_each_command_class_is_in_the_table_once() -> None:
+    assert [route.command for route in ROUTES] == sorted(
+        c.COMMANDS, key=[route.command for route in ROUTES].index
+    )
+    assert len({route.path for route in ROUTES}) == len(c.COMMANDS)
+    assert all(route.path.startswith(APPLICATION) for route in ROUTES if not route.opens)
+
+
+async def test_what_is_so_already_is_answered_without_an_event(api: Api) -> None:
+    path = await api.applied()
+    await api.post(f"{path}/withdrawal", {"by": "lender"})
+    again = await api.post(f"{path}/withdrawal")
+    assert again.status_code == 200
+    assert (again.json()["events"], again.json()["version"]) == ([], 2)
+    assert again.json()["position"] == (await api.get(path)).json()["position"]
+
+
+async def test_a_refusal_is_409_and_says_what_is_allowed(api: Api) -> None:
+    path = await api.applied()
+    body = problem(
+        await api.post(f"{path}/disbursements", headers={"idempotency-key": "d"}),
+        409, "no_accepted_offer",
+    )  # fmt: skip
+    assert "make_offer" in body["allowed_commands"]
+    assert body["current_version"] == 1
+    assert not body["retryable"]
+
+
+async def test_amounts_finer_than_the_currency_are_refused_by_the_rules(api: Api) -> None:
+    body = problem(
+        await api.post(APPLICATIONS, {**STORY, "amount": "12000.001"}), 409, "amount_too_fine"
+    )
+    assert "amount" in body["detail"]
+    yen = {**STORY, "currency": "JPY", "amount": "12000.5"}
+    problem(await api.post(APPLICATIONS, yen), 409, "amount_too_fine")
+
+
+@pytest.mark.parametrize(
+    "written", ["12000", "12000.0", "1.2e4", '"12000"', '"12000.00"', '"12000.000000"']
+)
+async def test_numbers_and_decimal_strings_are_the_same_amount(shared: Api, written: str) -> None:
+    raw = f'{{"applicant_id":"cust_2002","amount":{written}}}'.encode()
+    answer = await shared.post(APPLICATIONS, content=raw)
+    assert answer.json()["events"][0]["data"]["amount"] == "12000.00"
+
+
+async def test_numbers_are_read_exactly(shared: Api) -> None:
+    raw = b'{"applicant_id":"a","currency":"CLF","amount":123456789012345.6789}'
+    answer = await shared.post(APPLICATIONS, content=raw)
+    assert answer.json()["events"][0]["data"]["amount"] == "123456789012345.6789"
+
+
+async def test_a_dry_run_says_what_would_happen_and_records_nothing(api: Api) -> None:
+    path = await api.applied()
+    before = api.count(), api.count("ledger.command_keys")
+    decided = await api.post(f"{path}/decision?dry_run=true", headers={"idempotency-key": "k"})
+    body = decided.json()
+    assert decided.status_code == 200
+    assert (body["application_id"], body["position"], body["status"]) == (None, None, "approved")
+    assert body["version"] == 2
+    (event,) = body["events"]
+    assert event["event_type"] == "decided"
+    assert event["data"]["outcome"] == "approved"
+    assert [event[name] for name in ("position", "command_id", "application_id")] == [None] * 3
+    applied = await api.post(f"{APPLICATIONS}?dry_run=true", STORY)
+    assert (applied.status_code, applied.json()["status"]) == (200, "stored")
+    assert "location" not in applied.headers
+    refused = await api.post(f"{path}/disbursements?dry_run=true")
+    problem(refused, 409, "no_accepted_offer")
+    assert before == (api.count(), api.count("ledger.command_keys"))
+    assert (await api.post(f"{path}/decision", headers={"idempotency-key": "k"})).status_code == 200
+
+
+async def test_two_at_once_on_one_application_are_put_in_order(api: Api) -> None:
+    path = await api.applied()
+    notes = [api.post(f"{path}/notes", {"text": f"note {n}"}) for n in range(20)]
+    decisions = [api.post(f"{path}/decision") for _ in range(5)]
+    answers = await asyncio.gather(*notes, *decisions)
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(len(answer.json()["events"]) for answer in answers[20:]) == 1
+    assert (await api.get(path)).json()["version"] == 22
+    versions = [e["version"] for answer in answers for e in answer.json()["events"]]
+    assert sorted(versions) == list(range(2, 23))
+
+
+async def test_the_same_id_in_capitals_is_the_same_application_and_request(api: Api) -> None:
+    path = await api.applied()
+    head, _, application_id = path.rpartition("/")
+    key = {"idempotency-key": "k"}
+    first = await api.post(f"{path}/decision", headers=key)
+    again = await api.post(f"{head}/{application_id.upper()}/decision", headers=key)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == first.json()

@@ -1,0 +1,165 @@
+"""Operations: liveness, readiness, metrics, and faults that are the service's own."""
+
+import asyncio
+import logging
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from lending.runtime import limits
+from lending.runtime.settings import Settings
+from tests.api.served import APPLICATIONS, STORY, Api, problem, served_api
+from tests.api.test_reading import worker
+from tests.databases import Databases
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_ledger_with_its_worker_is_ready(api: Api) -> None:
+    assert (await api.get("/livez")).json() == {"status": "alive"}
+    path = await api.applied()
+    position = (await api.get(path)).json()["position"]
+    async with worker(api):
+        await api.get(f"{APPLICATIONS}?min_position={position}", prefer="wait=20")
+        ready = await api.get("/readyz")
+        assert ready.status_code == 200, ready.text
+        checks = ready.json()["checks"]
+        assert checks == dict.fromkeys(checks, "ok")
+        assert "projection loan_applications" in checks
+        (row,) = (await api.get("/projections")).json()["items"]
+        assert (row["projection"], row["position"], row["lag_events"]) == (
+            "loan_applications",
+            3,
+            0,
+        )
+
+
+async def test_readiness_names_a_read_model_that_lags(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.applied()
+    monkeypatch.setattr(limits, "READINESS_LAG_MAX_SECONDS", 0.1)
+    await asyncio.sleep(0.2)
+    body = problem(await api.get("/readyz"), 503, "not_ready")
+    assert "behind" in body["checks"]["projection loan_applications"]
+    assert body["checks"]["database"] == "ok"
+
+
+async def test_readiness_names_a_read_model_that_stopped(api: Api) -> None:
+    with psycopg.connect(api.database_url) as connection:
+        connection.execute(
+            "update read_data.checkpoints set state = 'stopped', stopped_because = 'poison',"
+            " stopped_position = 3, stopped_at = now(), error = 'e'"
+        )
+    body = problem(await api.get("/readyz"), 503, "not_ready")
+    assert body["checks"]["projection loan_applications"] == "stopped at 3: poison"
+    assert (
+        'lending_projection_running{projection="loan_applications",shard="0"} 0.0'
+        in (await api.get("/metrics")).text
+    )
+
+
+async def test_metrics_count_what_happened(api: Api) -> None:
+    path = await api.applied()
+    await api.post(f"{path}/decision", headers={"idempotency-key": "k"})
+    await api.post(f"{path}/decision", headers={"idempotency-key": "k"})
+    problem(await api.post(f"{path}/decision?dry_run=true", {"text": "t"}), 409, "already_decided")
+    problem(await api.get("/nothing"), 404, "not_found")
+    answer = await api.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    for line in (
+        'lending_commands_total{command="apply",outcome="accepted"} 1.0',
+        'lending_commands_total{command="decide",outcome="accepted"} 1.0',
+        'lending_commands_total{command="decide",outcome="replayed"} 1.0',
+        'lending_requests_total{method="POST",route="/loan/applications",status="201"} 1.0',
+        'lending_requests_total{method="GET",route="(none)",status="404"} 1.0',
+        'lending_queued_commands{shard="0"} 0.0',
+        'lending_projection_lag_events{projection="loan_applications",shard="0"} 4.0',
+    ):
+        assert line in answer.text
+    assert path not in answer.text
+
+
+async def test_lane_metrics_are_those_of_the_lane(api: Api) -> None:
+    await api.applied()
+    text = (await api.get("/metrics")).text
+    assert 'lending_flush_commands_bucket{le="1.0"}' in text
+    assert "lending_flush_seconds_count" in text
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/projections", "/problems"])
+async def test_operations_take_no_parameters(shared: Api, path: str) -> None:
+    problem(await shared.get(f"{path}?verbose=1"), 422, "invalid_request")
+
+
+async def test_a_fault_of_the_service_shows_an_incident_and_no_more(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = await api.applied()
+    await api.post(f"{path}/notes", {"text": "a secret"})
+    with psycopg.connect(api.database_url) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute("delete from ledger.loan_events where version = 1 and position > 2")
+    with caplog.at_level(logging.ERROR, "lending.api.boundary"):
+        answer = await api.get(f"{path}/events")
+    body = problem(answer, 500, "internal_fault")
+    assert "missing" not in answer.text
+    assert body["incident"] in caplog.text
+    assert "GapInLog" in caplog.text
+    assert (await api.get("/livez")).status_code == 200
+
+
+async def test_without_its_database_the_service_says_try_later(
+    database_url: str,
+    postgres_server: Databases,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "LANE_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(limits, "POOL_WAIT_SECONDS", 1)
+    async with served_api(database_url, tmp_path) as api:
+        path = await api.applied()
+        name = urlsplit(database_url).path[1:]
+        with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"alter database {name} allow_connections false")
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
+            )
+            for answer in (
+                await api.post(APPLICATIONS, STORY),
+                await api.get(f"{path}/events"),
+                await api.get("/projections"),
+            ):
+                assert problem(answer, 503, "unavailable")["retryable"]
+                assert answer.headers["retry-after"] == "1"
+            body = problem(await api.get("/readyz"), 503, "not_ready")
+            assert body["checks"]["database"] != "ok"
+            assert (await api.get("/metrics")).status_code == 200
+            assert (await api.get("/livez")).status_code == 200
+            connection.execute(f"alter database {name} allow_connections true")
+        async with asyncio.timeout(30):
+            answer = await api.post(APPLICATIONS, STORY)
+            while answer.status_code != 201:
+                problem(answer, 503, "unavailable")
+                answer = await api.post(APPLICATIONS, STORY)
+
+
+async def test_too_many_requests_at_once_are_turned_away(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REQUESTS_MAX", 1)
+    waiting = asyncio.create_task(api.get("/loan/events?after=2", prefer="wait=20"))
+    await asyncio.sleep(0.2)
+    answer = await api.get("/livez")
+    assert problem(answer, 503, "overloaded")["retryable"]
+    api.app.stop_waiting()
+    assert (await waiting).status_code == 200
+
+
+async def test_the_host_that_is_served_on_may_be_named(database_url: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=database_url, host="127.0.0.5")
+    async with served_api(database_url, tmp_path, settings=settings) as api:
+        answer = await api.client.get("/livez", headers={"host": "127.0.0.5:80"})
+        assert answer.status_code == 200
