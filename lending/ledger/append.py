@@ -435,14 +435,11 @@ class AppendLane:
 
 async def _send(connection: Connection, planned: Plan) -> None:
     """Send what is planned, and the transaction's end. The reply comes at the end of the pipeline."""
-    for name, rows in (
-        ("insert_subject_keys", planned.subject_keys),
-        ("insert_events", planned.events),
-        ("insert_command_keys", planned.answers),
-    ):
-        if rows is not None:
-            await connection.execute(_SQL[name], {"rows": rows.decode()})
-    await connection.execute("commit" if planned.writes else "rollback")
+    for name, rows in planned.statements():
+        await connection.execute(_SQL[name], {"rows": rows.decode()})
+    # A commit even of nothing: after a rollback psycopg drops its prepared statements, which those
+    # already on their way in a pipeline would miss.
+    await connection.execute("commit")
 
 
 def _resolve(waiting: _Waiting, outcome: Outcome) -> None:

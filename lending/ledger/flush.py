@@ -3,18 +3,22 @@
 Each command gets its own outcome; one bad command never fails its neighbours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from lending.ledger.canonical import JsonObject, instant_text
-from lending.ledger.leaf import Envelope, columns, leaf_hash
+from lending.ledger.canonical import instant_text
+from lending.ledger.leaf import Envelope, Row, columns, leaf_hash
 from lending.ledger.sealing import WrappedKey
 from lending.ledger.submission import Committed, Conflict, EncodedEvent, Submission, Verdict
+from lending.runtime import limits
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +46,21 @@ Planned = Committed | Conflict | SameKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The rows of a flush as JSON arrays (None: no row), and the outcome of each command in the
-    batch's order.
-    """
+    """What a flush writes, and the outcome of each command in the batch's order."""
 
     outcomes: Sequence[Planned]
-    events: bytes | None
-    answers: bytes | None
-    subject_keys: bytes | None
-    event_count: int
+    ledger_id: UUID
+    shard: int
+    events: Sequence[tuple[Envelope, EncodedEvent]]
+    answers: Sequence[tuple[Submission, Committed]]
+    subject_keys: Sequence[tuple[UUID, WrappedKey]]
     last_position: int
     recorded_at: datetime
+
+    @property
+    def event_count(self) -> int:
+        """How many events it appends."""
+        return len(self.events)
 
     @property
     def head_position(self) -> int:
@@ -62,26 +70,83 @@ class Plan:
     @property
     def writes(self) -> bool:
         """Whether there is anything to commit."""
-        return self.events is not None or self.answers is not None
+        return bool(self.events or self.answers)
+
+    def statements(self) -> Iterator[tuple[str, bytes]]:
+        """The statements that write it, by name, each with its rows as a JSON array.
+
+        Rows are made when they are asked for, some hundred at once: so the server inserts the ones
+        while the next are hashed.
+        """
+        if self.subject_keys:
+            yield (
+                "insert_subject_keys",
+                orjson.dumps([self._key(*one) for one in self.subject_keys]),
+            )
+        for events in _portions(self.events):
+            yield "insert_events", orjson.dumps([self._event(*one) for one in events])
+        for answers in _portions(self.answers):
+            yield "insert_command_keys", orjson.dumps([self._answer(*one) for one in answers])
+
+    def _event(self, envelope: Envelope, event: EncodedEvent) -> Row:
+        row = columns(envelope)
+        leaf = leaf_hash(self.ledger_id, row, event.data)
+        row["data"] = orjson.Fragment(event.data)
+        row["leaf_hash"] = leaf.hex()
+        return row
+
+    def _key(self, application_id: UUID, key: WrappedKey) -> Row:
+        return {
+            "shard": self.shard,
+            "application_id": application_id,
+            "subject": key.subject,
+            "wrapped_key": None if key.wrapped is None else key.wrapped.hex(),
+            "created_at": instant_text(self.recorded_at),
+        }
+
+    def _answer(self, submission: Submission, committed: Committed) -> Row:
+        accepted = submission.verdict is Verdict.ACCEPTED
+        application_id = submission.streams[0].application_id
+        return {
+            "shard": self.shard,
+            "command_id": submission.command_id,
+            "principal": submission.principal,
+            "target": submission.target,
+            "key": submission.key,
+            "fingerprint": submission.fingerprint.hex(),
+            "command": submission.command,
+            "application_id": application_id,
+            "outcome": submission.verdict.value,
+            "refusal": submission.refusal,
+            "detail": submission.detail,
+            "version": committed.version,
+            "first_position": committed.first_position if accepted else None,
+            "last_position": committed.last_position,
+            "on_behalf_of": submission.provenance.on_behalf_of,
+            "recorded_at": instant_text(committed.recorded_at),
+        }
+
+
+def _portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(rows), limits.APPEND_ROWS_AT_ONCE):
+        yield rows[first : first + limits.APPEND_ROWS_AT_ONCE]
 
 
 class _Planner:
-    """Assigns versions and positions in order and collects the rows."""
+    """Assigns versions and positions in order and collects what is to be written."""
 
-    def __init__(self, look: Look, ledger_id: UUID, zone: ZoneInfo) -> None:
+    def __init__(self, look: Look, zone: ZoneInfo) -> None:
         self._look = look
-        self._ledger_id = ledger_id
-        self._position = look.head_position
         self._versions = dict(look.versions)
         self._used = dict(look.used_keys)
+        self.position = look.head_position
         self.recorded_at = (
             look.now if look.head_recorded_at is None else max(look.now, look.head_recorded_at)
         )
         self._recorded_on = self.recorded_at.astimezone(zone).date()
-        self._recorded_text = instant_text(self.recorded_at)
-        self.events: list[JsonObject] = []
-        self.answers: list[JsonObject] = []
-        self.subject_keys: list[JsonObject] = []
+        self.events: list[tuple[Envelope, EncodedEvent]] = []
+        self.answers: list[tuple[Submission, Committed]] = []
+        self.subject_keys: list[tuple[UUID, WrappedKey]] = []
 
     def place(self, submission: Submission) -> Planned:
         """Plan one command, unless its key was used or a stream has moved."""
@@ -95,16 +160,11 @@ class _Planner:
         if key is not None:
             self._used[key] = submission.command_id
         if submission.leaves_a_row:
-            self.answers.append(self._answer(submission, committed))
+            self.answers.append((submission, committed))
         return committed
 
-    @property
-    def position(self) -> int:
-        """The last position assigned."""
-        return self._position
-
     def _append(self, submission: Submission) -> Committed:
-        before = self._position
+        before = self.position
         effective_at = submission.effective_at or self.recorded_at
         effective_on = submission.effective_on or self._recorded_on
         last_position = submission.last_position
@@ -112,10 +172,10 @@ class _Planner:
             version = stream.expected_version
             for event in stream.events:
                 version += 1
-                self._position += 1
+                self.position += 1
                 envelope = Envelope(
                     shard=self._look.shard,
-                    position=self._position,
+                    position=self.position,
                     application_id=stream.application_id,
                     version=version,
                     event_type=event.event_type,
@@ -126,14 +186,14 @@ class _Planner:
                     effective_on=effective_on,
                     provenance=submission.provenance,
                 )
-                self.events.append(self._event(envelope, event))
+                self.events.append((envelope, event))
             self._versions[stream.application_id] = version
-            self._keep_keys(stream.application_id, stream.new_keys)
+            self.subject_keys += [(stream.application_id, key) for key in stream.new_keys]
             if index == 0 and stream.events:
-                last_position = self._position
+                last_position = self.position
         return Committed(
             version=self._versions[submission.streams[0].application_id],
-            first_position=before + 1 if self._position > before else None,
+            first_position=before + 1 if self.position > before else None,
             last_position=last_position,
             recorded_at=self.recorded_at,
             effective_at=effective_at,
@@ -141,61 +201,18 @@ class _Planner:
             epoch=self._look.epoch,
         )
 
-    def _event(self, envelope: Envelope, event: EncodedEvent) -> JsonObject:
-        row = columns(envelope)
-        leaf = leaf_hash(self._ledger_id, row, event.data)
-        row["data"] = orjson.Fragment(event.data)
-        row["leaf_hash"] = leaf.hex()
-        return row
-
-    def _keep_keys(self, application_id: UUID, keys: Sequence[WrappedKey]) -> None:
-        for key in keys:
-            self.subject_keys.append(
-                {
-                    "shard": self._look.shard,
-                    "application_id": str(application_id),
-                    "subject": key.subject,
-                    "wrapped_key": None if key.wrapped is None else key.wrapped.hex(),
-                    "created_at": self._recorded_text,
-                }
-            )
-
-    def _answer(self, submission: Submission, committed: Committed) -> JsonObject:
-        accepted = submission.verdict is Verdict.ACCEPTED
-        return {
-            "shard": self._look.shard,
-            "command_id": str(submission.command_id),
-            "principal": submission.principal,
-            "target": str(submission.target),
-            "key": submission.key,
-            "fingerprint": submission.fingerprint.hex(),
-            "command": submission.command,
-            "application_id": str(submission.streams[0].application_id),
-            "outcome": submission.verdict.value,
-            "refusal": submission.refusal,
-            "detail": submission.detail,
-            "version": committed.version,
-            "first_position": committed.first_position if accepted else None,
-            "last_position": committed.last_position,
-            "on_behalf_of": submission.provenance.on_behalf_of,
-            "recorded_at": self._recorded_text,
-        }
-
 
 def plan(batch: Sequence[Submission], look: Look, ledger_id: UUID, zone: ZoneInfo) -> Plan:
-    """The rows and outcomes of a batch, given what the database says under the lock."""
-    planner = _Planner(look, ledger_id, zone)
+    """What a batch writes and what comes of it, given what the database says under the lock."""
+    planner = _Planner(look, zone)
     outcomes = [planner.place(submission) for submission in batch]
     return Plan(
         outcomes=outcomes,
-        events=_rows(planner.events),
-        answers=_rows(planner.answers),
-        subject_keys=_rows(planner.subject_keys),
-        event_count=len(planner.events),
+        ledger_id=ledger_id,
+        shard=look.shard,
+        events=planner.events,
+        answers=planner.answers,
+        subject_keys=planner.subject_keys,
         last_position=planner.position,
         recorded_at=planner.recorded_at,
     )
-
-
-def _rows(rows: list[JsonObject]) -> bytes | None:
-    return orjson.dumps(rows) if rows else None

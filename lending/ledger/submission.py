@@ -8,6 +8,7 @@ from uuid import UUID
 
 from lending.ledger.leaf import Provenance
 from lending.ledger.sealing import WrappedKey
+from lending.runtime.errors import OperatorError
 
 
 class Verdict(StrEnum):
@@ -134,7 +135,7 @@ class KeyUsed:
 Outcome = Committed | Conflict | KeyUsed
 
 
-class LaneFault(Exception):
+class LaneFault(OperatorError):
     """The lane could not take the command. The docstring of each kind says what is known and what
     to do.
     """

@@ -143,6 +143,6 @@ async def _append(
             correlation_id=str(command_id),
         ),
     )
-    rows = plan([submission], look, ledger_id, ZoneInfo(timezone)).events
-    if rows is not None:
-        await connection.execute(_LEDGER["insert_events"], {"rows": rows.decode()})
+    planned = plan([submission], look, ledger_id, ZoneInfo(timezone))
+    for name, rows in planned.statements():
+        await connection.execute(_LEDGER[name], {"rows": rows.decode()})
