@@ -80,7 +80,7 @@ class Reading:
 
     async def _at(self, application_id: UUID, moment: Moment) -> Aggregate:
         try:
-            return (await self._history.at(application_id, moment)).aggregate
+            return await self._history.at(application_id, moment)
         except UnknownMoment:
             await self._history.now(application_id)  # an unknown application is the better answer
             raise

@@ -111,6 +111,12 @@ NOTIFY_PAUSE_SECONDS: Final = 0.01
 AGGREGATES_MAX: Final = 10_000
 """Applications whose state a process keeps in memory; the least recently used is dropped."""
 
+REPEATED_AGGREGATES_MAX: Final = 2_000
+"""Applications whose state a process keeps as it was when a repeated command had first been answered."""
+
+POOL_TRUST_SECONDS: Final = 1.0
+"""How long after its last use a pooled connection is lent without being tried first."""
+
 STREAM_READ_MAX_EVENTS: Final = 1_000
 """Events of one stream that are read at once; a longer stream is read in stretches."""
 

@@ -4,8 +4,11 @@ What belongs here: how a connection is opened and what server is good enough. Wh
 about the ledger.
 """
 
+import asyncio
+import select
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.conninfo import conninfo_to_dict
@@ -111,8 +114,8 @@ def pool(
 ) -> Pool:
     """A pool of such connections, not yet open: use it as an async context manager.
 
-    A connection is tried before it is lent, so that a server that was restarted meanwhile costs
-    its user nothing. Waiting is bounded: psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests.
+    A connection that was idle is tried before it is lent, so that a server that was restarted
+    meanwhile costs its user nothing. Waiting is bounded: psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests.
     """
     return AsyncConnectionPool(
         kwargs={
@@ -123,12 +126,35 @@ def pool(
         min_size=min_size,
         max_size=max_size,
         open=False,
-        check=AsyncConnectionPool.check_connection,
+        check=_IdleCheck(),
         name=application_name,
         timeout=limits.POOL_WAIT_SECONDS,
         max_waiting=limits.POOL_QUEUE_MAX_REQUESTS,
         reconnect_timeout=limits.POOL_WAIT_SECONDS,
     )
+
+
+class _IdleCheck:
+    """Tries a connection before it is lent, unless it was lent a moment ago and the server has said
+    nothing since: a server that ends a connection says so.
+    """
+
+    def __init__(self) -> None:
+        self._lent: WeakKeyDictionary[AsyncConnection[Any], float] = WeakKeyDictionary()
+
+    async def __call__(self, connection: AsyncConnection[Any]) -> None:
+        now = asyncio.get_running_loop().time()
+        idle = now - self._lent.get(connection, float("-inf")) > limits.POOL_TRUST_SECONDS
+        if idle or _has_input(connection):
+            await AsyncConnectionPool.check_connection(connection)
+        self._lent[connection] = now
+
+
+def _has_input(connection: AsyncConnection[Any]) -> bool:
+    """Whether the server has sent something, or closed the connection, that nobody has read."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    return bool(poll.poll(0))
 
 
 async def connect_or_explain(

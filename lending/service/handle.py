@@ -40,7 +40,7 @@ from lending.policy import catalogue
 from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
-from lending.service.history import History, Moment
+from lending.service.history import History
 from lending.service.registry import Lane, RegistryReader
 from lending.service.requests import (
     CommandAnswer,
@@ -367,9 +367,7 @@ class CommandHandler:
         asked = self._fingerprints.request(request.method, request.path, sent, request.effective_at)
         if asked != stored.fingerprint:
             raise KeyReused("this Idempotency-Key was used for another request")
-        past = await self._history.at(
-            stored.application_id, Moment(version=stored.version), stored.command_id
-        )
+        past = await self._history.after(stored)
         refused = None
         if stored.refusal is not None:
             refused = Refused(_REFUSALS[stored.refusal], stored.detail or "")

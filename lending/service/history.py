@@ -1,5 +1,6 @@
 """One application at any moment, its events, and the feed of a shard."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -19,6 +20,8 @@ from lending.ledger.read import (
     read_stream,
     read_subject_keys,
 )
+from lending.ledger.submission import StoredAnswer
+from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates
 from lending.service.registry import RegistryReader
@@ -92,6 +95,7 @@ class History:
         self._aggregates = aggregates
         self._codec = codec
         self._registries = registries
+        self._repeated: OrderedDict[UUID, Aggregate] = OrderedDict()
 
     async def now(self, application_id: UUID) -> Aggregate:
         """The application as the log has it now. Raises UnknownApplication."""
@@ -101,18 +105,61 @@ class History:
             raise UnknownApplication(application_id)
         return aggregate
 
-    async def at(
-        self, application_id: UUID, moment: Moment, of_command: UUID | None = None
-    ) -> Past:
-        """The application at a moment, with the events of one command.
+    async def at(self, application_id: UUID, moment: Moment) -> Aggregate:
+        """The application at a moment.
 
         Raises UnknownMoment where no such version exists, or nothing was on record by that moment.
-        Version 0 is the application before anybody applied.
         """
         self._require(application_id)
-        aggregate = self._aggregates.fresh(application_id)
+        past = await self._fold(self._aggregates.fresh(application_id), application_id, moment)
+        short = moment.version is not None and past.aggregate.version < moment.version
+        if short and moment.effective_on is None:
+            raise UnknownMoment(f"application {application_id} has no version {moment.version}")
+        if not past.aggregate.version:
+            raise UnknownMoment(
+                f"nothing is on record of application {application_id} at that moment"
+            )
+        return past.aggregate
+
+    async def after(self, answer: StoredAnswer) -> Past:
+        """The application as a command left it, and the events that the command caused.
+
+        Repetitions of an application's commands mostly come in their order, so the fold goes on
+        from where it stood for the last one.
+        """
+        application_id = answer.application_id
+        moment = Moment(version=answer.version)
+        caused = 0
+        if answer.first_position is not None and answer.last_position is not None:
+            caused = answer.last_position - answer.first_position + 1
+        start = self._repeated.get(application_id)
+        if start is None or start.version > answer.version - caused:
+            start = self._aggregates.fresh(application_id)
+        past = await self._fold(start, application_id, moment, answer.command_id)
+        if past.aggregate.version != answer.version:
+            fresh = self._aggregates.fresh(application_id)
+            past = await self._fold(fresh, application_id, moment, answer.command_id)
+        if past.aggregate.version:
+            self._repeated[application_id] = past.aggregate
+            self._repeated.move_to_end(application_id)
+        if len(self._repeated) > limits.REPEATED_AGGREGATES_MAX:
+            self._repeated.popitem(last=False)
+        return past
+
+    def forget(self) -> None:
+        """Fold every application from its first event next time: its history may be another."""
+        self._repeated.clear()
+
+    async def _fold(
+        self,
+        start: Aggregate,
+        application_id: UUID,
+        moment: Moment,
+        of_command: UUID | None = None,
+    ) -> Past:
+        """Fold from `start` up to a moment, and pick out the events of one command."""
+        aggregate, version = start, start.version
         events: list[tuple[Envelope, Event]] = []
-        version = 0
         to_version = LAST_VERSION if moment.version is None else moment.version
         async with self._pool.connection() as connection:
             while version < to_version:
@@ -136,12 +183,6 @@ class History:
                 version += len(stretch.events)
                 if stretch.complete:
                     break
-        if moment.version is not None and version != moment.version:
-            raise UnknownMoment(f"application {application_id} has no version {moment.version}")
-        if not aggregate.version and moment.version != 0:
-            raise UnknownMoment(
-                f"nothing is on record of application {application_id} at that moment"
-            )
         return Past(aggregate, events)
 
     def _counted(

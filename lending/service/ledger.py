@@ -185,6 +185,7 @@ class Ledger:
 
         def reset() -> None:
             aggregates.forget_all()
+            self.history.forget()
             self.growth.forget()
             for registry in registries.values():
                 registry.forget()

@@ -64,6 +64,34 @@ async def test_a_repeated_key_gets_the_stored_answer_and_does_nothing(
         assert await ledger.history.head(0) == 4
 
 
+async def test_repetitions_are_answered_alike_in_any_order(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with opened_ledger(database_url, tmp_path) as ledger:
+        issue = Issuer(ledger)
+        application = await applied(issue)
+        commands: list[c.Command] = [
+            c.AddNote(text="a"),
+            c.Decide(),
+            c.AddNote(text="b"),
+            c.Amend(),
+            c.Withdraw(),
+        ]
+        first = [await issue(one, application, key=str(n)) for n, one in enumerate(commands)]
+        for order in ([0, 1, 2, 3, 4], [4, 4, 3, 2, 0, 1], [2, 2, 4, 1]):
+            for n in order:
+                again = await issue(commands[n], application, key=str(n))
+                assert again.replayed
+                assert (again.state, again.version, again.position, again.refused) == (
+                    first[n].state,
+                    first[n].version,
+                    first[n].position,
+                    first[n].refused,
+                )
+                assert [e for _, e in again.events] == [e for _, e in first[n].events]
+                assert again.allowed_commands == first[n].allowed_commands
+
+
 async def test_a_refusal_is_replayed_even_when_the_command_would_hold_by_now(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -248,13 +276,11 @@ async def test_any_moment_can_be_had_again(database_url: str, tmp_path: Path) ->
         between = datetime.now(UTC)
         await issue(c.Decide(), application, effective_at=early + timedelta(days=3))
         history = ledger.history
-        assert (
-            await history.at(application, Moment(version=1))
-        ).aggregate.state.status == "pending"
-        assert (await history.at(application, Moment(as_of=between))).aggregate.version == 1
+        assert (await history.at(application, Moment(version=1))).state.status == "pending"
+        assert (await history.at(application, Moment(as_of=between))).version == 1
         then = Moment(effective_on=(early + timedelta(days=2)).date())
-        assert (await history.at(application, then)).aggregate.state.status == "pending"
-        assert (await history.at(application, Moment())).aggregate.state.status == "approved"
+        assert (await history.at(application, then)).state.status == "pending"
+        assert (await history.at(application, Moment())).state.status == "approved"
         for nothing in (
             Moment(version=3),
             Moment(as_of=early),
@@ -294,7 +320,7 @@ async def test_personal_data_is_sealed_in_the_log_and_clear_in_answers(
         stored = str(rows(database_url, "select data, e.* from loan_events e"))
         for secret in ("6512.34", "Zaunkönig", "Rotkehlchen", "4321.99"):
             assert secret not in stored
-        state = (await ledger.history.at(known(answer), Moment())).aggregate.state
+        state = (await ledger.history.at(known(answer), Moment())).state
         assert (state.income, state.purpose) == (Decimal("6512.34"), "Zaunkönig")
         keys = rows(database_url, "select subject from vault.subject_keys order by 1")
         assert keys == [("cust_2002",), ("cust_2003",)]
