@@ -1,0 +1,215 @@
+"""`lending catalogue`: the reference of commands, events, refusals, reasons, limits, from the code.
+
+The pages are made from the dataclasses and enums themselves, so they cannot say anything else; a
+test holds that those in `docs/reference` are the current ones.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import typer
+from annotated_types import Ge, Le, MaxLen, MinLen
+
+from lending.cli import limits_page
+from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
+from lending.domain.application.events import EVENTS
+from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS
+from lending.domain.application.refusals import FORBIDDEN_BY, Refusal
+from lending.domain.fields import Digits, Erased, Pattern, Personal
+from lending.domain.registry import REGISTRY_EVENTS
+from lending.runtime.errors import OperatorError
+
+_MADE: Final = "<!-- Made by `lending catalogue`; change the code, not this page. -->"
+_BARE: Final[Mapping[type[Any], str]] = {
+    str: "text",
+    int: "integer",
+    Decimal: "decimal",
+    date: "date",
+    UUID: "UUID",
+}
+
+
+def catalogue(
+    directory: Annotated[Path, typer.Option(help="Where the pages are.", file_okay=False)] = Path(
+        "docs/reference"
+    ),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail where a page is not current.")
+    ] = False,
+) -> None:
+    """Write the reference of commands, events, refusals, reasons and limits."""
+    stale = {directory / name: text for name, text in pages().items()}
+    stale = {page: text for page, text in stale.items() if not _says(page, text)}
+    if check and stale:
+        names = ", ".join(page.name for page in stale)
+        raise OperatorError(f"not current: {names}; run `lending catalogue`")
+    for page, text in stale.items():
+        page.write_text(text, "utf-8")
+        print(f"wrote {page}")
+    if not stale:
+        print("the pages are current")
+
+
+def _says(page: Path, text: str) -> bool:
+    return page.is_file() and page.read_text("utf-8") == text
+
+
+def pages() -> dict[str, str]:
+    """The pages, by the name of their file."""
+    return {
+        "commands.md": _page("Commands", _commands()),
+        "events.md": _page("Events", _events()),
+        "refusals.md": _page("Refusals", _refusals()),
+        "reasons.md": _page("Reasons", _reasons()),
+        "limits.md": _page("Limits", limits_page.blocks()),
+    }
+
+
+def _page(title: str, blocks: Iterable[str]) -> str:
+    return "\n\n".join([f"# {title}", _MADE, *blocks]) + "\n"
+
+
+def _commands() -> Iterable[str]:
+    yield (
+        "What may be asked of an application, in the order of its life. A field marked *personal* "
+        "is stored encrypted with the key of the person it is about. Amounts, rates and scores may "
+        "be JSON numbers or strings; they are taken exactly. [Refusals](refusals.md) are listed in "
+        "the order in which they are checked."
+    )
+    for kind in COMMANDS:
+        yield f"## {command_name(kind)}"
+        yield _doc(kind)
+        yield _fields_table(kind)
+        yield f"In these states it is always refused: {_refused(kind)}."
+
+
+def _refused(kind: type[Command]) -> str:
+    before = () if kind is Apply else (Refusal.EFFECTIVE_BEFORE_APPLICATION,)
+    return ", ".join(f"`{refusal.code}`" for refusal in (*before, *FORBIDDEN_BY[kind]))
+
+
+def _events() -> Iterable[str]:
+    yield (
+        "What is stored. Names and fields are the storage format and never change; a new shape is "
+        "a new version. Decimals are strings, amounts with exactly the digits of the application's "
+        'currency. A *personal* field is stored as `{"sealed": ..., "subject": ...}` and reads as '
+        '`{"erased": true}` once the key of its person was destroyed. A field without a value is '
+        "left out."
+    )
+    for kind in EVENTS:
+        yield from _event(kind)
+    yield "# Events of the registry"
+    yield "The registry is the one stream of a shard that belongs to no application."
+    for registry_kind in REGISTRY_EVENTS:
+        yield from _event(registry_kind)
+
+
+def _event(kind: Any) -> Iterable[str]:
+    yield f"## {kind.stored_as}"
+    yield f"Version {kind.schema_version}. {_doc(kind)}"
+    yield _fields_table(kind)
+
+
+def _refusals() -> Iterable[str]:
+    yield (
+        "Why a command does not hold. The list is closed, and its order is the precedence: where "
+        "several apply, the first is given. The code is stable."
+    )
+    rows = [(f"`{r.code}`", r.meaning, _forbidden(r)) for r in Refusal]
+    yield _table(("code", "meaning", "given to every command of these kinds in such a state"), rows)
+
+
+def _forbidden(refusal: Refusal) -> str:
+    names = (command_name(kind) for kind in COMMANDS if refusal in FORBIDDEN_BY[kind])
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _reasons() -> Iterable[str]:
+    yield (
+        "The specific reasons of an adverse action, and the wording that the applicant reads "
+        "(Regulation B, 12 CFR 1002, Appendix C, Form C-1). A rejection or a counter-offer carries "
+        f"one to {MAX_REASONS} of them. `other` is specified in `other_reason`; `not_recorded` is "
+        "for imported history."
+    )
+    rows = [(f"`{reason.value}`", text) for reason, text in REASON_TEXTS.items()]
+    yield _table(("code", "wording"), rows)
+
+
+def _doc(kind: type[Any]) -> str:
+    return inspect.cleandoc(kind.__doc__ or "")
+
+
+def _fields_table(kind: type[Any]) -> str:
+    if not fields(kind):
+        return "No fields."
+    hints = get_type_hints(kind, include_extras=True)
+    rows = [(f"`{f.name}`", _described(hints[f.name]), _default(f)) for f in fields(kind)]
+    return _table(("field", "what it holds", "if not given"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _default(field: Field[Any]) -> str:
+    if field.default is MISSING:
+        return "*required*"
+    default = field.default.value if isinstance(field.default, Enum) else field.default
+    return "" if default in (None, ()) else f"`{default}`"
+
+
+def _described(hint: Any) -> str:
+    """A field's type in words: what it is, its bounds, whether it is personal."""
+    marks: list[Any] = []
+    while get_origin(hint) is Annotated:
+        hint, *more = get_args(hint)
+        marks = [*more, *marks]
+    arms = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    (kind,) = (arm for arm in arms if arm not in (NoneType, Erased))
+    bounds = ", ".join(filter(None, map(_mark, marks)))
+    if get_origin(kind) is tuple:
+        return f"list{bounds and f' ({bounds})'} of: {_described(get_args(kind)[0])}"
+    inner = _described(kind) if get_origin(kind) is Annotated else _type(kind)
+    return f"{inner}{bounds and f', {bounds}'}"
+
+
+def _type(kind: Any) -> str:
+    if get_origin(kind) is not None:
+        return "named texts"
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind, include_extras=True)
+        return "; ".join(f"`{f.name}` ({_described(hints[f.name])})" for f in fields(kind))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        if len(kind) > 5:
+            return f"[{kind.__name__.lower()}]({kind.__name__.lower()}s.md)"
+        return "one of " + ", ".join(f"`{member.value}`" for member in kind)
+    return _BARE[kind]
+
+
+def _mark(mark: object) -> str:
+    match mark:
+        case Personal():
+            return "*personal*"
+        case Digits(whole=whole, fraction=fraction):
+            return f"{whole} digits before the point and {fraction} after it at most"
+        case Ge(ge=bound):
+            return f"at least {bound}"
+        case Le(le=bound):
+            return f"at most {bound}"
+        case Pattern(regex=regex):
+            return f"matching `{regex.replace('|', '&#124;')}`"
+        case MinLen(min_length=bound) if bound > 1:
+            return f"at least {bound} long"
+        case MaxLen(max_length=bound):
+            return f"at most {bound} long"
+        case _:
+            return ""

@@ -1,0 +1,52 @@
+"""The page of the limits, from the module that has them; a part of `lending catalogue`."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+
+from lending.runtime import limits
+
+_UNITS = (
+    "bytes",
+    "characters",
+    "commands",
+    "connections",
+    "events",
+    "items",
+    "requests",
+    "seconds",
+)
+
+
+def blocks() -> Iterator[str]:
+    """The page's blocks: a table for each part of the module."""
+    yield (
+        "What bounds what. Limits are constants of the program; what may differ from one"
+        " installation to the next is a [setting](settings.md)."
+    )
+    source = inspect.getsource(limits)
+    parts = re.split(r"^# -- (.+?) -+$", source, flags=re.MULTILINE)
+    for title, part in zip(parts[1::2], parts[2::2], strict=True):
+        yield f"## {title[0].upper()}{title[1:]}"
+        rows = [f"| `{name}` | {_amount(name)} | {meaning} |" for name, meaning in _constants(part)]
+        yield "\n".join(["| limit | | what it bounds |", "| --- | ---: | --- |", *rows])
+
+
+def _constants(part: str) -> Iterator[tuple[str, str]]:
+    statements = ast.parse(part).body
+    for constant, docstring in zip(statements[::2], statements[1::2], strict=True):
+        match constant, docstring:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(meaning))),
+            ):
+                yield name, " ".join(meaning.split())
+            case _:
+                raise ValueError(f"not a constant and what it means: {ast.unparse(constant)}")
+
+
+def _amount(name: str) -> str:
+    value = getattr(limits, name)
+    unit = name.rpartition("_")[2].lower()
+    return f"{value:,} {unit}" if unit in _UNITS else f"{value:,}"

@@ -1,0 +1,70 @@
+"""The command `lending`: its subcommands, and how their errors reach a person.
+
+What belongs here: registering commands, each of which is a file of its own that imports what it
+needs when it runs. What a command cannot do is one sentence on stderr and exit code 1; what was
+typed wrongly is exit code 2; a traceback is for those who ask for it by LENDING_LOG_LEVEL=debug.
+"""
+
+import os
+import sys
+from typing import Any
+
+import typer
+
+from lending.cli import (
+    catalogue,
+    demo,
+    epoch,
+    import_xes,
+    migrate,
+    postgres,
+    projections,
+    psql,
+    rebuild,
+    serve,
+    status,
+    verify,
+    worker,
+)
+from lending.runtime.errors import OperatorError
+
+
+class Program(typer.Typer):
+    """A command line whose errors are sentences."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command that was typed, and exit."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except OperatorError as fault:
+            sentence = str(fault)
+        except Exception as fault:
+            if os.environ.get("LENDING_LOG_LEVEL", "").lower() == "debug":
+                raise
+            what = " ".join(f"{type(fault).__name__}: {fault}".split())
+            sentence = f"this should not have happened: {what} (LENDING_LOG_LEVEL=debug says where)"
+        print(f"lending: {sentence}", file=sys.stderr)
+        raise SystemExit(1)
+
+
+app = Program(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The ledger of record for lending that is done by software agents.",
+)
+imports = typer.Typer(no_args_is_help=True, help="Bring another system's history in.")
+imports.command("xes")(import_xes.xes)
+app.add_typer(imports, name="import")
+app.command()(demo.demo)
+app.command()(serve.serve)
+app.command()(worker.worker)
+app.command()(migrate.migrate)
+app.command()(status.status)
+app.command()(verify.verify)
+app.command()(rebuild.rebuild)
+app.add_typer(projections.projections, name="projections")
+app.add_typer(epoch.epoch, name="epoch")
+app.command()(postgres.postgres)
+app.command()(catalogue.catalogue)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(psql.psql)

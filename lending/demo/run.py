@@ -1,0 +1,82 @@
+"""The demonstration from beginning to end: applications come in, agents work, the ledger tells."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx2
+from rich.console import Console
+
+from lending.demo.agents import AGENTS, PEOPLE
+from lending.demo.client import DemoFailed, Ledger, connect
+from lending.demo.office import Found, Office, apply, apply_the_others, before, work
+from lending.demo.tell import check_order, tell
+
+FINISHED_WITHIN_SECONDS: Final = 120.0
+BUILD: Final = "demo/1"
+INTAKE: Final = "intake-agent"
+
+
+async def demonstrate(
+    url: str, *, applications: int, console: Console, chance: random.Random
+) -> None:
+    """Carry applications through the ledger at `url`, and print what it then shows.
+
+    Raises `DemoFailed`.
+    """
+    run = f"demo-{chance.getrandbits(32):08x}"
+    office = Office(run, applications, lambda: datetime.now(UTC).date(), console)
+    async with connect(url) as http:
+        await _greet(http, url)
+        ledgers = {
+            name: Ledger(
+                http, actor=name, build=None if name in PEOPLE else f"{name} {BUILD}", chance=chance
+            )
+            for name in AGENTS
+        }
+        start = await _carry_through(office, ledgers)
+        found = sorted(office.finished.values(), key=_number)
+        await tell(ledgers[INTAKE], found, console)
+        await check_order(ledgers[INTAKE], start, console)
+
+
+async def _greet(http: httpx2.AsyncClient, url: str) -> None:
+    try:
+        await http.get("/livez")
+    except httpx2.TransportError:
+        raise DemoFailed(
+            f"nothing answers at {url}; start the ledger with `make run` or `lending serve`, "
+            "or let the demonstration start one of its own: lending demo --self-contained"
+        ) from None
+
+
+async def _carry_through(office: Office, ledgers: Mapping[str, Ledger]) -> str:
+    """Let everybody work at once until every application needs nobody any more.
+
+    Returns the cursor behind which all of it stands in the feed.
+    """
+    start = before(await apply(office, ledgers[INTAKE], 0))
+    try:
+        async with asyncio.timeout(FINISHED_WITHIN_SECONDS), asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(work(office, ledgers[name], agent, start))
+                for name, agent in AGENTS.items()
+            ]
+            tasks.append(group.create_task(apply_the_others(office, ledgers[INTAKE])))
+            await office.all_finished.wait()
+            for task in tasks:
+                task.cancel()
+    except TimeoutError:
+        raise DemoFailed(
+            f"{len(office.finished)} of {office.applications} applications came to an end "
+            f"within {FINISHED_WITHIN_SECONDS:.0f} seconds"
+        ) from None
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return start
+
+
+def _number(found: Found) -> int:
+    return int(found.reference.rpartition("/")[2])

@@ -1,0 +1,49 @@
+"""What can stop an import: one class a cause, whose sentence says what to do about it."""
+
+from pathlib import Path
+
+from lending.runtime.errors import OperatorError
+
+
+class ImportStopped(OperatorError):
+    """The import cannot go on; `str()` says why, in a sentence for the operator."""
+
+
+class UnreadableLog(ImportStopped):
+    """The file cannot be opened, is no XES log, or ends too early."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+
+
+class MalformedCase(ImportStopped):
+    """A case or an event of the log lacks what the import needs, or has it in an unusable form."""
+
+    def __init__(self, path: Path, case: str, event_number: int | None, reason: str) -> None:
+        place = f"case {case}" if event_number is None else f"case {case}, event {event_number}"
+        super().__init__(f"{path}: {place}: {reason}")
+
+
+class NobodyListens(ImportStopped):
+    """No service answers at the URL."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"Nothing answers at {url} ({reason}). Start the ledger: make run, or lending serve."
+        )
+
+
+class UnusableUrl(ImportStopped):
+    """The URL is not one of an HTTP service."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url!r} is not the URL of an HTTP service, such as http://127.0.0.1:8000."
+        )
+
+
+class ServiceFailed(ImportStopped):
+    """The service answered with an error that is no refusal, or could not be reached in time."""
+
+    def __init__(self, subject: str, reason: str) -> None:
+        super().__init__(f"{subject}: {reason}")

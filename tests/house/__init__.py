@@ -1,0 +1,1 @@
+"""Tests of the house itself: files, packages, tables and documents keep the house's own rules."""

@@ -1,0 +1,197 @@
+"""The BPI Challenge 2012 log: its counts, and what the rules of the domain make of it without any server.
+
+The figures are those of docs/reference/real-log.md, published with the log or counted in it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from lending.domain.application import commands as c
+from lending.domain.application.decide import Circumstances, decide
+from lending.domain.application.evolve import evolve
+from lending.domain.application.reasons import Reason
+from lending.domain.application.refusals import Refused
+from lending.domain.application.state import INITIAL, Application, Status
+from lending.imports.mapping import (
+    OUTCOMES,
+    Kind,
+    Request,
+    check,
+    is_known,
+    number_of_requests,
+    requests,
+)
+from lending.imports.report import in_words
+from lending.imports.sender import Sent
+from lending.imports.summary import compare
+from lending.imports.xes import EPOCH, EventLog
+from tests.imports.logs import REAL_LOG
+
+ACTIVITIES = {
+    "A_SUBMITTED": 13_087,
+    "A_PARTLYSUBMITTED": 13_087,
+    "A_PREACCEPTED": 7_367,
+    "A_ACCEPTED": 5_113,
+    "A_FINALIZED": 5_015,
+    "A_DECLINED": 7_635,
+    "A_CANCELLED": 2_807,
+    "A_APPROVED": 2_246,
+    "A_REGISTERED": 2_246,
+    "A_ACTIVATED": 2_246,
+    "O_SELECTED": 7_030,
+    "O_CREATED": 7_030,
+    "O_SENT": 7_030,
+    "O_SENT_BACK": 3_454,
+    "O_ACCEPTED": 2_243,
+    "O_DECLINED": 802,
+    "O_CANCELLED": 3_655,
+}
+
+KINDS = {
+    Kind.APPLY: 13_087,
+    Kind.CONTEXT: 30_582,
+    Kind.OFFER: 7_030,
+    Kind.RETURN: 3_454,
+    Kind.ACCEPT: 2_243,
+    Kind.WITHDRAW_OFFER: 802 + 3_655,
+    Kind.APPROVE: 2_246,
+    Kind.REJECT: 7_635,
+    Kind.WITHDRAW: 2_807,
+    Kind.DISBURSE: 2_243,
+    Kind.NOTE: 188_659,
+}
+
+
+def test_the_log_has_the_counts_it_is_known_for(real_log: EventLog) -> None:
+    check(REAL_LOG, real_log)
+    found = Counter(e.activity for case in real_log.cases for e in case.events)
+    assert {name: found[name] for name in ACTIVITIES} == ACTIVITIES
+    assert len(real_log.cases) == 13_087
+    assert found.total() == 262_200
+    assert all(is_known(activity) for activity in found)
+    assert sum(e.resource is None for case in real_log.cases for e in case.events) == 18_010
+
+
+def test_every_case_is_in_time_order_and_has_one_outcome_at_most(real_log: EventLog) -> None:
+    outcomes: Counter[int] = Counter()
+    for case in real_log.cases:
+        assert [e.index for e in case.events] == list(range(len(case.events)))
+        outcomes[sum(e.activity in OUTCOMES for e in case.events)] += 1
+    assert outcomes == {1: 12_688, 0: 399}
+
+
+def test_the_log_asks_for_as_many_commands_as_were_counted(real_log: EventLog) -> None:
+    asked = Counter(request.kind for request in requests(real_log))
+    assert asked == KINDS
+    assert asked.total() == number_of_requests(real_log) == 264_443
+
+
+def test_the_times_from_apply_to_outcome_are_the_logs(real_log: EventLog) -> None:
+    times = compare(real_log, Sent(), []).log_times
+    assert times.count == 12_688
+    assert in_words(times.median) == "15.9 hours"
+    assert in_words(times.ninetieth) == "30.5 days"
+
+
+@dataclass
+class Replay:
+    """The applications that the domain's own rules make of the log, and what they refused."""
+
+    states: dict[int, Application] = field(default_factory=dict)
+    sent: int = 0
+    unsent: int = 0
+    already_so: Counter[str] = field(default_factory=Counter)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    disbursed: Decimal = Decimal(0)
+
+    def take(self, request: Request) -> None:
+        state = self.states.get(request.case, INITIAL)
+        if not state.exists and request.kind is not Kind.APPLY:
+            self.unsent += 1
+            return
+        self.sent += 1
+        at = EPOCH + timedelta(microseconds=request.instant_us)
+        given = Circumstances(effective_at=at, effective_on=at.date(), backdated=True)
+        answer = decide(command(request), state, given)
+        if isinstance(answer, Refused):
+            self.refused.append((request.subject, answer.refusal.code))
+            return
+        if not answer:
+            self.already_so[request.activity] += 1
+        for event in answer:
+            state = evolve(state, event, at)
+        self.states[request.case] = state
+
+
+def command(request: Request) -> c.Command:
+    """The domain's own command for what the import sends."""
+    body = dict(request.body)
+    offer_id = request.path.split("/")[2] if request.path.startswith("/offers/") else ""
+    amount = Decimal(str(body.get("amount", 0)))
+    match request.kind:
+        case Kind.APPLY:
+            name = str(body["applicant_id"])
+            return c.Apply(applicant_id=name, reference=name, amount=amount, currency="EUR")
+        case Kind.CONTEXT:
+            return c.AttachContext(kind=c.ContextKind.VERIFICATION, stage=str(body["stage"]))
+        case Kind.OFFER:
+            return c.MakeOffer(amount=amount, offer_id=str(body["offer_id"]))
+        case Kind.RETURN:
+            return c.ReturnOffer(offer_id=offer_id)
+        case Kind.ACCEPT:
+            return c.AcceptOffer(offer_id=offer_id)
+        case Kind.WITHDRAW_OFFER:
+            return c.WithdrawOffer(offer_id=offer_id)
+        case Kind.APPROVE:
+            return c.Decide(outcome=c.Outcome.APPROVED)
+        case Kind.REJECT:
+            return c.Decide(outcome=c.Outcome.REJECTED, reasons=(Reason.NOT_RECORDED,))
+        case Kind.WITHDRAW:
+            return c.Withdraw(by=c.WithdrawnBy.APPLICANT)
+        case Kind.DISBURSE:
+            return c.Disburse(amount=amount)
+        case Kind.NOTE:
+            return c.AddNote(text=str(body["text"]))
+
+
+@pytest.fixture(scope="module")
+def replay(real_log: EventLog) -> Replay:
+    """The whole log, decided in memory."""
+    made = Replay()
+    for request in requests(real_log):
+        made.take(request)
+    return made
+
+
+def test_the_rules_accept_the_banks_half_year_but_for_the_application_of_nothing(
+    replay: Replay,
+) -> None:
+    assert replay.refused == [("case 193378, event 1 (A_SUBMITTED), apply", "amount_not_positive")]
+    assert replay.sent == 264_433
+    assert replay.unsent == 10
+    assert replay.already_so == {"O_CANCELLED": 870, "O_DECLINED": 383}
+
+
+def test_the_applications_end_as_the_bank_says(replay: Replay) -> None:
+    assert Counter(state.status for state in replay.states.values()) == {
+        Status.REJECTED: 7_635,
+        Status.WITHDRAWN: 2_806,
+        Status.ACTIVE: 2_243,
+        Status.APPROVED: 3,
+        Status.PENDING: 399,
+    }
+    paid = [s.disbursement.amount for s in replay.states.values() if s.disbursement is not None]
+    assert sum(paid) == 35_227_338
+    pending = [state for state in replay.states.values() if state.status is Status.PENDING]
+    assert sum(bool(state.open_offers()) for state in pending) == 327
+
+
+def test_the_approvals_without_an_accepted_offer_stay_approved(
+    real_log: EventLog, replay: Replay
+) -> None:
+    stay = {i for i, state in replay.states.items() if state.status is Status.APPROVED}
+    assert {real_log.cases[i].name for i in stay} == {"177083", "180310", "198310"}
