@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import psycopg
 from psycopg.types.json import set_json_loads
 
 from lending.domain.identifiers import NO_TARGET, registry_id
@@ -175,8 +176,11 @@ def by_application(events: Iterable[Happened]) -> dict[UUID, list[Happened]]:
 
 
 def described(fault: BaseException) -> str:
-    """An error in one line, not longer than what is kept."""
-    text = " ".join(str(fault).split())
+    """An error in one line, not longer than what is kept; of PostgreSQL's errors not the detail,
+    which may show a row.
+    """
+    told = fault.diag.message_primary if isinstance(fault, psycopg.Error) else None
+    text = " ".join((told or str(fault)).split())
     return f"{type(fault).__name__}: {text}"[:ERROR_MAX_CHARACTERS]
 
 

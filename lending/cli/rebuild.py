@@ -83,8 +83,9 @@ def _report(console: "Console", name: str, rebuilt: "Rebuilt") -> None:
         console.print(f"application {application_id} is in again")
     if not rebuilt.switched:
         raise RowsDiffer(
-            f"{rebuilt.difference_count} rows of {name} differ from what the same code makes of the"
-            " log, so the live ones are kept: find out why, or say --accept-differences"
+            f"rows of {name} that differ from what the same code makes of the log:"
+            f" {rebuilt.difference_count}; the live ones are kept. Find out why, or say"
+            " --accept-differences"
         )
     console.print(f"{name} shows {name}__v{rebuilt.generation} now, at position {rebuilt.position}")
 

@@ -113,9 +113,8 @@ def _report(console: "Console", findings: Sequence["Finding"], events: int, seco
 
     speed = f"{events:,} events in {seconds:.1f} s, {events / seconds:,.0f}/s"
     if not findings:
-        console.print(
-            f"[green]verified[/green]: {speed}; every leaf, answer and row is as recorded"
-        )
+        told = f"[green]verified[/green]: {speed}; every leaf, answer and row is as recorded"
+        console.print(told, soft_wrap=True)
         return
     table = Table("position", "application", "column", "what is wrong")
     for finding in sorted(findings, key=_place)[:_SHOWN]:
@@ -127,7 +126,7 @@ def _report(console: "Console", findings: Sequence["Finding"], events: int, seco
         columns = Counter(finding.column for finding in findings)
         rest = ", ".join(f"{column}: {count}" for column, count in columns.most_common())
         console.print(f"{_SHOWN} of {len(findings)} shown; by column: {rest}")
-    raise DoesNotVerify(f"{len(findings)} differences found; {speed}")
+    raise DoesNotVerify(f"differences found: {len(findings)}; {speed}")
 
 
 def _place(finding: "Finding") -> tuple[int, str]:

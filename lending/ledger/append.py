@@ -435,8 +435,8 @@ class AppendLane:
 
 async def _send(connection: Connection, planned: Plan) -> None:
     """Send what is planned, and the transaction's end. The reply comes at the end of the pipeline."""
-    for name, rows in planned.statements():
-        await connection.execute(_SQL[name], {"rows": rows.decode()})
+    for name, given in planned.statements():
+        await connection.execute(_SQL[name], given)
     # A commit even of nothing: after a rollback psycopg drops its prepared statements, which those
     # already on their way in a pipeline would miss.
     await connection.execute("commit")

@@ -272,13 +272,13 @@ def _as_it_is(value: Any, _keyring: Seal, _subject: str) -> Any:
 
 def _read_str(value: Any, _keyring: Seal) -> str:
     if type(value) is not str:
-        raise TypeError(f"not a string: {value!r}")
+        raise TypeError(f"not a string but {type(value).__name__}")
     return value
 
 
 def _read_int(value: Any, _keyring: Seal) -> int:
     if type(value) is not int:
-        raise TypeError(f"not an integer: {value!r}")
+        raise TypeError(f"not an integer but {type(value).__name__}")
     return value
 
 
@@ -293,21 +293,21 @@ def _write_decimal(value: Decimal, _keyring: Seal, _subject: str) -> str:
 
 def _read_decimal(value: Any, _keyring: Seal) -> Decimal:
     if _IS_DECIMAL(value) is None:
-        raise ValueError(f"not a decimal number: {value!r}")
+        raise ValueError("not a decimal number in its canonical form")
     return Decimal(value)
 
 
 def _read_date(value: Any, _keyring: Seal) -> date:
     day = date.fromisoformat(value)
     if day.isoformat() != value:
-        raise ValueError(f"not a canonical date: {value!r}")
+        raise ValueError("not a date in its canonical form")
     return day
 
 
 def _read_uuid(value: Any, _keyring: Seal) -> UUID:
     identifier = UUID(value)
     if str(identifier) != value:
-        raise ValueError(f"not a canonical UUID: {value!r}")
+        raise ValueError("not a UUID in its canonical form")
     return identifier
 
 

@@ -7,6 +7,7 @@ They are HMACs with the ledger's own secret: a bare hash of a short request coul
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,7 +22,7 @@ class Fingerprints:
     """Makes the ledger's keyed hashes."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self._keyed = hmac.new(secret, digestmod=sha256)
 
     def request(
         self, method: str, path: str, sent: Mapping[str, Any], effective_at: datetime | None
@@ -34,10 +35,14 @@ class Fingerprints:
         """
         at = None if effective_at is None else instant_text(effective_at)
         what = [method, path, plain(sent, shortest_text), at]
-        return hmac.digest(self._secret, b"request\x00" + canonical_json(what), "sha256")
+        return self._digest(b"request\x00" + canonical_json(what))
 
     def key(self, principal: str, target: UUID, key: str) -> bytes:
         """What an event keeps of its command's idempotency key."""
-        return hmac.digest(
-            self._secret, b"key\x00" + canonical_json([principal, str(target), key]), "sha256"
-        )
+        return self._digest(b"key\x00" + canonical_json([principal, str(target), key]))
+
+    def _digest(self, what: bytes) -> bytes:
+        # A copy of what is keyed already takes a quarter of the time of keying anew.
+        digest = self._keyed.copy()
+        digest.update(what)
+        return digest.digest()

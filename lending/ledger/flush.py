@@ -3,7 +3,7 @@
 Each command gets its own outcome; one bad command never fails its neighbours.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -12,13 +12,16 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from lending.ledger.canonical import instant_text
 from lending.ledger.leaf import Envelope, Row, columns, leaf_hash
 from lending.ledger.sealing import WrappedKey
 from lending.ledger.submission import Committed, Conflict, EncodedEvent, Submission, Verdict
 from lending.runtime import limits
 
-T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+
+Statement = tuple[str, Mapping[str, object]]
+"""The name of a statement in queries.sql, and its parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class Plan:
     outcomes: Sequence[Planned]
     ledger_id: UUID
     shard: int
+    epoch: int
     events: Sequence[tuple[Envelope, EncodedEvent]]
     answers: Sequence[tuple[Submission, Committed]]
     subject_keys: Sequence[tuple[UUID, WrappedKey]]
@@ -72,64 +76,63 @@ class Plan:
         """Whether there is anything to commit."""
         return bool(self.events or self.answers)
 
-    def statements(self) -> Iterator[tuple[str, bytes]]:
-        """The statements that write it, by name, each with its rows as a JSON array.
+    def statements(self) -> Iterator[Statement]:
+        """The statements that write it.
 
         Rows are made when they are asked for, some hundred at once: so the server inserts the ones
         while the next are hashed.
         """
-        if self.subject_keys:
-            yield (
-                "insert_subject_keys",
-                orjson.dumps([self._key(*one) for one in self.subject_keys]),
-            )
-        for events in _portions(self.events):
-            yield "insert_events", orjson.dumps([self._event(*one) for one in events])
-        for answers in _portions(self.answers):
-            yield "insert_command_keys", orjson.dumps([self._answer(*one) for one in answers])
+        same = {"shard": self.shard, "epoch": self.epoch, "recorded_at": self.recorded_at}
+        yield from _inserts("insert_subject_keys", _key_row, self.subject_keys, same)
+        yield from _inserts("insert_events", self._event_row, self.events, same)
+        yield from _inserts("insert_command_keys", _answer_row, self.answers, same)
 
-    def _event(self, envelope: Envelope, event: EncodedEvent) -> Row:
+    def _event_row(self, envelope: Envelope, event: EncodedEvent) -> Row:
         row = columns(envelope)
         leaf = leaf_hash(self.ledger_id, row, event.data)
+        if envelope.effective_at is self.recorded_at:
+            del row["effective_at"]
+        del row["shard"], row["epoch"], row["recorded_at"]
         row["data"] = orjson.Fragment(event.data)
         row["leaf_hash"] = leaf.hex()
         return row
 
-    def _key(self, application_id: UUID, key: WrappedKey) -> Row:
-        return {
-            "shard": self.shard,
-            "application_id": application_id,
-            "subject": key.subject,
-            "wrapped_key": None if key.wrapped is None else key.wrapped.hex(),
-            "created_at": instant_text(self.recorded_at),
-        }
 
-    def _answer(self, submission: Submission, committed: Committed) -> Row:
-        accepted = submission.verdict is Verdict.ACCEPTED
-        application_id = submission.streams[0].application_id
-        return {
-            "shard": self.shard,
-            "command_id": submission.command_id,
-            "principal": submission.principal,
-            "target": submission.target,
-            "key": submission.key,
-            "fingerprint": submission.fingerprint.hex(),
-            "command": submission.command,
-            "application_id": application_id,
-            "outcome": submission.verdict.value,
-            "refusal": submission.refusal,
-            "detail": submission.detail,
-            "version": committed.version,
-            "first_position": committed.first_position if accepted else None,
-            "last_position": committed.last_position,
-            "on_behalf_of": submission.provenance.on_behalf_of,
-            "recorded_at": instant_text(committed.recorded_at),
-        }
+def _key_row(application_id: UUID, key: WrappedKey) -> Row:
+    wrapped = None if key.wrapped is None else key.wrapped.hex()
+    return {"application_id": application_id, "subject": key.subject, "wrapped_key": wrapped}
 
 
-def _portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    for first in range(0, len(rows), limits.APPEND_ROWS_AT_ONCE):
-        yield rows[first : first + limits.APPEND_ROWS_AT_ONCE]
+def _answer_row(submission: Submission, committed: Committed) -> Row:
+    accepted = submission.verdict is Verdict.ACCEPTED
+    return {
+        "command_id": submission.command_id,
+        "principal": submission.principal,
+        "target": submission.target,
+        "key": submission.key,
+        "fingerprint": submission.fingerprint.hex(),
+        "command": submission.command,
+        "application_id": submission.streams[0].application_id,
+        "outcome": submission.verdict.value,
+        "refusal": submission.refusal,
+        "detail": submission.detail,
+        "version": committed.version,
+        "first_position": committed.first_position if accepted else None,
+        "last_position": committed.last_position,
+        "on_behalf_of": submission.provenance.on_behalf_of,
+    }
+
+
+def _inserts(
+    name: str,
+    row_of: Callable[[A, B], Row],
+    things: Sequence[tuple[A, B]],
+    same: Mapping[str, object],
+) -> Iterator[Statement]:
+    for first in range(0, len(things), limits.APPEND_ROWS_AT_ONCE):
+        some = things[first : first + limits.APPEND_ROWS_AT_ONCE]
+        rows = orjson.dumps([row_of(one, other) for one, other in some])
+        yield name, {**same, "rows": rows.decode()}
 
 
 class _Planner:
@@ -210,6 +213,7 @@ def plan(batch: Sequence[Submission], look: Look, ledger_id: UUID, zone: ZoneInf
         outcomes=outcomes,
         ledger_id=ledger_id,
         shard=look.shard,
+        epoch=look.epoch,
         events=planner.events,
         answers=planner.answers,
         subject_keys=planner.subject_keys,

@@ -40,38 +40,39 @@ left join lateral (select position, recorded_at from ledger.loan_events
                    where shard = %(shard)s order by position desc limit 1) as head on true;
 
 -- name: insert_events
--- Append the events of a flush, leaf and all.
+-- Append the events of a flush, leaf and all. What is the same for all of them is given once; an event without an
+-- effective instant counts from when it was recorded.
 insert into ledger.loan_events (
     shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
     agent_build, command_id, command_key_hash, correlation_id, causation_id, traceparent, epoch, recorded_at,
     effective_at, effective_on, leaf_hash)
-select shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
-       agent_build, command_id, decode(command_key_hash, 'hex'), correlation_id, causation_id, traceparent, epoch,
-       recorded_at, effective_at, effective_on, decode(leaf_hash, 'hex')
+select %(shard)s::smallint, position, application_id, version, event_type, schema_version, data, actor, actor_kind,
+       on_behalf_of, agent_build, command_id, decode(command_key_hash, 'hex'), correlation_id, causation_id,
+       traceparent, %(epoch)s::integer, %(recorded_at)s::timestamptz,
+       coalesce(effective_at, %(recorded_at)s::timestamptz), effective_on, decode(leaf_hash, 'hex')
 from json_to_recordset(%(rows)s::json) as event (
-    shard smallint, position bigint, application_id uuid, version integer, event_type text, schema_version smallint,
-    data jsonb, actor text, actor_kind text, on_behalf_of text, agent_build text, command_id uuid,
-    command_key_hash text, correlation_id text, causation_id text, traceparent text, epoch integer,
-    recorded_at timestamptz, effective_at timestamptz, effective_on date, leaf_hash text);
+    position bigint, application_id uuid, version integer, event_type text, schema_version smallint, data jsonb,
+    actor text, actor_kind text, on_behalf_of text, agent_build text, command_id uuid, command_key_hash text,
+    correlation_id text, causation_id text, traceparent text, effective_at timestamptz, effective_on date,
+    leaf_hash text);
 
 -- name: insert_command_keys
 -- Record the answers of a flush.
 insert into ledger.command_keys (
     shard, command_id, principal, target, key, fingerprint, command, application_id, outcome, refusal, detail,
     version, first_position, last_position, on_behalf_of, recorded_at)
-select shard, command_id, principal, target, key, decode(fingerprint, 'hex'), command, application_id, outcome,
-       refusal, detail, version, first_position, last_position, on_behalf_of, recorded_at
+select %(shard)s::smallint, command_id, principal, target, key, decode(fingerprint, 'hex'), command, application_id,
+       outcome, refusal, detail, version, first_position, last_position, on_behalf_of, %(recorded_at)s::timestamptz
 from json_to_recordset(%(rows)s::json) as answer (
-    shard smallint, command_id uuid, principal text, target uuid, key text, fingerprint text, command text,
-    application_id uuid, outcome text, refusal text, detail text, version integer, first_position bigint,
-    last_position bigint, on_behalf_of text, recorded_at timestamptz);
+    command_id uuid, principal text, target uuid, key text, fingerprint text, command text, application_id uuid,
+    outcome text, refusal text, detail text, version integer, first_position bigint, last_position bigint,
+    on_behalf_of text);
 
 -- name: insert_subject_keys
 -- Store the wrapped keys of persons whose data the events of the same flush seal for the first time.
 insert into vault.subject_keys (shard, application_id, subject, wrapped_key, created_at)
-select shard, application_id, subject, decode(wrapped_key, 'hex'), created_at
-from json_to_recordset(%(rows)s::json) as person (
-    shard smallint, application_id uuid, subject text, wrapped_key text, created_at timestamptz);
+select %(shard)s::smallint, application_id, subject, decode(wrapped_key, 'hex'), %(recorded_at)s::timestamptz
+from json_to_recordset(%(rows)s::json) as person (application_id uuid, subject text, wrapped_key text);
 
 -- name: answers_by_command
 -- The stored answers to these commands.

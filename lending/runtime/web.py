@@ -11,9 +11,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
@@ -71,6 +73,51 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _OneWrite:
+    """A connection that sends an answer's head together with what follows it.
+
+    uvicorn writes the two one after the other, each a system call and a packet of its own.
+    """
+
+    __slots__ = ("_head", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Send `data`; a head waits for what is written behind it, or for the loop's next turn."""
+        head, self._head = self._head, b""
+        if head:
+            self._transport.write(head + data)
+        elif data.startswith(b"HTTP/"):
+            self._head = data
+            self._loop.call_soon(self._send_head)
+        else:
+            self._transport.write(data)
+
+    def _send_head(self) -> None:
+        head, self._head = self._head, b""
+        if head:
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        self._send_head()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class _HttpProtocol(HttpToolsProtocol):
+    """uvicorn's own, over a connection that sends a whole answer at once."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(cast(asyncio.Transport, _OneWrite(transport, self.loop)))
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn, stopped by its caller: it neither takes signals nor ends the process by one."""
 
@@ -79,7 +126,7 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=_HttpProtocol,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

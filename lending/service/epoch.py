@@ -144,5 +144,5 @@ async def _append(
         ),
     )
     planned = plan([submission], look, ledger_id, ZoneInfo(timezone))
-    for name, rows in planned.statements():
-        await connection.execute(_LEDGER[name], {"rows": rows.decode()})
+    for name, given in planned.statements():
+        await connection.execute(_LEDGER[name], given)

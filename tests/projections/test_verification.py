@@ -361,7 +361,7 @@ async def test_the_command_line_says_what_differs_and_ends_with_1(
     assert dirty.returncode == 1
     assert str(at(world, 42)) in dirty.stdout
     assert "42" in dirty.stdout
-    assert "1 differences found" in dirty.stderr
+    assert "differences found: 1;" in dirty.stderr
     assert (await asyncio.to_thread(lending, "verify", "--from", "43")).returncode == 0
 
 

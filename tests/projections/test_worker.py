@@ -93,24 +93,26 @@ def test_a_worker_killed_in_the_middle_of_a_batch_leaves_nothing_half_done(
         holder.execute("lock table read_data.loan_applications__v1 in share mode")
         for stream in streams:
             world.append(stream, note())
-        until(lambda: waiting_for_lock(world))
+        until(lambda: bool(waiting_for_lock(world)))
+        dead = waiting_for_lock(world)
         start_worker()
+        until(lambda: connected(world) == 4)
         process.send_signal(signal.SIGKILL)
         process.wait(5)
         assert world.checkpoint()["position"] == 50
         # Though the dead one's statement still waits for the lock, its claim ends.
-        until(lambda: waiting_for_lock(world), 5)
+        until(lambda: bool(waiting_for_lock(world)) and waiting_for_lock(world) != dead, 5)
         assert not any(world.row(stream)["notes"] for stream in streams)
     assert until(lambda: caught_up(world)) < 1
     assert [world.row(stream)["notes"] for stream in streams] == [1] * 50
 
 
-def waiting_for_lock(world: World) -> bool:
-    ((count,),) = world.rows(
-        "select count(*) from pg_stat_activity where datname = current_database()"
+def waiting_for_lock(world: World) -> list[tuple[int]]:
+    """The server's processes that wait for a lock on a worker's behalf."""
+    return world.rows(
+        "select pid from pg_stat_activity where datname = current_database()"
         " and application_name like 'lending worker %' and wait_event_type = 'Lock'"
     )
-    return int(count) == 1
 
 
 def test_a_worker_whose_connection_is_cut_connects_again(

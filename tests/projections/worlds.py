@@ -116,8 +116,8 @@ class World:
         )
         planned = plan(submissions, look, self.ledger_id, ZoneInfo("UTC"))
         with self.connection.transaction():
-            for name, rows in planned.statements():
-                self.connection.execute(SQL[name], {"rows": rows.decode()})
+            for name, given in planned.statements():
+                self.connection.execute(SQL[name], given)
         self.position = planned.last_position
         if self.notifies:
             told = f"0:{self.position}"
