@@ -38,8 +38,8 @@ lint: $(STAMP)
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo >.venv/imports.txt 2>&1 || { cat .venv/imports.txt; exit 1; }
 
-bench: $(STAMP) ## the speed, as ratios measured in one run
-	@$(BIN)/python -m pytest -q -s -n 0 -m bench --timeout 0
+bench: $(STAMP) ## the speed, as ratios measured in one run; BENCH=--write puts the table into the documentation
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 chaos: $(STAMP) ## processes, servers and connections killed at random moments
 	@$(BIN)/python -m pytest -q -s -n 0 -m chaos --timeout 0
