@@ -43,6 +43,7 @@ to yourself. See docs/how-to/run.md.
 """
 _MAY_BE_THERE_BEFORE = {"master.key", "lost+found"}
 _SOCKET_PATH_MAX_BYTES = 103  # of sun_path: 107 on Linux, 103 on macOS
+_SHORT_DIRECTORY = "/tmp"  # noqa: S108 - for a link of our own, checked to be ours
 _SETTINGS = f"""\
 # Written anew at each start. Change what you need with ALTER SYSTEM, which comes after this.
 max_connections = 100
@@ -221,15 +222,22 @@ class DataDirectory:
 
     def _socket_directory(self) -> Path:
         """The directory of the socket, by a name short enough for a socket's address."""
-        if len(os.fsencode(self.data / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_MAX_BYTES:
+        if _holds_a_socket(self.data):
             return self.data
         digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:16]
-        link = Path(tempfile.gettempdir()) / f"lending-{os.geteuid()}-{digest}"
+        name = f"lending-{os.geteuid()}-{digest}"
+        links = [Path(directory) / name for directory in (tempfile.gettempdir(), _SHORT_DIRECTORY)]
+        link = next((link for link in links if _holds_a_socket(link)), links[-1])
         with suppress(FileExistsError):
             link.symlink_to(self.data)
         if link.lstat().st_uid != os.geteuid() or link.readlink() != self.data:
             raise DirectoryForeign(f"{link} is in the way, and not ours: remove it")
         return link
+
+
+def _holds_a_socket(directory: Path) -> bool:
+    """Whether the address of a socket in `directory` is short enough."""
+    return len(os.fsencode(directory / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_MAX_BYTES
 
 
 def name_inside(directory: Path, account: Account) -> str:
