@@ -146,7 +146,7 @@ class Aggregates:
                 )
                 events = stretch.events
                 if known is not None:
-                    if not (events and _ends_with(known, events[0])):
+                    if not (events and ends_with(known, events[0])):
                         known, aggregate, after_version = None, self.fresh(application_id), 0
                         continue
                     known, events = None, events[1:]
@@ -188,7 +188,8 @@ class Aggregates:
         )
 
 
-def _ends_with(aggregate: Aggregate, stored: StoredEvent) -> bool:
+def ends_with(aggregate: Aggregate, stored: StoredEvent) -> bool:
+    """Whether `stored` is the last event in the aggregate: if it is not, its history is another."""
     return (aggregate.version, aggregate.position, aggregate.recorded_at) == (
         stored.version,
         stored.position,

@@ -23,7 +23,7 @@ from lending.ledger.read import (
 from lending.ledger.submission import StoredAnswer
 from lending.runtime import limits
 from lending.runtime.postgres import Pool
-from lending.service.aggregates import Aggregate, Aggregates
+from lending.service.aggregates import Aggregate, Aggregates, ends_with
 from lending.service.registry import RegistryReader
 from lending.service.requests import RequestFault, UnknownApplication
 
@@ -136,9 +136,6 @@ class History:
         if start is None or start.version > answer.version - caused:
             start = self._aggregates.fresh(application_id)
         past = await self._fold(start, application_id, moment, answer.command_id)
-        if past.aggregate.version != answer.version:
-            fresh = self._aggregates.fresh(application_id)
-            past = await self._fold(fresh, application_id, moment, answer.command_id)
         if past.aggregate.version:
             self._repeated[application_id] = past.aggregate
             self._repeated.move_to_end(application_id)
@@ -157,30 +154,41 @@ class History:
         moment: Moment,
         of_command: UUID | None = None,
     ) -> Past:
-        """Fold from `start` up to a moment, and pick out the events of one command."""
-        aggregate, version = start, start.version
+        """Fold from `start` up to a moment, and pick out the events of one command.
+
+        The last event in `start` is read again: where the log has another, or none, the fold begins
+        anew.
+        """
+        aggregate, version, unproven = start, start.version, start.version > 0
         events: list[tuple[Envelope, Event]] = []
         to_version = LAST_VERSION if moment.version is None else moment.version
         async with self._pool.connection() as connection:
-            while version < to_version:
+            while unproven or version < to_version:
                 stretch = await read_stream(
                     connection,
                     shard_of(application_id),
                     application_id,
-                    after_version=version,
+                    after_version=version - unproven,
                     to_version=to_version,
                     recorded_by=moment.as_of,
                 )
+                stored = stretch.events
+                if unproven:
+                    unproven = False
+                    if not (stored and ends_with(start, stored[0])):
+                        aggregate, version = self._aggregates.fresh(application_id), 0
+                        continue
+                    stored = stored[1:]
                 keyring = self._aggregates.unwrap(application_id, stretch.subject_keys)
                 aggregate = self._counted(
-                    replace(aggregate, keyring=keyring), stretch.events, moment.effective_on
+                    replace(aggregate, keyring=keyring), stored, moment.effective_on
                 )
                 events += [
-                    (envelope_of(stored), self._aggregates.decode(stored, keyring))
-                    for stored in stretch.events
-                    if stored.command_id == of_command
+                    (envelope_of(one), self._aggregates.decode(one, keyring))
+                    for one in stored
+                    if one.command_id == of_command
                 ]
-                version += len(stretch.events)
+                version += len(stored)
                 if stretch.complete:
                     break
         return Past(aggregate, events)

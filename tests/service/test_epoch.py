@@ -244,6 +244,27 @@ class TestCaches:
             now = await one.history.now(applied.application_id)
             assert (now.version, now.state.decided) == (2, False)
 
+    async def test_a_repeated_command_is_answered_by_the_log_as_it_is(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        async with (
+            opened_ledger(database_url, tmp_path) as one,
+            opened_ledger(database_url, tmp_path) as other,
+        ):
+            applied = await Issuer(one)(APPLY)
+            application = applied.application_id
+            assert application is not None
+            note = AddNote(text="again")
+            for _ in range(2):
+                await Issuer(one)(Withdraw(), application, key="lost")
+            lose_from(database_url, 4)
+            await Issuer(other)(note, application, key="first")
+            expected = await Issuer(other)(note, application, key="second")
+            again = await Issuer(one)(note, application, key="second")
+            assert again.replayed
+            assert (again.version, again.state) == (3, expected.state)
+            assert again.state.ending is None
+
     async def test_what_was_decided_before_an_epoch_was_opened_is_decided_again(
         self, database_url: str, tmp_path: Path
     ) -> None:
