@@ -31,13 +31,13 @@ class Growth:
         self._connect = connect
         self._heads: dict[int, int] = {}
         self._grown = asyncio.Event()
-        self._to_tell: set[int] = set()
+        self._to_tell: dict[int, int] = {}
         self._told = asyncio.Event()
 
     def committed(self, shard: int, position: int) -> None:
         """This process committed up to `position`: wake its waiters, and have the others told."""
         self._heads[shard] = max(position, self._heads.get(shard, 0))
-        self._to_tell.add(shard)
+        self._to_tell[shard] = position
         self._told.set()
         self._wake()
 
@@ -77,10 +77,9 @@ class Growth:
                 await asyncio.sleep(limits.GROWTH_POLL_SECONDS)
 
     async def _notify(self, connection: Connection) -> None:
-        shards, self._to_tell = self._to_tell, set()
-        for shard in shards:
-            payload = {"payload": f"{shard}:{self._heads[shard]}"}
-            await connection.execute(_SQL["notify"], payload)
+        to_tell, self._to_tell = self._to_tell, {}
+        for shard, position in to_tell.items():
+            await connection.execute(_SQL["notify"], {"payload": f"{shard}:{position}"})
 
     async def listen(self) -> None:
         """Wake this process's waiters when another process's commits are told. Runs until
