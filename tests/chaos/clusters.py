@@ -101,6 +101,8 @@ def standby_of(primary_data: Path) -> Iterator[Standby]:
         "-N",
     ]
     subprocess.run(backup, check=True, capture_output=True)
+    # The primary's socket is among its data; what locks it was copied, the socket was not.
+    (data / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
     for file in (data, *data.rglob("*")):
         shutil.chown(file, account.uid, account.gid)
     options = {**FAST_SERVER, "listen_addresses": "", "unix_socket_directories": "."}
@@ -130,29 +132,30 @@ def _answers(database_url: str) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Asks a service, and waits while it says that its database is away."""
 
-    def __init__(self, base_url: str) -> None:
-        self.http = httpx2.Client(base_url=base_url, timeout=WAIT_SECONDS)
+    base_url: str
 
     def post(self, path: str, body: Any = None, key: str | None = None) -> httpx2.Response:
         """Issue a command."""
         headers = {} if key is None else {"Idempotency-Key": key}
-        return self._answered(lambda: self.http.post(path, json=body, headers=headers))
+        return self._answered(lambda http: http.post(path, json=body, headers=headers))
 
     def get(self, path: str, **parameters: str | int) -> httpx2.Response:
         """Read."""
-        return self._answered(lambda: self.http.get(path, params=parameters))
+        return self._answered(lambda http: http.get(path, params=parameters))
 
-    def _answered(self, ask: Callable[[], httpx2.Response]) -> httpx2.Response:
+    def _answered(self, ask: Callable[[httpx2.Client], httpx2.Response]) -> httpx2.Response:
         deadline = time.monotonic() + WAIT_SECONDS
-        while True:
-            answer = ask()
-            away = answer.status_code == 503 and answer.json()["code"] == "unavailable"
-            if not away or time.monotonic() > deadline:
-                return answer
-            time.sleep(0.1)
+        with httpx2.Client(base_url=self.base_url, timeout=WAIT_SECONDS) as http:
+            while True:
+                answer = ask(http)
+                away = answer.status_code == 503 and answer.json()["code"] == "unavailable"
+                if not away or time.monotonic() > deadline:
+                    return answer
+                time.sleep(0.1)
 
     def apply(self) -> str:
         """A new application; its path."""

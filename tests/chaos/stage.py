@@ -159,16 +159,18 @@ class Stage:
         """Wait until the services say that they are ready."""
         deadline = time.monotonic() + READY_SECONDS
         for name in names or list(self.apis):
-            while not self.ready(name):
+            while (missing := self.missing(name)) is not None:
                 log = self.actors[f"api {name}"].log
-                assert time.monotonic() < deadline, f"service {name} is not ready; see {log}"
+                assert time.monotonic() < deadline, f"service {name}: {missing}; see {log}"
                 time.sleep(0.05)
 
-    def ready(self, name: str) -> bool:
-        """Whether the service says it is."""
-        with suppress(httpx2.TransportError):
-            return httpx2.get(f"{self.apis[name]}/readyz", timeout=5).status_code == 200
-        return False
+    def missing(self, name: str) -> str | None:
+        """What the service says it lacks, None if it is ready."""
+        try:
+            answer = httpx2.get(f"{self.apis[name]}/readyz", timeout=5)
+        except httpx2.TransportError as fault:
+            return repr(fault)
+        return None if answer.status_code == 200 else answer.text
 
     def client(self, name: str, task: dict[str, Any]) -> Actor:
         """Start a writing process."""

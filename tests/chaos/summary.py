@@ -7,6 +7,7 @@ import statistics
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 from rich.console import Console
 from rich.table import Table
@@ -94,13 +95,26 @@ def _issued(attempts: Sequence[Attempt], *, positions: int, replays: int, second
 
 
 def _blows(blows: Sequence[Blow]) -> Table:
-    table = Table("blow", "times", "recovered p50 s", "max s", title="blows", title_justify="left")
-    by_kind: dict[str, list[Blow]] = defaultdict(list)
-    for blow in blows:
-        by_kind[blow.kind].append(blow)
-    for kind, dealt in sorted(by_kind.items()):
-        took = [blow.recovered_seconds for blow in dealt if blow.recovered_seconds is not None]
-        middle = f"{statistics.median(took):.2f}" if took else ""
-        longest = f"{max(took):.2f}" if took else ""
-        table.add_row(kind, str(len(dealt)), middle, longest)
+    """Recoveries that no other blow fell into, and how long the longest of all took."""
+    table = Table(
+        "blow", "times", "undisturbed", "recovered p50 s", "max s", "max of all s",
+        title="blows", title_justify="left",
+    )  # fmt: skip
+    by_kind: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+    dealt = Counter(blow.kind for blow in blows)
+    for blow, following in zip_longest(blows, blows[1:]):
+        if blow.recovered_seconds is not None:
+            alone = following is None or following.at > blow.at + blow.recovered_seconds
+            by_kind[blow.kind].append((blow.recovered_seconds, alone))
+    for kind, times in sorted(dealt.items()):
+        took = [seconds for seconds, alone in by_kind[kind] if alone]
+        longest = [seconds for seconds, _ in by_kind[kind]]
+        table.add_row(
+            kind,
+            str(times),
+            str(len(took)) if longest else "",
+            f"{statistics.median(took):.2f}" if took else "",
+            f"{max(took):.2f}" if took else "",
+            f"{max(longest):.2f}" if longest else "",
+        )
     return table

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 def primary() -> Iterator[EmbeddedPostgres]:
     """A server that may be killed."""
     directory = Path(tempfile.mkdtemp(prefix="primary-"))
+    directory.chmod(0o711)  # a standby passes through, as the account it runs as
     server = EmbeddedPostgres(directory / "ledger", server_settings=FAST_SERVER)
     asyncio.run(server.start())
     try:
