@@ -19,10 +19,12 @@ from tests.bench.machine import Machine, scalar
 from tests.projections.worlds import World, fill
 
 STANDING_START: Final = Bar(15_000)
-EVENTS: Final = 60_000
+EVENTS: Final = 120_000
 """Events that the worker folds from a standing start."""
 _GENERATION: Final = 1
 _SAMPLE_SECONDS: Final = 0.004
+_LOOK_SECONDS: Final = 0.05
+"""How often the end is looked for: what looks takes from what is measured."""
 _HEADS: LiteralString = """
 select coalesce((select position from ledger.loan_events where shard = 0 order by position desc limit 1), 0),
        (select min(position) from read_data.checkpoints where shard = 0)
@@ -73,7 +75,7 @@ def _folded(machine: Machine, database_url: str, head: int) -> _Folding:
                 assert process.poll() is None, "the worker ended"
                 if not began and _claimed(connection):
                     began = time.perf_counter()
-                time.sleep(_SAMPLE_SECONDS)
+                time.sleep(_LOOK_SECONDS)
             done = time.perf_counter()
         assert position == head
     return _Folding(began - launched, done - began)
