@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 
 from lending.api.headers import Headers, by_name
 from lending.api.problems import Fault, Problem
-from lending.api.schema_types import to_uuid
+from lending.contract.schema_types import to_uuid
 from lending.runtime import limits
 
 _JSON: Final = re.compile(

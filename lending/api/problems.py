@@ -11,11 +11,10 @@ from typing import Any, Final
 import orjson
 
 from lending.api.answers import Answer, Header
+from lending.contract.bodies import ERRORS_SHOWN_MAX
 from lending.domain.application.refusals import Refusal
 
 MEDIA_TYPE: Final = b"application/problem+json"
-ERRORS_SHOWN_MAX: Final = 20
-"""Faulty fields that one problem names."""
 
 
 class Fault(Enum):
