@@ -69,6 +69,7 @@ class CommandEndpoints:
                 method="POST",
                 path=_canonical_path(request, application_id),
                 sent=sent,
+                principal=request.principal,
                 correlation_id=said.correlation_id or self.new_correlation_id(),
                 key=said.key,
                 if_match=said.if_match,

@@ -30,6 +30,10 @@ class Fault(Enum):
         "key_required", 400, False,
         "A command that moves money needs an Idempotency-Key, so that it can be repeated safely.",
     )  # fmt: skip
+    FORBIDDEN = (
+        "forbidden", 403, False,
+        "No role of the principal's may do this.",
+    )  # fmt: skip
     ORIGIN_NOT_ALLOWED = (
         "origin_not_allowed", 403, False,
         "The request comes from a web page of another origin.",
