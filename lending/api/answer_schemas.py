@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from lending.api import positions
 from lending.api.problems import table
+from lending.contract import positions
 from lending.domain.application.commands import COMMANDS, command_name
 from lending.domain.application.events import EVENTS
 from lending.domain.application.state import Stage, Status

@@ -15,17 +15,17 @@ from lending.api import docs_pages, feed, openapi, reading
 from lending.api import headers as h
 from lending.api.answer_schemas import POSITION, components, page, reference
 from lending.api.answers import Answer
-from lending.api.bodies import Body, schemas
 from lending.api.boundary import Boundary, HostRule
-from lending.api.command_table import APPLICATION, APPLICATIONS, ROUTES
 from lending.api.commands import CommandEndpoints
 from lending.api.feed import Feed
 from lending.api.incoming import Incoming
 from lending.api.metrics import Metrics
 from lending.api.operations import Operations, WorkerFailure
 from lending.api.reading import Reading
-from lending.api.rendering import json_bytes
 from lending.api.routing import Endpoint, RouteIndex
+from lending.contract.bodies import Body, schemas
+from lending.contract.command_table import APPLICATION, APPLICATIONS, ROUTES
+from lending.contract.rendering import json_bytes
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
 from lending.service.ledger import Ledger, system_clock

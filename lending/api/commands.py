@@ -9,15 +9,15 @@ from uuid import UUID
 from starlette.responses import Response
 
 from lending.api.answers import Answer, Header
-from lending.api.bodies import Body
-from lending.api.command_table import CommandRoute
 from lending.api.headers import CommandHeaders, read_command_headers
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, invalid_header
 from lending.api.query import Query, flag
-from lending.api.rendering import command_answer
 from lending.api.routing import Endpoint
 from lending.api.translation import RETRY_AFTER
+from lending.contract.bodies import Body
+from lending.contract.command_table import CommandRoute
+from lending.contract.rendering import command_answer
 from lending.domain.application.commands import command_name
 from lending.domain.application.refusals import Refused
 from lending.ledger.submission import OutcomeUnknown
@@ -69,6 +69,7 @@ class CommandEndpoints:
                 method="POST",
                 path=_canonical_path(request, application_id),
                 sent=sent,
+                principal=request.principal,
                 correlation_id=said.correlation_id or self.new_correlation_id(),
                 key=said.key,
                 if_match=said.if_match,

@@ -16,12 +16,12 @@ from starlette.types import Receive, Scope, Send
 from lending.api.answers import Answer
 from lending.api.headers import LAST_EVENT_ID, wait_seconds
 from lending.api.incoming import Incoming
-from lending.api.positions import Place, cursor_text, read_place
 from lending.api.problems import Fault, Problem, invalid_header
 from lending.api.query import LIMIT, Query
 from lending.api.query import place as place_parameter
-from lending.api.rendering import event, json_bytes
 from lending.api.translation import RETRY_AFTER, problem_of
+from lending.contract.positions import Place, cursor_text, read_place
+from lending.contract.rendering import event, json_bytes
 from lending.ledger.growth import Growth
 from lending.runtime import limits
 from lending.service.history import FeedPage, History

@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope
 
 from lending.api.headers import Headers, by_name
 from lending.api.problems import Fault, Problem
-from lending.api.schema_types import to_uuid
+from lending.contract.schema_types import to_uuid
+from lending.domain.authority import LOCAL, Permission, Principal
 from lending.runtime import limits
 
 _JSON: Final = re.compile(
@@ -28,12 +29,18 @@ class Incoming(Request):
         super().__init__(scope, receive)
         self.in_path = in_path
         self.named: Headers = by_name(scope["headers"])
+        self.principal: Principal = LOCAL
 
     @property
     def query(self) -> bytes:
         """The query string as it was sent."""
         query: bytes = self.scope["query_string"]
         return query
+
+    def require(self, permission: Permission) -> None:
+        """Raise Problem where who asks has no role with this permission."""
+        if not self.principal.may(permission):
+            raise Problem(Fault.FORBIDDEN, f"no role of yours may {permission.value}")
 
     def application_id(self) -> UUID:
         """The application that the path names. Raises Problem where it is no id."""

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from lending.api import headers as h
 from lending.api.answer_schemas import TEXT, reference
-from lending.api.bodies import SCHEMA_REFERENCE, Body
-from lending.api.command_table import CommandRoute
 from lending.api.commands import QUERY
 from lending.api.problems import MEDIA_TYPE, table
 from lending.api.query import Query
+from lending.contract.bodies import SCHEMA_REFERENCE, Body
+from lending.contract.command_table import CommandRoute
 from lending.domain.application.commands import command_name
 from lending.runtime import limits
 

@@ -12,8 +12,8 @@ from lending.api.incoming import Incoming
 from lending.api.metrics import Metrics
 from lending.api.problems import Fault, Problem, table
 from lending.api.query import Query
-from lending.api.rendering import json_bytes
 from lending.api.translation import RETRY_AFTER
+from lending.contract.rendering import json_bytes
 from lending.runtime import limits
 from lending.service.ledger import Ledger
 

@@ -11,11 +11,10 @@ from typing import Any, Final
 import orjson
 
 from lending.api.answers import Answer, Header
+from lending.contract.bodies import ERRORS_SHOWN_MAX
 from lending.domain.application.refusals import Refusal
 
 MEDIA_TYPE: Final = b"application/problem+json"
-ERRORS_SHOWN_MAX: Final = 20
-"""Faulty fields that one problem names."""
 
 
 class Fault(Enum):
@@ -30,6 +29,10 @@ class Fault(Enum):
     KEY_REQUIRED = (
         "key_required", 400, False,
         "A command that moves money needs an Idempotency-Key, so that it can be repeated safely.",
+    )  # fmt: skip
+    FORBIDDEN = (
+        "forbidden", 403, False,
+        "No role of the principal's may do this.",
     )  # fmt: skip
     ORIGIN_NOT_ALLOWED = (
         "origin_not_allowed", 403, False,

@@ -15,10 +15,10 @@ from uuid import UUID
 
 from pydantic_core import PydanticCustomError
 
-from lending.api import positions
 from lending.api.headers import instant_of
 from lending.api.problems import Fault, Problem, invalid_parameter
-from lending.api.schema_types import to_uuid
+from lending.contract import positions
+from lending.contract.schema_types import to_uuid
 from lending.runtime import limits
 
 VERSION_MAX: Final = 2**31 - 1

@@ -11,13 +11,13 @@ from starlette.responses import Response
 from lending.api.answers import Answer
 from lending.api.headers import Headers, wait_seconds
 from lending.api.incoming import Incoming
-from lending.api.positions import Place, position_text
 from lending.api.problems import Fault, Problem, invalid_parameter
 from lending.api.query import LIMIT, VERSION_MAX, Query, choice, day, identifier, instant, number
 from lending.api.query import place as place_parameter
 from lending.api.query import text as text_parameter
-from lending.api.rendering import application, events, json_bytes
 from lending.api.translation import RETRY_AFTER
+from lending.contract.positions import Place, position_text
+from lending.contract.rendering import application, events, json_bytes
 from lending.domain.application.refusals import allowed_commands
 from lending.domain.application.state import Stage, Status
 from lending.runtime import limits

@@ -8,8 +8,10 @@ import psycopg
 import psycopg_pool
 
 from lending.api.answers import Header
-from lending.api.positions import cursor_text
-from lending.api.problems import Fault, Problem
+from lending.api.problems import Fault, Problem, invalid
+from lending.contract.bodies import InvalidBody
+from lending.contract.json_body import MalformedJson
+from lending.contract.positions import cursor_text
 from lending.ledger import submission
 from lending.runtime import limits
 from lending.service import history, requests
@@ -64,6 +66,8 @@ def _said(kind: Fault) -> Callable[[Exception], Problem]:
 
 _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingProxyType(
     {
+        InvalidBody: lambda fault: invalid(fault.errors),
+        MalformedJson: _said(Fault.MALFORMED_JSON),
         requests.UnknownApplication: _said(Fault.APPLICATION_NOT_FOUND),
         requests.VersionMismatch: _with_version(Fault.PRECONDITION_FAILED),
         requests.KeyReused: _said(Fault.KEY_REUSED),

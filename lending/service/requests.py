@@ -3,28 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
 from uuid import UUID
 
 from lending.domain.application.commands import Command
 from lending.domain.application.events import Event
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import Application
+from lending.domain.authority import LOCAL, Principal
 from lending.ledger.leaf import Envelope
-
-ActorKind = Literal["agent", "human", "system"]
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who issues a command, as the service knows it."""
-
-    name: str
-    kind: ActorKind
-
-
-LOCAL: Final = Principal("local", "system")
-"""The principal while identities do not exist: whoever can reach the loopback address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lending.api.command_table import APPLICATION, ROUTES
+from lending.contract.command_table import APPLICATION, ROUTES
 from lending.domain.application import commands as c
 from tests.api.served import APPLICATIONS, STORY, Api, problem
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, validators
 
-from lending.api.bodies import Body, schemas
-from lending.api.command_table import ROUTES
 from lending.api.problems import Fault, Problem, table
+from lending.contract.bodies import Body, schemas
+from lending.contract.command_table import ROUTES
 from lending.ledger.canonical import JsonValue
 from tests.serving import Served
 

@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from lending.api.bodies import Body
-from lending.api.command_table import ROUTES, CommandRoute
+from lending.contract.bodies import Body
+from lending.contract.command_table import ROUTES, CommandRoute
 from tests.api.served import APPLICATIONS, STORY, Api, problem
 
 pytestmark = pytest.mark.anyio

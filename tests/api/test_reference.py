@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lending.api.command_table import ROUTES
 from lending.api.problems import Fault, table
+from lending.contract.command_table import ROUTES
 from lending.domain.application.commands import command_name
 from lending.domain.application.refusals import Refusal
 from tests.api.served import Api, problem

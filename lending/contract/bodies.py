@@ -11,14 +11,15 @@ from typing import Any, Final, NamedTuple, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from lending.api.json_body import MalformedJson, parse
-from lending.api.problems import ERRORS_SHOWN_MAX, Fault, Problem, invalid
-from lending.api.schema_types import accepted_type, typed_dict
+from lending.contract.json_body import parse
+from lending.contract.schema_types import accepted_type, typed_dict
 from lending.domain.application.commands import Command
 from lending.domain.fields import Example
 
 SCHEMA_REFERENCE: Final = "#/components/schemas/{model}"
 POINTER_MAX_CHARACTERS: Final = 200
+ERRORS_SHOWN_MAX: Final = 20
+"""Faulty fields that are named of one body."""
 
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is required",
@@ -36,6 +37,14 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "too_short": "must have at least {min_length} item(s)",
     "too_long": "must have at most {max_length} items",
 }
+
+
+class InvalidBody(ValueError):
+    """A body or a field of the path is not what the command takes. `errors` say where and why."""
+
+    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
+        super().__init__("; ".join(error["message"] for error in errors))
+        self.errors = errors
 
 
 class Read(NamedTuple):
@@ -71,20 +80,20 @@ class Body:
         }
 
     def read(self, raw: bytes, in_path: Mapping[str, str]) -> Read:
-        """The command that the body says. Raises Problem: malformed JSON, or not this command."""
+        """The command that a body says, none being nothing. Raises MalformedJson, InvalidBody."""
+        if raw:
+            return self.take(parse(raw), in_path)
+        if self.required:
+            raise InvalidBody([{"pointer": "", "message": "a body is required"}])
+        return Read(self._command(**self._path_values(in_path)), ())
+
+    def take(self, given: Any, in_path: Mapping[str, str]) -> Read:
+        """The command that a body, parsed already, says. Raises InvalidBody."""
         values = self._path_values(in_path) if self.path_types else {}
-        if not raw:
-            if self.required:
-                raise invalid([{"pointer": "", "message": "a body is required"}])
-            return Read(self._command(**values), ())
-        try:
-            given = parse(raw)
-        except MalformedJson as fault:
-            raise Problem(Fault.MALFORMED_JSON, str(fault)) from None
         try:
             sent: dict[str, Any] = self._validate(given)
         except ValidationError as fault:
-            raise invalid(self._errors(given, fault)) from None
+            raise InvalidBody(self._errors(given, fault)) from None
         return Read(self._command(**sent, **values), tuple(sent))
 
     def _path_values(self, in_path: Mapping[str, str]) -> dict[str, Any]:
@@ -94,7 +103,7 @@ class Body:
                 values[name] = accepted.validate_python(in_path[name])
             except ValidationError as fault:
                 message = _message(fault.errors(include_url=False, include_input=False)[0])
-                raise invalid([{"parameter": name, "message": message}]) from None
+                raise InvalidBody([{"parameter": name, "message": message}]) from None
         return values
 
     def _errors(self, given: Any, fault: ValidationError) -> list[dict[str, str]]:

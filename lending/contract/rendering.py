@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from lending.api.positions import position_text
+from lending.contract.positions import position_text
 from lending.domain.application.state import Application
 from lending.domain.fields import ERASED
 from lending.domain.identifiers import shard_of

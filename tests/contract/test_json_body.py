@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lending.api.json_body import MalformedJson, parse
+from lending.contract.json_body import MalformedJson, parse
 
 VALUES = st.recursive(
     st.none()
