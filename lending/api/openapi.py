@@ -9,9 +9,11 @@ from lending.api.answer_schemas import TEXT, reference
 from lending.api.commands import QUERY
 from lending.api.problems import MEDIA_TYPE, table
 from lending.api.query import Query
+from lending.api.suspensions import ACTS
 from lending.contract.bodies import SCHEMA_REFERENCE, Body
 from lending.contract.command_table import CommandRoute
 from lending.domain.application.commands import command_name
+from lending.domain.suspensions import Suspended
 from lending.runtime import limits
 
 _PRINTABLE: Final = r"^[\x20-\x7e]+$"
@@ -65,8 +67,9 @@ ALWAYS: Final = (421, 422, 500, 503)
 """The statuses of problems that every route may answer with."""
 OF_ONE: Final = (404, *ALWAYS)
 OF_THE_LOG: Final = (404, 410, *ALWAYS)
+OF_AUTHORITY: Final = (403, *ALWAYS)
 _MATCHING: Final = (404, 412)
-_COMMAND_PROBLEMS: Final = (400, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
+_COMMAND_PROBLEMS: Final = (400, 403, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
 
 
 def header(name: bytes, *, required: bool = False) -> dict[str, Any]:
@@ -182,6 +185,32 @@ def command(route: CommandRoute, body: Body) -> dict[str, Any]:
         },
     }
     return operation
+
+
+def suspending(path: str, body: Body) -> dict[str, Any]:
+    """The operation of an act of the kill switch."""
+    kind = ACTS[path]
+    content = {"application/json": {"schema": reference("SuspensionAct")}}
+    return {
+        "operationId": "suspend" if kind is Suspended else "reinstate",
+        "summary": "Suspend" if kind is Suspended else "Reinstate what was suspended",
+        "description": "It counts in every process within a second. Asking again changes nothing.",
+        "tags": ["authority"],
+        "parameters": [header(h.ACTOR), header(h.CORRELATION_ID)],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": SCHEMA_REFERENCE.format(model=kind.__name__)},
+                    "example": body.example,
+                }
+            },
+        },
+        "responses": {
+            "200": {"description": "It is so now.", "content": content},
+            **problems((400, 403, 404, 408, 409, 413, 415, *ALWAYS)),
+        },
+    }
 
 
 def _path_parameters(body: Body) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
@@ -18,10 +17,11 @@ from lending.api.query import text as text_parameter
 from lending.api.translation import RETRY_AFTER
 from lending.contract.positions import Place, position_text
 from lending.contract.rendering import application, events, json_bytes
-from lending.domain.application.refusals import allowed_commands
 from lending.domain.application.state import Stage, Status
+from lending.domain.identifiers import shard_of
 from lending.runtime import limits
 from lending.service.aggregates import Aggregate
+from lending.service.authority import Authority
 from lending.service.history import History, Moment, UnknownMoment
 from lending.service.listing import ApplicationFilter, Listing
 
@@ -54,11 +54,15 @@ class Reading:
     """The endpoints that read applications."""
 
     def __init__(
-        self, history: History, listing: Listing, zone: ZoneInfo, clock: Callable[[], datetime]
+        self,
+        history: History,
+        listing: Listing,
+        authority: Authority,
+        clock: Callable[[], datetime],
     ) -> None:
         self._history = history
         self._listing = listing
-        self._zone = zone
+        self._authority = authority
         self._clock = clock
 
     async def one(self, request: Incoming) -> Response:
@@ -71,8 +75,9 @@ class Reading:
             aggregate, allowed = await self._at(application_id, Moment(**asked)), None
         else:
             aggregate = await self._history.now(application_id)
-            today = self._clock().astimezone(self._zone).date()
-            allowed = allowed_commands(aggregate.state, today)
+            shard = shard_of(application_id)
+            asking = self._authority.asking(shard, request.principal)
+            allowed = self._authority.allowed(shard, aggregate.state, self._clock(), asking)
         return Answer(
             json_bytes(application(application_id, aggregate, allowed)),
             headers=[(b"etag", b'"%d"' % aggregate.version)],

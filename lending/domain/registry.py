@@ -4,11 +4,19 @@ WARNING: `stored_as` and the field names are the storage format, as in
 `lending.domain.application.events`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, assert_never, get_args
 
 from lending.domain.application.events import PolicyCited
+from lending.domain.authority import Principal
+from lending.domain.suspensions import (
+    NOTHING_SUSPENDED,
+    Reinstated,
+    Suspended,
+    Suspensions,
+    evolve_suspensions,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +58,7 @@ class EpochOpened:
     timeline: int
 
 
-RegistryEvent = PolicyPublished | PolicyActivated | EpochOpened
+RegistryEvent = PolicyPublished | PolicyActivated | EpochOpened | Suspended | Reinstated
 """Any event of a registry stream."""
 
 REGISTRY_EVENTS: Final[tuple[type[RegistryEvent], ...]] = get_args(RegistryEvent)
@@ -67,6 +75,12 @@ class Registry:
     policies: Mapping[tuple[str, str], PolicyCited] = field(default_factory=dict)
     active_policy: PolicyCited | None = None
     epoch_starts: Mapping[int, int] = field(default_factory=dict)
+    suspensions: Suspensions = NOTHING_SUSPENDED
+
+    @property
+    def registered(self) -> Collection[Principal]:
+        """The principals that the ledger knows."""
+        return ()
 
     def cut_after(self, epoch: int) -> int | None:
         """The first position that `epoch` does not vouch for: where the earliest later one began.
@@ -94,5 +108,8 @@ def evolve_registry(registry: Registry, event: RegistryEvent, position: int) -> 
             return replace(registry, active_policy=registry.policies[name, version])
         case EpochOpened(epoch=epoch, first_position=first_position):
             return replace(registry, epoch_starts={**registry.epoch_starts, epoch: first_position})
+        case Suspended() | Reinstated():
+            suspensions = evolve_suspensions(registry.suspensions, event, position)
+            return replace(registry, suspensions=suspensions)
         case _:
             assert_never(event)

@@ -114,6 +114,21 @@ AGGREGATES_MAX: Final = 10_000
 REPEATED_AGGREGATES_MAX: Final = 2_000
 """Applications whose state a process keeps as it was when a repeated command had first been answered."""
 
+AUTHORITIES_MAX: Final = 1_000
+"""Principals whose authority a process keeps in memory as it is recorded; the oldest is dropped."""
+
+SUSPENSIONS_MAX: Final = 1_000
+"""Principals and policies that are suspended at the same time."""
+
+REGISTRY_POLL_SECONDS: Final = 0.25
+"""How often a process looks into the registry for what was suspended elsewhere."""
+
+WARNINGS_MAX: Final = 20
+"""Other open applications of the same applicant that the answer to an apply names."""
+
+WARNINGS_WAIT_SECONDS: Final = 0.5
+"""How long an apply waits for them; then it is answered without."""
+
 POOL_TRUST_SECONDS: Final = 1.0
 """How long after its last use a pooled connection is lent without being tried first."""
 

@@ -34,10 +34,14 @@ from lending.runtime.postgres import SERVICE_ROLE, Connection, Pool, connect, po
 from lending.runtime.settings import Settings
 from lending.runtime.sql import load_queries
 from lending.service.aggregates import Aggregates
+from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.creation import load_master_key, open_secret
 from lending.service.handle import CommandHandler, Shard
 from lending.service.history import History
+from lending.service.kill_switch import KillSwitch
 from lending.service.listing import Listing
+from lending.service.others import OtherApplications
+from lending.service.refused import RefusedCommands
 from lending.service.registry import Lane, RegistryReader
 
 SYSTEM: Final = "system"
@@ -110,6 +114,9 @@ class Ledger:
         self.handler: CommandHandler
         self.history: History
         self.listing: Listing
+        self.authority: Authority
+        self.refused: RefusedCommands
+        self.kill_switch: KillSwitch
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
@@ -212,6 +219,12 @@ class Ledger:
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
         )
         self.listing = Listing(self.pool, zone)
+        self.authority = Authority(registries, zone)
+        self.refused = RefusedCommands(self.pool)
+        self._tasks["registry"] = asyncio.create_task(registries[FIRST_SHARD].watch())
+        self.kill_switch = KillSwitch(
+            FIRST_SHARD, self.lanes[FIRST_SHARD], registries[FIRST_SHARD], new_id
+        )
         self.handler = CommandHandler(
             shards={
                 shard: Shard(lane=appender(self.lanes[shard]), registry=registries[shard])
@@ -220,6 +233,8 @@ class Ledger:
             pool=self.pool,
             aggregates=aggregates,
             history=self.history,
+            authority=self.authority,
+            others=OtherApplications(self.listing),
             codec=codec,
             master=master,
             fingerprints=fingerprints,

@@ -2,14 +2,20 @@
 relied on.
 """
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
+
+import psycopg
+from psycopg_pool import PoolTimeout
 
 from lending.domain.identifiers import registry_id
 from lending.domain.registry import EMPTY_REGISTRY, Registry, RegistryEvent, evolve_registry
 from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.read import read_stream
 from lending.ledger.submission import Outcome, StreamAppend, Submission
+from lending.runtime import limits
 from lending.runtime.postgres import Pool
 
 
@@ -72,6 +78,16 @@ class RegistryReader:
                     break
         self._known = known
         return known
+
+    async def watch(self) -> None:
+        """Keep it fresh, so that what is suspended elsewhere counts here within a second. Runs
+        until cancelled.
+        """
+        while True:
+            # Nothing is appended either while the database does not answer.
+            with suppress(psycopg.Error, PoolTimeout, OSError):
+                await self.refresh()
+            await asyncio.sleep(limits.REGISTRY_POLL_SECONDS)
 
     def guard(self) -> StreamAppend:
         """No events, but the version: a command that carries it conflicts if the registry has
