@@ -13,7 +13,7 @@ from lending.api.suspensions import ACTS
 from lending.contract.bodies import SCHEMA_REFERENCE, Body
 from lending.contract.command_table import CommandRoute
 from lending.domain.application.commands import command_name
-from lending.domain.suspensions import Suspended
+from lending.domain.suspensions import Suspend
 from lending.runtime import limits
 
 _PRINTABLE: Final = r"^[\x20-\x7e]+$"
@@ -192,8 +192,8 @@ def suspending(path: str, body: Body) -> dict[str, Any]:
     kind = ACTS[path]
     content = {"application/json": {"schema": reference("SuspensionAct")}}
     return {
-        "operationId": "suspend" if kind is Suspended else "reinstate",
-        "summary": "Suspend" if kind is Suspended else "Reinstate what was suspended",
+        "operationId": "suspend" if kind is Suspend else "reinstate",
+        "summary": "Suspend" if kind is Suspend else "Reinstate what was suspended",
         "description": "It counts in every process within a second. Asking again changes nothing.",
         "tags": ["authority"],
         "parameters": [header(h.ACTOR), header(h.CORRELATION_ID)],

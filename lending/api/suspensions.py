@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -15,21 +15,21 @@ from lending.contract.bodies import Body
 from lending.contract.positions import position_text
 from lending.contract.rendering import json_bytes
 from lending.domain.authority import Permission
-from lending.domain.suspensions import Reinstated, Subject, Suspended, Suspension, SuspensionEvent
+from lending.domain.suspensions import Reinstate, Subject, Suspend, Suspension
 from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.kill_switch import KillSwitch, Operator
 
 SUSPENSIONS: Final = "/suspensions"
 REINSTATEMENTS: Final = "/suspensions/reinstatements"
-ACTS: Final[Mapping[str, Any]] = {SUSPENSIONS: Suspended, REINSTATEMENTS: Reinstated}
-"""What each path records: the body is made of the event that it becomes."""
+ACTS: Final[Mapping[str, Any]] = {SUSPENSIONS: Suspend, REINSTATEMENTS: Reinstate}
+"""What is done at each path."""
 
 _NONE: Final = Query()
 
 
 def bodies() -> dict[str, Body]:
     """The bodies of the acts, by path."""
-    return {path: Body(event, shown=("name",)) for path, event in ACTS.items()}
+    return {path: Body(act, shown=("name",)) for path, act in ACTS.items()}
 
 
 class Suspending:
@@ -63,14 +63,14 @@ class Suspending:
             request.require(Permission.SUSPEND)
             _NONE.read(request.query)
             said = read_command_headers(request.named, self._clock)
-            event = cast(SuspensionEvent, body.read(await request.json_bytes(), {}).command)
+            command: Any = body.read(await request.json_bytes(), {}).command
             operator = Operator(
                 principal=request.principal,
                 on_behalf_of=said.on_behalf_of,
                 correlation_id=said.correlation_id or self._new_correlation_id(),
                 authority=self._authority.text_of(request.principal),
             )
-            done = await self._switch.throw(event, operator)
+            done = await self._switch.throw(command, operator)
             told = _item(done.subject, done.name, done.suspension)
             return Answer(json_bytes({**told, "changed": done.changed}))
 

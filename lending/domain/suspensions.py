@@ -1,4 +1,4 @@
-"""The kill switch: what an admin has suspended, as events of the registry and their fold.
+"""The kill switch: what an admin may suspend, as commands, events of the registry and their fold.
 
 WARNING: `stored_as` and the field names are the storage format, as in
 `lending.domain.application.events`.
@@ -32,6 +32,26 @@ Named = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suspend:
+    """Suspend a principal, a credit policy (by its name, or by name@version) or, without a name, all
+    automated decisions.
+    """
+
+    subject: Subject
+    reason: Why
+    name: Named | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reinstate:
+    """Reinstate what was suspended."""
+
+    subject: Subject
+    reason: Why
+    name: Named | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suspended:
     """From here on a principal, a policy or all automated decisions are suspended.
 
@@ -41,8 +61,8 @@ class Suspended:
     stored_as: ClassVar[str] = "suspended"
     schema_version: ClassVar[int] = 1
     subject: Subject
-    reason: Why
-    name: Named | None = None
+    reason: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +72,8 @@ class Reinstated:
     stored_as: ClassVar[str] = "reinstated"
     schema_version: ClassVar[int] = 1
     subject: Subject
-    reason: Why
-    name: Named | None = None
+    reason: str
+    name: str | None = None
 
 
 SuspensionEvent = Suspended | Reinstated

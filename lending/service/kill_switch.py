@@ -11,7 +11,15 @@ from uuid import UUID
 from lending.domain.authority import Principal
 from lending.domain.identifiers import registry_id
 from lending.domain.registry import Registry
-from lending.domain.suspensions import Reinstated, Subject, Suspended, Suspension, SuspensionEvent
+from lending.domain.suspensions import (
+    Reinstate,
+    Reinstated,
+    Subject,
+    Suspend,
+    Suspended,
+    Suspension,
+    SuspensionEvent,
+)
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.leaf import Provenance
@@ -69,8 +77,9 @@ class KillSwitch:
         """The registry as it is at this moment."""
         return (await self._registry.refresh()).registry
 
-    async def throw(self, event: SuspensionEvent, operator: Operator) -> Switched:
-        """Record `event`, unless it is so already. Raises RequestFault, LaneFault."""
+    async def throw(self, command: Suspend | Reinstate, operator: Operator) -> Switched:
+        """Do what `command` says, unless it is so already. Raises RequestFault, LaneFault."""
+        event = _event(command)
         if (event.subject is Subject.AUTOMATION) != (event.name is None):
             raise WrongName("a principal and a policy have one, all automated decisions have none")
         for _ in range(limits.DECISION_RETRIES_MAX):
@@ -123,6 +132,11 @@ class KillSwitch:
                 authority=operator.authority,
             ),
         )
+
+
+def _event(command: Suspend | Reinstate) -> SuspensionEvent:
+    kind = Suspended if isinstance(command, Suspend) else Reinstated
+    return kind(subject=command.subject, reason=command.reason, name=command.name)
 
 
 def _already_so(event: SuspensionEvent, stands: Suspension | None) -> bool:

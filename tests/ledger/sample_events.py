@@ -13,7 +13,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lending.domain import registry
+from lending.domain import registry, suspensions
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.reasons import Reason
@@ -140,6 +140,12 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
         system_identifier="7300000000000000001",
         timeline=2,
     ),
+    suspensions.Suspended(
+        subject=suspensions.Subject.POLICY,
+        name="debt-to-income@1",
+        reason="approves what it should not since Tuesday",
+    ),
+    suspensions.Reinstated(subject=suspensions.Subject.AUTOMATION, reason="the drill is over"),
 )
 """The samples of the current versions. An older version's stays in samples/, read by upcasters."""
 
