@@ -53,9 +53,16 @@ class TokenKey:
 class TokenKeys:
     """The keys of one issuer. `run` must be running."""
 
-    def __init__(self, where: str, monotonic: Callable[[], float]) -> None:
-        """`where` is a URL, or the path of a file."""
+    def __init__(
+        self,
+        where: str,
+        monotonic: Callable[[], float],
+        *,
+        pause_seconds: float = limits.TOKEN_KEYS_PAUSE_SECONDS,
+    ) -> None:
+        """`where` is a URL, or the path of a file; `pause_seconds` lie between two fetches."""
         self._where = where
+        self._pause_seconds = pause_seconds
         self._monotonic = monotonic
         self._keys: tuple[TokenKey, ...] = ()
         self._raw = b""
@@ -115,7 +122,7 @@ class TokenKeys:
             self._fetched.set()
             self._fetched = asyncio.Event()
             self._resting = True
-            await asyncio.sleep(limits.TOKEN_KEYS_PAUSE_SECONDS)
+            await asyncio.sleep(self._pause_seconds)
             self._resting = False
             if self.failure is None:
                 with suppress(TimeoutError):

@@ -4,7 +4,6 @@ What a token may do stands in its one claim `lending`; whose it is, in `sub`. Th
 `jwt:<sub>`, so that no token can speak for a principal that an operator registered.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ __all__ = ["TokenKeysUnknown", "TokenRefused", "TokenRules", "Tokens", "Verified
 CLAIM: Final = "lending"
 """The claim that says what the token may do."""
 
+_LATEST_SECONDS: Final = 253_402_300_799  # the end of the year 9999
 _MEMBERS: Final = frozenset({"kind", "roles", "limits", "acts_for"})
 # Times are checked here, against the clock that was passed in, and the subject by the rules of names.
 _OPTIONS: Final[Options] = {
@@ -82,6 +82,8 @@ class Tokens:
             return known[0]
         try:
             header = jwt.get_unverified_header(token)
+            if header["alg"] not in self._rules.algorithms:
+                raise TokenRefused
             key = await self._keys.find(header.get("kid"))
             verified = self._checked(token, key)
         except _MALFORMED:
@@ -134,7 +136,9 @@ class Tokens:
 
 
 def _seconds(given: object) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise TokenRefused
+    if not 0 <= given <= _LATEST_SECONDS:  # neither is NaN, nor what no float can hold
         raise TokenRefused
     return float(given)
 
