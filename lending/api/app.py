@@ -15,6 +15,7 @@ from lending.api import docs_pages, feed, openapi, reading, refused, suspensions
 from lending.api import headers as h
 from lending.api.answer_schemas import POSITION, components, page, reference
 from lending.api.answers import Answer
+from lending.api.authentication import Gate
 from lending.api.boundary import Boundary, HostRule
 from lending.api.commands import CommandEndpoints
 from lending.api.feed import Feed
@@ -45,7 +46,9 @@ _DESCRIPTION: Final = (
 class LedgerApi(FastAPI):
     """The web application. FastAPI keeps the routes and describes them; the boundary answers."""
 
-    def __init__(self, schemas_of_bodies: dict[str, Any]) -> None:
+    def __init__(
+        self, schemas_of_bodies: dict[str, Any], *, authentication_required: bool = False
+    ) -> None:
         super().__init__(
             title="The lending ledger",
             version=VERSION,
@@ -59,6 +62,7 @@ class LedgerApi(FastAPI):
         self.boundary: Callable[[ASGIApp], ASGIApp]
         self.admit: Callable[[Principal], None]
         self._schemas_of_bodies = schemas_of_bodies
+        self._authentication_required = authentication_required
 
     def build_middleware_stack(self) -> ASGIApp:
         """One layer instead of FastAPI's five."""
@@ -71,7 +75,9 @@ class LedgerApi(FastAPI):
             document["components"] = {
                 "schemas": {**self._schemas_of_bodies, **components()},
                 "responses": openapi.problem_responses(),
+                "securitySchemes": openapi.SECURITY_SCHEMES,
             }
+            openapi.protect(document["paths"], required=self._authentication_required)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -127,7 +133,9 @@ def create_app(
     """
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
     acts = suspensions.bodies()
-    app = LedgerApi(schemas({**bodies, **acts}))
+    app = LedgerApi(
+        schemas({**bodies, **acts}), authentication_required=ledger.authenticator.required
+    )
     app.admit = ledger.authority.admit
     metrics = metrics or Metrics(new_registry())
     metrics.watch(lambda: {shard: lane.queued for shard, lane in ledger.lanes.items()})
@@ -140,7 +148,8 @@ def create_app(
     app.boundary = lambda lifespan: Boundary(
         RouteIndex(app.routes),
         lifespan=lifespan,
-        hosts=HostRule(settings.host),
+        hosts=HostRule(settings.host, settings.host_names),
+        gate=Gate(ledger.authenticator),
         observer=metrics,
         new_incident=lambda: secrets.token_hex(8),
     )

@@ -22,6 +22,7 @@ from lending.contract.rendering import command_answer
 from lending.domain.application.commands import command_name
 from lending.domain.application.refusals import Refused
 from lending.ledger.submission import OutcomeUnknown
+from lending.service.permissions import require_permitted
 from lending.service.requests import CommandAnswer, CommandRequest
 
 QUERY: Final = Query(
@@ -81,6 +82,7 @@ class CommandEndpoints:
                 traceparent=said.traceparent,
                 dry_run=dry_run,
             )
+            require_permitted(asked)
             answer = await self._handled(asked, said)
             self.observer.commanded(name, _outcome(answer, dry_run))
             return _response(answer, asked, opened=opens)

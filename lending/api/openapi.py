@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from lending.api import headers as h
 from lending.api.answer_schemas import TEXT, reference
+from lending.api.authentication import is_public
 from lending.api.commands import QUERY
 from lending.api.problems import MEDIA_TYPE, table
 from lending.api.query import Query
@@ -70,6 +71,29 @@ OF_THE_LOG: Final = (404, 410, *ALWAYS)
 OF_AUTHORITY: Final = (403, *ALWAYS)
 _MATCHING: Final = (404, 412)
 _COMMAND_PROBLEMS: Final = (400, 403, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
+
+
+SECURITY_SCHEMES: Final[Mapping[str, Any]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (`lk_...`), or a token of the issuer that the service trusts.",
+    }
+}
+
+
+def protect(paths: Mapping[str, Any], *, required: bool) -> None:
+    """Add to each operation that a credential is needed, or may be given, and what is answered
+    without; but not to what is there for everybody.
+    """
+    security: list[dict[str, list[str]]] = [{"bearer": []}] if required else [{"bearer": []}, {}]
+    for path, operations in paths.items():
+        for operation in operations.values():
+            if is_public(path):
+                operation["security"] = []
+            else:
+                operation["security"] = security
+                operation["responses"].update(problems((401, 403)))
 
 
 def header(name: bytes, *, required: bool = False) -> dict[str, Any]:

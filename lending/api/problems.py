@@ -30,9 +30,17 @@ class Fault(Enum):
         "key_required", 400, False,
         "A command that moves money needs an Idempotency-Key, so that it can be repeated safely.",
     )  # fmt: skip
+    UNAUTHENTICATED = (
+        "unauthenticated", 401, False,
+        "Authorization: Bearer with an API key or a token that is good is needed here.",
+    )  # fmt: skip
     FORBIDDEN = (
         "forbidden", 403, False,
         "No role of the principal's may do this.",
+    )  # fmt: skip
+    ACTING_NOT_ALLOWED = (
+        "acting_not_allowed", 403, False,
+        "The principal may not act on behalf of whom Lending-Actor names.",
     )  # fmt: skip
     ORIGIN_NOT_ALLOWED = (
         "origin_not_allowed", 403, False,

@@ -18,6 +18,7 @@ from lending.api.translation import RETRY_AFTER
 from lending.contract.positions import Place, position_text
 from lending.contract.rendering import application, events, json_bytes
 from lending.domain.application.state import Stage, Status
+from lending.domain.authority import Permission
 from lending.domain.identifiers import shard_of
 from lending.runtime import limits
 from lending.service.aggregates import Aggregate
@@ -69,6 +70,7 @@ class Reading:
         """One application, now or at a moment."""
         application_id = request.application_id()
         asked = ONE.read(request.query)
+        request.require(Permission.READ_APPLICATIONS)
         if asked:
             if asked.get("as_of", datetime.min.replace(tzinfo=UTC)) > self._clock():
                 raise invalid_parameter("as_of", "must not be later than now")
@@ -94,6 +96,7 @@ class Reading:
         """The events of one application, in order."""
         application_id = request.application_id()
         asked = EVENTS.read(request.query)
+        request.require(Permission.READ_APPLICATIONS)
         after, limit = asked.get("after", 0), asked.get("limit", limits.PAGE_DEFAULT_ITEMS)
         page = await self._history.events(application_id, after, limit)
         last = page.events[-1][0].version if page.events else after
@@ -104,6 +107,7 @@ class Reading:
     async def list(self, request: Incoming) -> Response:
         """Applications from the read model, newest first."""
         asked = LIST.read(request.query)
+        request.require(Permission.READ_APPLICATIONS)
         limit = asked.pop("limit", limits.PAGE_DEFAULT_ITEMS)
         before = asked.pop("after", None)
         await self._wait_for(asked.pop("min_position", None), request.named)

@@ -15,7 +15,7 @@ from lending.contract.positions import cursor_text
 from lending.domain.application.refusals import Refusal
 from lending.ledger import submission
 from lending.runtime import limits
-from lending.service import history, kill_switch, requests
+from lending.service import authentication, history, kill_switch, permissions, requests
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
 
@@ -37,6 +37,11 @@ def problem_of(fault: Exception) -> Problem | None:
     if isinstance(fault, _UNREACHABLE):
         return _later(Fault.UNAVAILABLE)
     return None
+
+
+def unauthenticated() -> Problem:
+    """Always the same, whatever is wrong with the credential (RFC 6750, section 3)."""
+    return Problem(Fault.UNAUTHENTICATED, headers=[(b"www-authenticate", b"Bearer")])
 
 
 def _later(kind: Fault, detail: str | None = None) -> Problem:
@@ -69,11 +74,16 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
     {
         InvalidBody: lambda fault: invalid(fault.errors),
         MalformedJson: _said(Fault.MALFORMED_JSON),
+        authentication.Unauthenticated: lambda _: unauthenticated(),
+        authentication.AuthenticationUnavailable: lambda fault: _later(
+            Fault.UNAVAILABLE, f"Nobody can be admitted: {fault}. Nothing was recorded."
+        ),
+        permissions.NotPermitted: _said(Fault.FORBIDDEN),
+        permissions.ActingNotAllowed: _said(Fault.ACTING_NOT_ALLOWED),
         requests.UnknownApplication: _said(Fault.APPLICATION_NOT_FOUND),
         requests.PrincipalSuspended: lambda fault: Problem(
             Refusal.PRINCIPAL_SUSPENDED, because(Refusal.PRINCIPAL_SUSPENDED, str(fault))
         ),
-        requests.Forbidden: _said(Fault.FORBIDDEN),
         requests.VersionMismatch: _with_version(Fault.PRECONDITION_FAILED),
         requests.KeyReused: _said(Fault.KEY_REUSED),
         requests.KeyRequired: _said(Fault.KEY_REQUIRED),

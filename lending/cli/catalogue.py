@@ -7,7 +7,7 @@ test holds that those in `docs/reference` are the current ones.
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -21,7 +21,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from lending.cli import limits_page
 from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
 from lending.domain.application.events import EVENTS
-from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS
+from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS, Reason
 from lending.domain.application.refusals import FORBIDDEN_BY, Refusal
 from lending.domain.fields import Digits, Erased, Pattern, Personal
 from lending.domain.registry import REGISTRY_EVENTS
@@ -33,6 +33,7 @@ _BARE: Final[Mapping[type[Any], str]] = {
     int: "integer",
     Decimal: "decimal",
     date: "date",
+    datetime: "instant",
     UUID: "UUID",
 }
 
@@ -162,7 +163,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _default(field: Field[Any]) -> str:
     if field.default is MISSING:
-        return "*required*"
+        return "*required*" if field.default_factory is MISSING else ""
     default = field.default.value if isinstance(field.default, Enum) else field.default
     return "" if default in (None, ()) else f"`{default}`"
 
@@ -189,8 +190,8 @@ def _type(kind: Any) -> str:
         hints = get_type_hints(kind, include_extras=True)
         return "; ".join(f"`{f.name}` ({_described(hints[f.name])})" for f in fields(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        if len(kind) > 5:
-            return f"[{kind.__name__.lower()}]({kind.__name__.lower()}s.md)"
+        if kind is Reason:
+            return "[reason](reasons.md)"
         return "one of " + ", ".join(f"`{member.value}`" for member in kind)
     return _BARE[kind]
 

@@ -4,12 +4,19 @@ WARNING: `stored_as` and the field names are the storage format, as in
 `lending.domain.application.events`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, assert_never, get_args
 
 from lending.domain.application.events import PolicyCited
-from lending.domain.authority import Principal
+from lending.domain.identities import (
+    NOBODY,
+    Identities,
+    KeyIssued,
+    KeyRevoked,
+    PrincipalRegistered,
+    evolve_identities,
+)
 from lending.domain.suspensions import (
     NOTHING_SUSPENDED,
     Reinstated,
@@ -58,7 +65,16 @@ class EpochOpened:
     timeline: int
 
 
-RegistryEvent = PolicyPublished | PolicyActivated | EpochOpened | Suspended | Reinstated
+RegistryEvent = (
+    PolicyPublished
+    | PolicyActivated
+    | EpochOpened
+    | PrincipalRegistered
+    | KeyIssued
+    | KeyRevoked
+    | Suspended
+    | Reinstated
+)
 """Any event of a registry stream."""
 
 REGISTRY_EVENTS: Final[tuple[type[RegistryEvent], ...]] = get_args(RegistryEvent)
@@ -75,12 +91,8 @@ class Registry:
     policies: Mapping[tuple[str, str], PolicyCited] = field(default_factory=dict)
     active_policy: PolicyCited | None = None
     epoch_starts: Mapping[int, int] = field(default_factory=dict)
+    identities: Identities = NOBODY
     suspensions: Suspensions = NOTHING_SUSPENDED
-
-    @property
-    def registered(self) -> Collection[Principal]:
-        """The principals that the ledger knows."""
-        return ()
 
     def cut_after(self, epoch: int) -> int | None:
         """The first position that `epoch` does not vouch for: where the earliest later one began.
@@ -111,5 +123,7 @@ def evolve_registry(registry: Registry, event: RegistryEvent, position: int) -> 
         case Suspended() | Reinstated():
             suspensions = evolve_suspensions(registry.suspensions, event, position)
             return replace(registry, suspensions=suspensions)
+        case PrincipalRegistered() | KeyIssued() | KeyRevoked():
+            return replace(registry, identities=evolve_identities(registry.identities, event))
         case _:
             assert_never(event)

@@ -40,7 +40,7 @@ class Authority:
             principal=principal,
             on_behalf_of=on_behalf_of,
             suspended=registry.suspensions,
-            registered=registry.registered,
+            registered=registry.identities.principals.values(),
         )
 
     def allowed(self, shard: int, state: Application, at: datetime, asking: Asking) -> list[str]:

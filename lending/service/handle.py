@@ -49,7 +49,6 @@ from lending.service.requests import (
     CommandRequest,
     Contended,
     EventTooLarge,
-    Forbidden,
     KeyRequired,
     KeyReused,
     PrincipalSuspended,
@@ -119,8 +118,6 @@ class CommandHandler:
 
     async def handle(self, request: CommandRequest) -> CommandAnswer:
         """The answer to a command; a refusal is an answer too. Raises RequestFault and LaneFault."""
-        if not request.principal.may_issue(type(request.command)):
-            raise Forbidden(f"no role of yours may {command_name(type(request.command))}")
         if isinstance(request.command, MOVES_MONEY) and request.key is None and not request.dry_run:
             raise KeyRequired(
                 f"{command_name(type(request.command))} moves money: send an Idempotency-Key"

@@ -89,10 +89,6 @@ class UnknownApplication(RequestFault):
         super().__init__(f"there is no application {application_id}")
 
 
-class Forbidden(RequestFault):
-    """No role of who asks may issue the command."""
-
-
 class PrincipalSuspended(RequestFault):
     """Who asks is suspended, and may not even read."""
 

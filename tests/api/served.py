@@ -96,7 +96,7 @@ async def served_api(
 ) -> AsyncIterator[Api]:
     """The ledger of a migrated database, served on a free port inside the block."""
     settings = settings or Settings(data_dir=data_dir, database_url=database_url)
-    async with opened_ledger(database_url, data_dir) as ledger:
+    async with opened_ledger(database_url, data_dir, settings=settings) as ledger:
         app = create_app(ledger, settings)
         started = asyncio.Event()
         server = HttpServer(app, on_started=started.set)
