@@ -1,4 +1,4 @@
-"""`lending catalogue`: the reference of commands, events, refusals, reasons, limits, from the code.
+"""`lending catalogue`: the reference of commands, events, refusals and so on, from the code.
 
 The pages are made from the dataclasses and enums themselves, so they cannot say anything else; a
 test holds that those in `docs/reference` are the current ones.
@@ -18,7 +18,7 @@ from uuid import UUID
 import typer
 from annotated_types import Ge, Le, MaxLen, MinLen
 
-from lending.cli import limits_page
+from lending.cli import authority_page, limits_page
 from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
 from lending.domain.application.events import EVENTS
 from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS, Reason
@@ -46,7 +46,7 @@ def catalogue(
         bool, typer.Option("--check", help="Write nothing; fail where a page is not current.")
     ] = False,
 ) -> None:
-    """Write the reference of commands, events, refusals, reasons and limits."""
+    """Write the reference of commands, events, authority, refusals, reasons and limits."""
     stale = {directory / name: text for name, text in pages().items()}
     stale = {page: text for page, text in stale.items() if not _says(page, text)}
     if check and stale:
@@ -68,6 +68,7 @@ def pages() -> dict[str, str]:
     return {
         "commands.md": _page("Commands", _commands()),
         "events.md": _page("Events", _events()),
+        "authority.md": _page("Authority", authority_page.blocks()),
         "refusals.md": _page("Refusals", _refusals()),
         "reasons.md": _page("Reasons", _reasons()),
         "limits.md": _page("Limits", limits_page.blocks()),

@@ -24,6 +24,7 @@ from lending.cli import (
     rebuild,
     serve,
     status,
+    suspensions,
     verify,
     worker,
 )
@@ -62,6 +63,8 @@ app.command()(serve.serve)
 app.command()(worker.worker)
 app.command()(migrate.migrate)
 app.command()(status.status)
+app.command()(suspensions.suspend)
+app.command()(suspensions.reinstate)
 app.command()(verify.verify)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")

@@ -130,3 +130,8 @@ def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert "Traceback" not in answer.text
     assert ".py" not in answer.text
     return body
+
+
+def names(steps: list[dict[str, str]]) -> list[str]:
+    """The names of the commands that an answer offers."""
+    return [step["command"] for step in steps]
