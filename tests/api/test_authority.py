@@ -1,6 +1,8 @@
 """Authority over HTTP: the table of roles, refusals of authority, the kill switch, what was refused."""
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -218,6 +220,35 @@ async def test_automated_decisions_stop_at_once_wherever_they_are_asked_for(
     assert (await human.post(f"{paths[2]}/decision", REJECT)).status_code == 200
     await here.post("/suspensions/reinstatements", {"subject": "automation", "reason": "ok"})
     assert (await there.post(f"{paths[0]}/decision")).json()["status"] == "approved"
+
+
+async def test_an_operator_suspends_from_a_shell_beside_the_service(api: Api) -> None:
+    asking = await of_role(api, Role.RISK, name="scorer")
+    path = await api.applied()
+
+    async def lending(*arguments: str) -> tuple[int, str]:
+        ran = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "lending", *arguments,
+            env={
+                **os.environ,
+                "DATABASE_URL": api.database_url,
+                "LENDING_DATA_DIR": str(api.settings.data_dir),
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        told, _ = await ran.communicate()
+        return ran.returncode or 0, told.decode()
+
+    suspend = ("suspend", "principal", "scorer", "--reason", "a drill")
+    assert await lending(*suspend) == (0, "principal scorer is suspended\n")
+    problem(await asking.post(f"{path}/score", SCORE), 403, "principal_suspended")
+    assert await lending(*suspend) == (0, "principal scorer is suspended, and was so already\n")
+    code, told = await lending("suspend", "policy", "unheard-of", "--reason", "r")
+    assert (code, told) == (1, "lending: no policy unheard-of was published\n")
+    over = ("reinstate", "principal", "scorer", "--reason", "over")
+    assert await lending(*over) == (0, "principal scorer is not suspended\n")
+    await within_a_second(lambda: asking.post(f"{path}/score", SCORE), 200)
 
 
 async def test_a_suspended_policy_decides_nothing(api: Api) -> None:
