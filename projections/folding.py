@@ -153,7 +153,13 @@ class Fold:
         if happened.application_id == self._registry:
             return Held(happened.version, None, None), {}
         if loan is not None:
-            loan = evolve(loan, cast(Event, event), happened.effective_at)
+            loan = evolve(
+                loan,
+                cast(Event, event),
+                happened.effective_at,
+                happened.actor,
+                happened.on_behalf_of,
+            )
         if rows is None:
             return Held(happened.version, loan, None, fault), {}
         changed = self._model.apply(

@@ -6,10 +6,13 @@ from typing import Any, Final
 
 from lending.api.problems import table
 from lending.contract import positions
+from lending.contract.next_steps import METHOD
 from lending.domain.application.commands import COMMANDS, command_name
 from lending.domain.application.events import EVENTS
+from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Stage, Status
 from lending.domain.registry import REGISTRY_EVENTS
+from lending.domain.suspensions import Subject
 
 Schema = Mapping[str, Any]
 
@@ -75,17 +78,14 @@ def _one_of(values: list[str]) -> Schema:
 
 def components() -> dict[str, Any]:
     """The components that describe answers, by name."""
-    allowed = array(_one_of([command_name(command) for command in COMMANDS]))
+    allowed = array(reference("NextStep"))
     return {
         "Event": _event(),
-        "CommandAnswer": _object(
-            application_id=or_null(UUID_TEXT),
-            status=_one_of(["stored", *Status]),
-            version=WHOLE,
-            position=or_null(POSITION),
-            events=array(reference("Event")),
-            allowed_commands=allowed,
-        ),
+        "CommandAnswer": _command_answer(allowed),
+        "NextStep": _next_step(),
+        "Suspension": _suspension(),
+        "SuspensionAct": _suspension(changed={"type": "boolean"}),
+        "RefusedCommand": _refused_command(),
         "Application": _application(allowed),
         "ApplicationRow": {
             "type": "object",
@@ -116,6 +116,10 @@ def _event() -> Schema:
         actor_kind={"enum": ["agent", "human", "system", None]},
         agent_build=or_null(TEXT),
         on_behalf_of=or_null(TEXT),
+        authority={
+            "type": ["object", "null"],
+            "description": "What the principal might do then; null where nothing was enforced.",
+        },
         effective_at=or_null(INSTANT),
         effective_on=or_null(DATE),
         recorded_at=or_null(INSTANT),
@@ -124,6 +128,72 @@ def _event() -> Schema:
         correlation_id=or_null(TEXT),
         causation_id=or_null(TEXT),
     )
+
+
+def _command_answer(allowed: Schema) -> Schema:
+    found = _object(
+        application_id=or_null(UUID_TEXT),
+        status=_one_of(["stored", *Status]),
+        version=WHOLE,
+        position=or_null(POSITION),
+        events=array(reference("Event")),
+        allowed_commands=allowed,
+    )
+    open_application = _object(application_id=UUID_TEXT, status=_one_of([*Status]))
+    warning = _object(code=TEXT, detail=TEXT, applications=array(open_application))
+    difference = _object(member=TEXT, before={}, after={})
+    also = {
+        "warnings": {**array(warning), "description": "Of an apply only."},
+        "application": {
+            "type": "object",
+            "description": "Of a dry run only: the application as reading it would show it, without"
+            " position and instant.",
+        },
+        "differences": {**array(difference), "description": "Of a dry run only."},
+    }
+    return {**found, "properties": {**found["properties"], **also}}
+
+
+def _next_step() -> Schema:
+    return {
+        **_object(
+            command=_one_of([command_name(command) for command in COMMANDS]),
+            method=_one_of([METHOD]),
+            path={**TEXT, "examples": ["/loan/applications/{application_id}/decision"]},
+            schema={**TEXT, "examples": ["/openapi.json#/components/schemas/Decide"]},
+        ),
+        "description": "A command that this principal can issue now, where to, and the schema of"
+        " its body. `{offer_id}` and `{kind}` in the path are for the caller to fill in.",
+    }
+
+
+def _suspension(**also: Schema) -> Schema:
+    return _object(
+        subject=_one_of([*Subject]),
+        name=or_null(TEXT),
+        suspended={"type": "boolean"},
+        reason=or_null(TEXT),
+        position=or_null(POSITION),
+        **also,
+    )
+
+
+def _refused_command() -> Schema:
+    return {
+        **_object(
+            shard=WHOLE,
+            command_id=UUID_TEXT,
+            principal=TEXT,
+            on_behalf_of=or_null(TEXT),
+            command=TEXT,
+            application_id=UUID_TEXT,
+            refusal=_one_of([refusal.code for refusal in Refusal]),
+            detail=or_null(TEXT),
+            version=WHOLE,
+            recorded_at=INSTANT,
+        ),
+        "description": "A row of `read.refused_commands`, column by column.",
+    }
 
 
 def _application(allowed: Schema) -> Schema:

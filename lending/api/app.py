@@ -4,17 +4,18 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import wraps
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from lending.api import docs_pages, feed, openapi, reading
+from lending.api import docs_pages, feed, openapi, reading, refused, suspensions
 from lending.api import headers as h
 from lending.api.answer_schemas import POSITION, components, page, reference
 from lending.api.answers import Answer
+from lending.api.authentication import Gate
 from lending.api.boundary import Boundary, HostRule
 from lending.api.commands import CommandEndpoints
 from lending.api.feed import Feed
@@ -22,10 +23,13 @@ from lending.api.incoming import Incoming
 from lending.api.metrics import Metrics
 from lending.api.operations import Operations, WorkerFailure
 from lending.api.reading import Reading
+from lending.api.refused import REFUSALS, Refused
 from lending.api.routing import Endpoint, RouteIndex
+from lending.api.suspensions import SUSPENSIONS, Suspending
 from lending.contract.bodies import Body, schemas
 from lending.contract.command_table import APPLICATION, APPLICATIONS, ROUTES
 from lending.contract.rendering import json_bytes
+from lending.domain.authority import Principal
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
 from lending.service.ledger import Ledger, system_clock
@@ -42,7 +46,9 @@ _DESCRIPTION: Final = (
 class LedgerApi(FastAPI):
     """The web application. FastAPI keeps the routes and describes them; the boundary answers."""
 
-    def __init__(self, schemas_of_bodies: dict[str, Any]) -> None:
+    def __init__(
+        self, schemas_of_bodies: dict[str, Any], *, authentication_required: bool = False
+    ) -> None:
         super().__init__(
             title="The lending ledger",
             version=VERSION,
@@ -54,7 +60,9 @@ class LedgerApi(FastAPI):
         )
         self.stopping = asyncio.Event()
         self.boundary: Callable[[ASGIApp], ASGIApp]
+        self.admit: Callable[[Principal], None]
         self._schemas_of_bodies = schemas_of_bodies
+        self._authentication_required = authentication_required
 
     def build_middleware_stack(self) -> ASGIApp:
         """One layer instead of FastAPI's five."""
@@ -67,7 +75,9 @@ class LedgerApi(FastAPI):
             document["components"] = {
                 "schemas": {**self._schemas_of_bodies, **components()},
                 "responses": openapi.problem_responses(),
+                "securitySchemes": openapi.SECURITY_SCHEMES,
             }
+            openapi.protect(document["paths"], required=self._authentication_required)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -76,18 +86,36 @@ class LedgerApi(FastAPI):
         self.stopping.set()
 
     def answer(
-        self, method: str, path: str, endpoint: Endpoint, operation: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        endpoint: Endpoint,
+        operation: dict[str, Any] | None = None,
+        *,
+        on_record: bool = False,
     ) -> None:
-        """Register an endpoint; without an operation it is not in the document."""
+        """Register an endpoint; without an operation it is not in the document.
+
+        One that is `on_record` refuses by itself who is suspended; the others never get to see it.
+        """
         self.add_api_route(
             path,
-            endpoint,
+            endpoint if on_record else self._admitting(endpoint),
             methods=[method],
             response_class=Response,
             response_model=None,
             include_in_schema=operation is not None,
             openapi_extra=operation,
         )
+
+    def _admitting(self, endpoint: Endpoint) -> Endpoint:
+        @wraps(endpoint)
+        async def admitting(request: Incoming) -> Response:
+            if not request.principal.unrestricted:
+                self.admit(request.principal)
+            return await endpoint(request)
+
+        return admitting
 
 
 def create_app(
@@ -104,18 +132,24 @@ def create_app(
     runs the worker. It is created inside a running event loop.
     """
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
-    app = LedgerApi(schemas(bodies))
+    acts = suspensions.bodies()
+    app = LedgerApi(
+        schemas({**bodies, **acts}), authentication_required=ledger.authenticator.required
+    )
+    app.admit = ledger.authority.admit
     metrics = metrics or Metrics(new_registry())
     metrics.watch(lambda: {shard: lane.queued for shard, lane in ledger.lanes.items()})
     _add_commands(app, ledger, bodies, metrics, clock)
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger)
+    _add_authority(app, ledger, acts, clock)
     _add_operations(app, Operations(ledger, metrics, app.stopping, worker_failure))
     _add_documents(app)
     app.boundary = lambda lifespan: Boundary(
         RouteIndex(app.routes),
         lifespan=lifespan,
-        hosts=HostRule(settings.host),
+        hosts=HostRule(settings.host, settings.host_names),
+        gate=Gate(ledger.authenticator),
         observer=metrics,
         new_incident=lambda: secrets.token_hex(8),
     )
@@ -132,17 +166,44 @@ def _add_commands(
     endpoints = CommandEndpoints(
         handler=ledger.handler,
         clock=clock,
-        new_correlation_id=lambda: secrets.token_hex(16),
+        new_correlation_id=_new_correlation_id,
         observer=metrics,
     )
     for route in ROUTES:
         body = bodies[route.path]
         operation = openapi.command(route, body)
-        app.answer("POST", route.path, endpoints.endpoint(route, body), operation)
+        app.answer("POST", route.path, endpoints.endpoint(route, body), operation, on_record=True)
+
+
+def _add_authority(
+    app: LedgerApi, ledger: Ledger, acts: dict[str, Body], clock: Callable[[], datetime]
+) -> None:
+    endpoints = Suspending(
+        ledger.kill_switch,
+        ledger.authority,
+        clock=clock,
+        new_correlation_id=_new_correlation_id,
+    )
+    standing = openapi.reading(
+        "list_suspensions", "What is suspended", page("Suspension"), tag="authority",
+        statuses=openapi.OF_AUTHORITY,
+    )  # fmt: skip
+    listed = openapi.reading(
+        "list_refusals", "What was refused, newest first", page("RefusedCommand"), tag="authority",
+        parameters=openapi.in_query(refused.QUERY), statuses=openapi.OF_AUTHORITY,
+    )  # fmt: skip
+    app.answer("GET", SUSPENSIONS, endpoints.list, standing)
+    app.answer("GET", REFUSALS, Refused(ledger.refused).list, listed)
+    for path, body in acts.items():
+        app.answer("POST", path, endpoints.act(body), openapi.suspending(path, body))
+
+
+def _new_correlation_id() -> str:
+    return secrets.token_hex(16)
 
 
 def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) -> None:
-    read = Reading(ledger.history, ledger.listing, ZoneInfo(ledger.identity.timezone), clock)
+    read = Reading(ledger.history, ledger.listing, ledger.authority, clock)
     listed = openapi.reading(
         "list_applications",
         "List applications, newest first",

@@ -6,7 +6,7 @@ the loopback address, also under a name of its own that resolves to it).
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lending.api.answers import Answer, no_content
+from lending.api.authentication import Gate
 from lending.api.incoming import Incoming
 from lending.api.problems import MEDIA_TYPE, Fault, Problem
 from lending.api.routing import RouteIndex
@@ -37,11 +38,14 @@ class RequestObserver(Protocol):
 
 
 class HostRule:
-    """Which hosts a request may name: the loopback ones, and the one that is served on."""
+    """Which hosts a request may name: the loopback ones, the one that is served on, and others that
+    are known to lead here.
+    """
 
-    def __init__(self, served_host: str) -> None:
-        served = f"[{served_host}]" if ":" in served_host else served_host.lower()
-        self._hosts = _LOOPBACK | {served}
+    def __init__(self, served_host: str, others: Iterable[str] = ()) -> None:
+        served = served_host.strip("[]").lower()
+        served = f"[{served}]" if ":" in served else served
+        self._hosts = _LOOPBACK | {served, *(other.lower() for other in others)}
 
     def check(self, headers: Mapping[bytes, bytes]) -> None:
         """Raise Problem for another host, or for a web page of another origin."""
@@ -73,6 +77,7 @@ class Boundary:
         *,
         lifespan: ASGIApp,
         hosts: HostRule,
+        gate: Gate,
         observer: RequestObserver,
         new_incident: Callable[[], str],
     ) -> None:
@@ -80,6 +85,7 @@ class Boundary:
         self._routes = routes
         self._lifespan = lifespan
         self._hosts = hosts
+        self._gate = gate
         self._observer = observer
         self._new_incident = new_incident
         self._under_way = 0
@@ -103,11 +109,13 @@ class Boundary:
         response: Response
         try:
             self._admit(scope)
+            # Before anything else, so that who is not admitted cannot even tell what is there.
+            admitted = await self._gate.admit(scope["path"], scope["headers"])
             if scope["method"] == "OPTIONS":
                 response = self._options(scope["path"])
             else:
                 endpoint, route, in_path = self._routes.find(scope["method"], scope["path"])
-                request = Incoming(scope, receive, in_path)
+                request = Incoming(scope, receive, in_path, admitted)
                 self._hosts.check(request.named)
                 response = await endpoint(request)
         except Problem as problem:

@@ -11,16 +11,18 @@ from starlette.responses import Response
 from lending.api.answers import Answer, Header
 from lending.api.headers import CommandHeaders, read_command_headers
 from lending.api.incoming import Incoming
-from lending.api.problems import Fault, Problem, invalid_header
+from lending.api.problems import Fault, Problem, because, invalid_header
 from lending.api.query import Query, flag
 from lending.api.routing import Endpoint
 from lending.api.translation import RETRY_AFTER
 from lending.contract.bodies import Body
 from lending.contract.command_table import CommandRoute
+from lending.contract.next_steps import next_steps
 from lending.contract.rendering import command_answer
 from lending.domain.application.commands import command_name
 from lending.domain.application.refusals import Refused
 from lending.ledger.submission import OutcomeUnknown
+from lending.service.permissions import require_permitted
 from lending.service.requests import CommandAnswer, CommandRequest
 
 QUERY: Final = Query(
@@ -80,6 +82,7 @@ class CommandEndpoints:
                 traceparent=said.traceparent,
                 dry_run=dry_run,
             )
+            require_permitted(asked)
             answer = await self._handled(asked, said)
             self.observer.commanded(name, _outcome(answer, dry_run))
             return _response(answer, asked, opened=opens)
@@ -120,7 +123,7 @@ def _response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> 
     if answer.replayed:
         headers.append(_REPLAYED)
     if answer.refused is not None:
-        raise _refused(answer, answer.refused, headers)
+        raise _refused(answer, answer.refused, asked.application_id, headers)
     if asked.dry_run:
         return Answer(command_answer(answer, opened=opened), 200, headers)
     headers.append((b"etag", b'"%d"' % answer.version))
@@ -130,14 +133,16 @@ def _response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> 
     return Answer(command_answer(answer, opened=True), 201, headers)
 
 
-def _refused(answer: CommandAnswer, refused: Refused, headers: list[Header]) -> Problem:
+def _refused(
+    answer: CommandAnswer, refused: Refused, about: UUID | None, headers: list[Header]
+) -> Problem:
     refusal, detail = refused.refusal, refused.detail
-    more: dict[str, object] = {"allowed_commands": answer.allowed_commands}
+    more: dict[str, object] = {"allowed_commands": next_steps(answer.allowed_commands, about)}
     if answer.version:
         more["current_version"] = answer.version
     return Problem(
         refusal,
-        f"{refusal.meaning} ({detail})" if detail else None,
+        because(refusal, detail),
         headers=headers,
         more=more,
     )

@@ -6,7 +6,7 @@ one page at a time: the log is read on demand.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -19,9 +19,10 @@ from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, invalid_header
 from lending.api.query import LIMIT, Query
 from lending.api.query import place as place_parameter
-from lending.api.translation import RETRY_AFTER, problem_of
+from lending.api.translation import RETRY_AFTER, problem_of, unauthenticated
 from lending.contract.positions import Place, cursor_text, read_place
 from lending.contract.rendering import event, json_bytes
+from lending.domain.authority import Permission
 from lending.ledger.growth import Growth
 from lending.runtime import limits
 from lending.service.history import FeedPage, History
@@ -52,6 +53,7 @@ class Feed:
     async def page(self, request: Incoming) -> Response:
         """A page of events; with `Prefer: wait=N` it waits for the first of them."""
         asked = PAGE.read(request.query)
+        request.require(Permission.READ_EVENTS)
         place: Place = asked.get("after", _BEGINNING)
         limit = asked.get("limit", limits.PAGE_DEFAULT_ITEMS)
         page = await self._read(place, limit)
@@ -73,27 +75,39 @@ class Feed:
     async def stream(self, request: Incoming) -> Response:
         """The events behind a position, and each further one as it is recorded."""
         asked = STREAM.read(request.query)
+        request.require(Permission.READ_EVENTS)
         place: Place = asked.get("after", _BEGINNING)
         if LAST_EVENT_ID in request.named:
             place = _last_event(request.named)
         if self._streams >= limits.STREAMS_MAX:
             raise Problem(Fault.OVERLOADED, headers=[RETRY_AFTER])
         first = await self._read(place, limits.PAGE_DEFAULT_ITEMS)
-        return _Stream(self, place, first)
+        return _Stream(self, place, first, request.still_admitted)
 
     async def follow(
-        self, place: Place, first: FeedPage, send: Send, gone: "asyncio.Task[None]"
+        self,
+        place: Place,
+        first: FeedPage,
+        send: Send,
+        gone: "asyncio.Task[None]",
+        admitted: Callable[[], bool],
     ) -> None:
-        """Send page after page until the reader is `gone` or the service stops."""
+        """Send page after page until the reader is `gone`, or not `admitted` any more, or the
+        service stops.
+        """
         self._streams += 1
         try:
             page, silent_since = first, _now()
             while not gone.done() and not self._stopping.is_set():
+                if not admitted():
+                    raise unauthenticated()
                 if page.events:
                     await _send(send, b"".join(_sent(*pair, page.epoch) for pair in page.events))
                     place, silent_since = Place(*_behind(place, page)), _now()
                 if not page.more:
-                    await self._grown(place, silent_since + limits.HEARTBEAT_SECONDS, gone)
+                    await self._grown(
+                        place, silent_since + limits.HEARTBEAT_SECONDS, gone, admitted
+                    )
                     if _now() - silent_since >= limits.HEARTBEAT_SECONDS:
                         await _send(send, _HEARTBEAT)
                         silent_since = _now()
@@ -105,31 +119,39 @@ class Feed:
         return await self._history.feed(place.shard, place.position, limit, epoch=place.epoch)
 
     async def _grown(
-        self, place: Place, deadline: float, gone: "asyncio.Task[None] | None" = None
+        self,
+        place: Place,
+        deadline: float,
+        gone: "asyncio.Task[None] | None" = None,
+        admitted: Callable[[], bool] = lambda: True,
     ) -> None:
         """Return when the log has grown, or it is time to look, or to end."""
         until = min(deadline, _now() + limits.FEED_POLL_SECONDS)
         while (left := until - _now()) > 0 and not self._growth.beyond(place.shard, place.position):
+            left = min(left, limits.ADMISSION_CHECK_SECONDS)
             growing = self._growth.wait(place.shard, place.position, left)
             waits = [asyncio.ensure_future(growing), asyncio.ensure_future(self._stopping.wait())]
             ends = [*waits, gone] if gone is not None else waits
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in waits:
                 task.cancel()
-            if self._stopping.is_set() or (gone is not None and gone.done()):
+            if self._stopping.is_set() or (gone is not None and gone.done()) or not admitted():
                 return
 
 
 class _Stream(Response):
     """A stream under way. What goes wrong in it is sent as an event `problem`, then it ends."""
 
-    def __init__(self, feed: Feed, place: Place, first: FeedPage) -> None:
+    def __init__(
+        self, feed: Feed, place: Place, first: FeedPage, admitted: Callable[[], bool]
+    ) -> None:
         self.status_code = 200
         self.background = None
         self.raw_headers = list(_STREAM_HEADERS)
         self._feed = feed
         self._place = place
         self._first = first
+        self._admitted = admitted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the reader leaves."""
@@ -138,7 +160,7 @@ class _Stream(Response):
             gone = asyncio.create_task(_left(receive))
             try:
                 await _send(send, b"retry: 1000\n\n")
-                await self._feed.follow(self._place, self._first, send, gone)
+                await self._feed.follow(self._place, self._first, send, gone, self._admitted)
             except Exception as fault:  # noqa: BLE001 the reader is told, and comes back
                 await _send(send, _failed(fault))
             finally:

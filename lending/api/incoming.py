@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope
 from lending.api.headers import Headers, by_name
 from lending.api.problems import Fault, Problem
 from lending.contract.schema_types import to_uuid
-from lending.domain.authority import LOCAL, Permission, Principal
+from lending.domain.authority import Permission, Principal
 from lending.runtime import limits
+from lending.service.authentication import ANYBODY, Admitted
 
 _JSON: Final = re.compile(
     rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?",
@@ -25,11 +26,18 @@ _CLOSE: Final = (b"connection", b"close")
 class Incoming(Request):
     """A request, matched to a route. `in_path` are the path's parameters as they were written."""
 
-    def __init__(self, scope: Scope, receive: Receive, in_path: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        in_path: Mapping[str, str],
+        admitted: Admitted = ANYBODY,
+    ) -> None:
         super().__init__(scope, receive)
         self.in_path = in_path
         self.named: Headers = by_name(scope["headers"])
-        self.principal: Principal = LOCAL
+        self.principal: Principal = admitted.principal
+        self._admitted = admitted
 
     @property
     def query(self) -> bytes:
@@ -41,6 +49,10 @@ class Incoming(Request):
         """Raise Problem where who asks has no role with this permission."""
         if not self.principal.may(permission):
             raise Problem(Fault.FORBIDDEN, f"no role of yours may {permission.value}")
+
+    def still_admitted(self) -> bool:
+        """Whether the credential still is good: an answer that takes long asks every second."""
+        return self._admitted.holds()
 
     def application_id(self) -> UUID:
         """The application that the path names. Raises Problem where it is no id."""

@@ -6,12 +6,15 @@ from typing import Any, Final
 
 from lending.api import headers as h
 from lending.api.answer_schemas import TEXT, reference
+from lending.api.authentication import is_public
 from lending.api.commands import QUERY
 from lending.api.problems import MEDIA_TYPE, table
 from lending.api.query import Query
+from lending.api.suspensions import ACTS
 from lending.contract.bodies import SCHEMA_REFERENCE, Body
 from lending.contract.command_table import CommandRoute
 from lending.domain.application.commands import command_name
+from lending.domain.suspensions import Suspend
 from lending.runtime import limits
 
 _PRINTABLE: Final = r"^[\x20-\x7e]+$"
@@ -65,8 +68,32 @@ ALWAYS: Final = (421, 422, 500, 503)
 """The statuses of problems that every route may answer with."""
 OF_ONE: Final = (404, *ALWAYS)
 OF_THE_LOG: Final = (404, 410, *ALWAYS)
+OF_AUTHORITY: Final = (403, *ALWAYS)
 _MATCHING: Final = (404, 412)
-_COMMAND_PROBLEMS: Final = (400, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
+_COMMAND_PROBLEMS: Final = (400, 403, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
+
+
+SECURITY_SCHEMES: Final[Mapping[str, Any]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (`lk_...`), or a token of the issuer that the service trusts.",
+    }
+}
+
+
+def protect(paths: Mapping[str, Any], *, required: bool) -> None:
+    """Add to each operation that a credential is needed, or may be given, and what is answered
+    without; but not to what is there for everybody.
+    """
+    security: list[dict[str, list[str]]] = [{"bearer": []}] if required else [{"bearer": []}, {}]
+    for path, operations in paths.items():
+        for operation in operations.values():
+            if is_public(path):
+                operation["security"] = []
+            else:
+                operation["security"] = security
+                operation["responses"].update(problems((401, 403)))
 
 
 def header(name: bytes, *, required: bool = False) -> dict[str, Any]:
@@ -182,6 +209,32 @@ def command(route: CommandRoute, body: Body) -> dict[str, Any]:
         },
     }
     return operation
+
+
+def suspending(path: str, body: Body) -> dict[str, Any]:
+    """The operation of an act of the kill switch."""
+    kind = ACTS[path]
+    content = {"application/json": {"schema": reference("SuspensionAct")}}
+    return {
+        "operationId": "suspend" if kind is Suspend else "reinstate",
+        "summary": "Suspend" if kind is Suspend else "Reinstate what was suspended",
+        "description": "It counts in every process within a second. Asking again changes nothing.",
+        "tags": ["authority"],
+        "parameters": [header(h.ACTOR), header(h.CORRELATION_ID)],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": SCHEMA_REFERENCE.format(model=kind.__name__)},
+                    "example": body.example,
+                }
+            },
+        },
+        "responses": {
+            "200": {"description": "It is so now.", "content": content},
+            **problems((400, 403, 404, 408, 409, 413, 415, *ALWAYS)),
+        },
+    }
 
 
 def _path_parameters(body: Body) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from lending.api.problems import Fault, Problem, table
 from lending.api.query import Query
 from lending.api.translation import RETRY_AFTER
 from lending.contract.rendering import json_bytes
+from lending.domain.authority import Permission
 from lending.runtime import limits
 from lending.service.ledger import Ledger
 
@@ -57,11 +58,13 @@ class Operations:
     async def projections(self, request: Incoming) -> Response:
         """The read models, and how far each has come."""
         NONE.read(request.query)
+        request.require(Permission.READ_OPERATIONS)
         return Answer(json_bytes({"items": await self._rows(), "next": None}))
 
     async def metrics(self, request: Incoming) -> Response:
         """What was counted, for Prometheus."""
         NONE.read(request.query)
+        request.require(Permission.READ_OPERATIONS)
         try:
             async with asyncio.timeout(limits.READINESS_CHECK_SECONDS):
                 self._metrics.projections(await self._rows())

@@ -30,9 +30,17 @@ class Fault(Enum):
         "key_required", 400, False,
         "A command that moves money needs an Idempotency-Key, so that it can be repeated safely.",
     )  # fmt: skip
+    UNAUTHENTICATED = (
+        "unauthenticated", 401, False,
+        "Authorization: Bearer with an API key or a token that is good is needed here.",
+    )  # fmt: skip
     FORBIDDEN = (
         "forbidden", 403, False,
         "No role of the principal's may do this.",
+    )  # fmt: skip
+    ACTING_NOT_ALLOWED = (
+        "acting_not_allowed", 403, False,
+        "The principal may not act on behalf of whom Lending-Actor names.",
     )  # fmt: skip
     ORIGIN_NOT_ALLOWED = (
         "origin_not_allowed", 403, False,
@@ -42,6 +50,9 @@ class Fault(Enum):
     APPLICATION_NOT_FOUND = (
         "application_not_found", 404, False,
         "There is no application of this id. Check the id, or apply.",
+    )  # fmt: skip
+    POLICY_NOT_FOUND = (
+        "policy_not_found", 404, False, "No credit policy of this name was published.",
     )  # fmt: skip
     MOMENT_NOT_FOUND = (
         "moment_not_found", 404, False,
@@ -55,6 +66,10 @@ class Fault(Enum):
     CONFLICT = (
         "conflict", 409, True,
         "Other processes kept changing the application. Nothing was recorded; repeat the request.",
+    )  # fmt: skip
+    TOO_MANY_SUSPENDED = (
+        "too_many_suspended", 409, False,
+        "As many principals and policies are suspended as may be. Reinstate some first.",
     )  # fmt: skip
     HISTORY_REWOUND = (
         "history_rewound", 410, False,
@@ -167,13 +182,20 @@ class Kind:
     meaning: str
 
 
-REFUSAL_STATUS: Final = 409
+def status_of(refusal: Refusal) -> int:
+    """The status of a refusal: 403 where it is about who asks, 409 where about the application."""
+    return 403 if refusal.of_authority else 409
 
 
 def table() -> Sequence[Kind]:
     """Every kind of problem: the faults by status, then the refusals by precedence."""
     faults = [Kind(f.code, f.status, f.retryable, f.meaning) for f in Fault]
-    return [*faults, *(Kind(r.code, REFUSAL_STATUS, False, r.meaning) for r in Refusal)]
+    return [*faults, *(Kind(r.code, status_of(r), False, r.meaning) for r in Refusal)]
+
+
+def because(refusal: Refusal, detail: str) -> str:
+    """What a refusal means, and what in particular was refused."""
+    return f"{refusal.meaning} ({detail})" if detail else refusal.meaning
 
 
 class Problem(Exception):
@@ -193,7 +215,7 @@ class Problem(Exception):
         self.detail = detail
         self.headers = headers
         self.more: Mapping[str, Any] = more or {}
-        self.status = kind.status if isinstance(kind, Fault) else REFUSAL_STATUS
+        self.status = kind.status if isinstance(kind, Fault) else status_of(kind)
         given = kind.retryable if isinstance(kind, Fault) else False
         self.retryable = given if retryable is None else retryable
 

@@ -111,15 +111,19 @@ def text(name: str, meaning: str) -> Parameter:
 
 
 def choice(name: str, values: type[StrEnum], meaning: str) -> Parameter:
+    """One of an enum."""
+    return choice_of(name, [member.value for member in values], meaning)
+
+
+def choice_of(name: str, known: Sequence[str], meaning: str) -> Parameter:
     """One of a closed list."""
-    known = [member.value for member in values]
 
     def read(given: str) -> str:
         if given not in known:
             raise ValueError(f"must be one of {', '.join(known)}")
         return given
 
-    return Parameter(name, read, {"type": "string", "enum": known}, meaning)
+    return Parameter(name, read, {"type": "string", "enum": [*known]}, meaning)
 
 
 def day(name: str, meaning: str) -> Parameter:

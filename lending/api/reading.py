@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
@@ -18,10 +17,12 @@ from lending.api.query import text as text_parameter
 from lending.api.translation import RETRY_AFTER
 from lending.contract.positions import Place, position_text
 from lending.contract.rendering import application, events, json_bytes
-from lending.domain.application.refusals import allowed_commands
 from lending.domain.application.state import Stage, Status
+from lending.domain.authority import Permission
+from lending.domain.identifiers import shard_of
 from lending.runtime import limits
 from lending.service.aggregates import Aggregate
+from lending.service.authority import Authority
 from lending.service.history import History, Moment, UnknownMoment
 from lending.service.listing import ApplicationFilter, Listing
 
@@ -54,25 +55,31 @@ class Reading:
     """The endpoints that read applications."""
 
     def __init__(
-        self, history: History, listing: Listing, zone: ZoneInfo, clock: Callable[[], datetime]
+        self,
+        history: History,
+        listing: Listing,
+        authority: Authority,
+        clock: Callable[[], datetime],
     ) -> None:
         self._history = history
         self._listing = listing
-        self._zone = zone
+        self._authority = authority
         self._clock = clock
 
     async def one(self, request: Incoming) -> Response:
         """One application, now or at a moment."""
         application_id = request.application_id()
         asked = ONE.read(request.query)
+        request.require(Permission.READ_APPLICATIONS)
         if asked:
             if asked.get("as_of", datetime.min.replace(tzinfo=UTC)) > self._clock():
                 raise invalid_parameter("as_of", "must not be later than now")
             aggregate, allowed = await self._at(application_id, Moment(**asked)), None
         else:
             aggregate = await self._history.now(application_id)
-            today = self._clock().astimezone(self._zone).date()
-            allowed = allowed_commands(aggregate.state, today)
+            shard = shard_of(application_id)
+            asking = self._authority.asking(shard, request.principal)
+            allowed = self._authority.allowed(shard, aggregate.state, self._clock(), asking)
         return Answer(
             json_bytes(application(application_id, aggregate, allowed)),
             headers=[(b"etag", b'"%d"' % aggregate.version)],
@@ -89,6 +96,7 @@ class Reading:
         """The events of one application, in order."""
         application_id = request.application_id()
         asked = EVENTS.read(request.query)
+        request.require(Permission.READ_APPLICATIONS)
         after, limit = asked.get("after", 0), asked.get("limit", limits.PAGE_DEFAULT_ITEMS)
         page = await self._history.events(application_id, after, limit)
         last = page.events[-1][0].version if page.events else after
@@ -99,6 +107,7 @@ class Reading:
     async def list(self, request: Incoming) -> Response:
         """Applications from the read model, newest first."""
         asked = LIST.read(request.query)
+        request.require(Permission.READ_APPLICATIONS)
         limit = asked.pop("limit", limits.PAGE_DEFAULT_ITEMS)
         before = asked.pop("after", None)
         await self._wait_for(asked.pop("min_position", None), request.named)

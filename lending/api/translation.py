@@ -8,13 +8,14 @@ import psycopg
 import psycopg_pool
 
 from lending.api.answers import Header
-from lending.api.problems import Fault, Problem, invalid
+from lending.api.problems import Fault, Problem, because, invalid
 from lending.contract.bodies import InvalidBody
 from lending.contract.json_body import MalformedJson
 from lending.contract.positions import cursor_text
+from lending.domain.application.refusals import Refusal
 from lending.ledger import submission
 from lending.runtime import limits
-from lending.service import history, requests
+from lending.service import authentication, history, kill_switch, permissions, requests
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
 
@@ -36,6 +37,11 @@ def problem_of(fault: Exception) -> Problem | None:
     if isinstance(fault, _UNREACHABLE):
         return _later(Fault.UNAVAILABLE)
     return None
+
+
+def unauthenticated() -> Problem:
+    """Always the same, whatever is wrong with the credential (RFC 6750, section 3)."""
+    return Problem(Fault.UNAUTHENTICATED, headers=[(b"www-authenticate", b"Bearer")])
 
 
 def _later(kind: Fault, detail: str | None = None) -> Problem:
@@ -68,12 +74,24 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
     {
         InvalidBody: lambda fault: invalid(fault.errors),
         MalformedJson: _said(Fault.MALFORMED_JSON),
+        authentication.Unauthenticated: lambda _: unauthenticated(),
+        authentication.AuthenticationUnavailable: lambda fault: _later(
+            Fault.UNAVAILABLE, f"Nobody can be admitted: {fault}. Nothing was recorded."
+        ),
+        permissions.NotPermitted: _said(Fault.FORBIDDEN),
+        permissions.ActingNotAllowed: _said(Fault.ACTING_NOT_ALLOWED),
         requests.UnknownApplication: _said(Fault.APPLICATION_NOT_FOUND),
+        requests.PrincipalSuspended: lambda fault: Problem(
+            Refusal.PRINCIPAL_SUSPENDED, because(Refusal.PRINCIPAL_SUSPENDED, str(fault))
+        ),
         requests.VersionMismatch: _with_version(Fault.PRECONDITION_FAILED),
         requests.KeyReused: _said(Fault.KEY_REUSED),
         requests.KeyRequired: _said(Fault.KEY_REQUIRED),
         requests.Contended: _with_version(Fault.CONFLICT),
         requests.EventTooLarge: _said(Fault.EVENT_TOO_LARGE),
+        kill_switch.PolicyNotPublished: _said(Fault.POLICY_NOT_FOUND),
+        kill_switch.WrongName: lambda fault: invalid([{"pointer": "/name", "message": str(fault)}]),
+        kill_switch.TooManySuspended: _said(Fault.TOO_MANY_SUSPENDED),
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),
         history.UnknownMoment: _said(Fault.MOMENT_NOT_FOUND),

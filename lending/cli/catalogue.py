@@ -1,4 +1,4 @@
-"""`lending catalogue`: the reference of commands, events, refusals, reasons, limits, from the code.
+"""`lending catalogue`: the reference of commands, events, refusals and so on, from the code.
 
 The pages are made from the dataclasses and enums themselves, so they cannot say anything else; a
 test holds that those in `docs/reference` are the current ones.
@@ -7,7 +7,7 @@ test holds that those in `docs/reference` are the current ones.
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -18,10 +18,10 @@ from uuid import UUID
 import typer
 from annotated_types import Ge, Le, MaxLen, MinLen
 
-from lending.cli import limits_page
+from lending.cli import authority_page, limits_page
 from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
 from lending.domain.application.events import EVENTS
-from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS
+from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS, Reason
 from lending.domain.application.refusals import FORBIDDEN_BY, Refusal
 from lending.domain.fields import Digits, Erased, Pattern, Personal
 from lending.domain.registry import REGISTRY_EVENTS
@@ -33,6 +33,7 @@ _BARE: Final[Mapping[type[Any], str]] = {
     int: "integer",
     Decimal: "decimal",
     date: "date",
+    datetime: "instant",
     UUID: "UUID",
 }
 
@@ -45,7 +46,7 @@ def catalogue(
         bool, typer.Option("--check", help="Write nothing; fail where a page is not current.")
     ] = False,
 ) -> None:
-    """Write the reference of commands, events, refusals, reasons and limits."""
+    """Write the reference of commands, events, authority, refusals, reasons and limits."""
     stale = {directory / name: text for name, text in pages().items()}
     stale = {page: text for page, text in stale.items() if not _says(page, text)}
     if check and stale:
@@ -67,6 +68,7 @@ def pages() -> dict[str, str]:
     return {
         "commands.md": _page("Commands", _commands()),
         "events.md": _page("Events", _events()),
+        "authority.md": _page("Authority", authority_page.blocks()),
         "refusals.md": _page("Refusals", _refusals()),
         "reasons.md": _page("Reasons", _reasons()),
         "limits.md": _page("Limits", limits_page.blocks()),
@@ -162,7 +164,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _default(field: Field[Any]) -> str:
     if field.default is MISSING:
-        return "*required*"
+        return "*required*" if field.default_factory is MISSING else ""
     default = field.default.value if isinstance(field.default, Enum) else field.default
     return "" if default in (None, ()) else f"`{default}`"
 
@@ -189,8 +191,8 @@ def _type(kind: Any) -> str:
         hints = get_type_hints(kind, include_extras=True)
         return "; ".join(f"`{f.name}` ({_described(hints[f.name])})" for f in fields(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        if len(kind) > 5:
-            return f"[{kind.__name__.lower()}]({kind.__name__.lower()}s.md)"
+        if kind is Reason:
+            return "[reason](reasons.md)"
         return "one of " + ", ".join(f"`{member.value}`" for member in kind)
     return _BARE[kind]
 

@@ -16,6 +16,7 @@ from lending.cli import (
     demo,
     epoch,
     import_xes,
+    keys,
     migrate,
     postgres,
     projections,
@@ -23,6 +24,7 @@ from lending.cli import (
     rebuild,
     serve,
     status,
+    suspensions,
     verify,
     worker,
 )
@@ -61,10 +63,13 @@ app.command()(serve.serve)
 app.command()(worker.worker)
 app.command()(migrate.migrate)
 app.command()(status.status)
+app.command()(suspensions.suspend)
+app.command()(suspensions.reinstate)
 app.command()(verify.verify)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")
 app.add_typer(epoch.epoch, name="epoch")
+app.add_typer(keys.keys, name="keys")
 app.command()(postgres.postgres)
 app.command()(catalogue.catalogue)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(psql.psql)

@@ -11,7 +11,7 @@ from lending.runtime.telemetry import configure_logs
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="The loopback address to serve on.  [default: 127.0.0.1]")
+        str | None, typer.Option(help="The address to serve on.  [default: 127.0.0.1]")
     ] = None,
     port: Annotated[
         int | None,

@@ -14,7 +14,7 @@ from lending.api.app import LedgerApi, create_app
 from lending.api.metrics import Metrics
 from lending.cli.database import Database, bring_up_to_date, opened_database
 from lending.runtime.children import Child, ChildState
-from lending.runtime.settings import Settings
+from lending.runtime.settings import Authentication, Settings
 from lending.runtime.tasks import beside
 from lending.runtime.telemetry import new_registry
 from lending.runtime.web import HttpServer, listen, on_signals, url_of
@@ -58,7 +58,10 @@ class _Service:
         settings = self._settings
         async with AsyncExitStack() as stack:
             # First of all, so that a port in use is told at once and nothing is started in vain.
-            listener = stack.enter_context(listen(settings.host, settings.port))
+            required = settings.authentication is Authentication.REQUIRED
+            listener = stack.enter_context(
+                listen(settings.host, settings.port, authenticated=required)
+            )
             database = await stack.enter_async_context(opened_database(settings))
             await bring_up_to_date(database, settings)
             metrics = Metrics(new_registry())

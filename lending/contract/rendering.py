@@ -13,8 +13,9 @@ from uuid import UUID
 
 import orjson
 
+from lending.contract.next_steps import next_steps
 from lending.contract.positions import position_text
-from lending.domain.application.state import Application
+from lending.domain.application.state import INITIAL, Application
 from lending.domain.fields import ERASED
 from lending.domain.identifiers import shard_of
 from lending.ledger.canonical import instant_text
@@ -22,10 +23,12 @@ from lending.ledger.codec import StoredEvent
 from lending.ledger.leaf import Envelope
 from lending.ledger.plain import decimal_text, field_names, plain
 from lending.service.aggregates import Aggregate
-from lending.service.requests import CommandAnswer
+from lending.service.requests import CommandAnswer, Rehearsal
 
 STORED: Final = "stored"
 """The status that the answer to an apply gives."""
+OTHER_OPEN_APPLICATIONS: Final = "other_open_applications"
+"""The code of the warning that the applicant has other applications under way."""
 
 _OPTIONS: Final = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS
@@ -34,8 +37,8 @@ _ERASED: Final[Mapping[str, bool]] = {"erased": True}
 _REHEARSED: Final[Mapping[str, Any]] = dict.fromkeys(
     (
         "shard", "position", "application_id", "version", "actor", "actor_kind", "agent_build",
-        "on_behalf_of", "effective_at", "effective_on", "recorded_at", "epoch", "command_id",
-        "correlation_id", "causation_id",
+        "on_behalf_of", "authority", "effective_at", "effective_on", "recorded_at", "epoch",
+        "command_id", "correlation_id", "causation_id",
     )
 )  # fmt: skip
 
@@ -83,6 +86,7 @@ def event(envelope: Envelope, recorded: StoredEvent) -> dict[str, Any]:
         "actor_kind": by.actor_kind,
         "agent_build": by.agent_build,
         "on_behalf_of": by.on_behalf_of,
+        "authority": None if by.authority is None else orjson.Fragment(by.authority),
         "effective_at": recorded_at if same else instant_text(envelope.effective_at),
         "effective_on": envelope.effective_on,
         "recorded_at": recorded_at,
@@ -114,38 +118,82 @@ def command_answer(answer: CommandAnswer, *, opened: bool) -> bytes:
     position = None
     if application_id is not None and answer.position is not None:
         position = position_text(shard_of(application_id), answer.position)
-    return json_bytes(
-        {
-            "application_id": application_id,
-            "status": STORED if opened else answer.state.status,
-            "version": answer.version,
-            "position": position,
-            "events": events(answer.events),
-            "allowed_commands": answer.allowed_commands,
-        }
-    )
-
-
-def application(
-    application_id: UUID, aggregate: Aggregate, allowed: Sequence[str] | None
-) -> dict[str, Any]:
-    """An application at a version; `allowed` are the commands that hold now, None for the past."""
-    state = aggregate.state
-    return {
+    told: dict[str, Any] = {
         "application_id": application_id,
-        "status": state.status,
-        "stage": state.stage,
-        "version": aggregate.version,
-        "position": position_text(shard_of(application_id), aggregate.position),
-        "recorded_at": aggregate.recorded_at,
-        **_standing(state),
-        **({} if allowed is None else {"allowed_commands": allowed}),
+        "status": STORED if opened else answer.state.status,
+        "version": answer.version,
+        "position": position,
+        "events": events(answer.events),
+        "allowed_commands": allowed(answer),
+    }
+    if opened:
+        told["warnings"] = _warnings(answer)
+    if answer.rehearsal is not None:
+        told |= _rehearsed(answer, answer.rehearsal)
+    return json_bytes(told)
+
+
+def allowed(answer: CommandAnswer) -> orjson.Fragment:
+    """The commands that hold after an answer."""
+    rehearsal = answer.rehearsal
+    about = answer.application_id if rehearsal is None else rehearsal.application_id
+    return next_steps(answer.allowed_commands, about)
+
+
+def _warnings(answer: CommandAnswer) -> list[dict[str, Any]]:
+    if not answer.others:
+        return []
+    warning = {
+        "code": OTHER_OPEN_APPLICATIONS,
+        "detail": "The applicant has other applications under way.",
+        "applications": [
+            {"application_id": one.application_id, "status": one.status} for one in answer.others
+        ],
+    }
+    return [warning]
+
+
+def _rehearsed(answer: CommandAnswer, rehearsal: Rehearsal) -> dict[str, Any]:
+    """The application as it would be, and what would be different."""
+    about, after = rehearsal.application_id, _members(answer.state)
+    before = dict.fromkeys(after) if rehearsal.before is INITIAL else _members(rehearsal.before)
+    return {
+        "application": {
+            "application_id": about,
+            "version": answer.version,
+            "position": None,
+            "recorded_at": None,
+            **after,
+            "allowed_commands": allowed(answer),
+        },
+        "differences": [
+            {"member": name, "before": before[name], "after": value}
+            for name, value in after.items()
+            if before[name] != value
+        ],
     }
 
 
-def _standing(state: Application) -> dict[str, Any]:
+def application(
+    application_id: UUID, aggregate: Aggregate, names: Sequence[str] | None
+) -> dict[str, Any]:
+    """An application at a version; `names` are the commands that hold now, None for the past."""
+    steps = {} if names is None else {"allowed_commands": next_steps(names, application_id)}
+    return {
+        "application_id": application_id,
+        "version": aggregate.version,
+        "position": position_text(shard_of(application_id), aggregate.position),
+        "recorded_at": aggregate.recorded_at,
+        **_members(aggregate.state),
+        **steps,
+    }
+
+
+def _members(state: Application) -> dict[str, Any]:
     """What is true of the application; every member is always there."""
     return {
+        "status": state.status,
+        "stage": state.stage,
         "applicant_id": state.applicant_id,
         "amount": state.amount,
         "currency": state.currency,

@@ -141,6 +141,6 @@ async def look(ledger: Ledger, application_id: str) -> View:
         history = await ledger.get(f"{path}/events", limit=1000)
         now = await ledger.get(path)
         if now["version"] == history["items"][-1]["version"]:
-            allowed = frozenset(now["allowed_commands"])
+            allowed = frozenset(step["command"] for step in now["allowed_commands"])
             events = tuple(history["items"])
             return View(application_id, now["version"], now["status"], allowed, events)

@@ -9,6 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, assert_never, get_args
 
 from lending.domain.application.events import PolicyCited
+from lending.domain.identities import (
+    NOBODY,
+    Identities,
+    KeyIssued,
+    KeyRevoked,
+    PrincipalRegistered,
+    evolve_identities,
+)
+from lending.domain.suspensions import (
+    NOTHING_SUSPENDED,
+    Reinstated,
+    Suspended,
+    Suspensions,
+    evolve_suspensions,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +65,16 @@ class EpochOpened:
     timeline: int
 
 
-RegistryEvent = PolicyPublished | PolicyActivated | EpochOpened
+RegistryEvent = (
+    PolicyPublished
+    | PolicyActivated
+    | EpochOpened
+    | PrincipalRegistered
+    | KeyIssued
+    | KeyRevoked
+    | Suspended
+    | Reinstated
+)
 """Any event of a registry stream."""
 
 REGISTRY_EVENTS: Final[tuple[type[RegistryEvent], ...]] = get_args(RegistryEvent)
@@ -67,6 +91,8 @@ class Registry:
     policies: Mapping[tuple[str, str], PolicyCited] = field(default_factory=dict)
     active_policy: PolicyCited | None = None
     epoch_starts: Mapping[int, int] = field(default_factory=dict)
+    identities: Identities = NOBODY
+    suspensions: Suspensions = NOTHING_SUSPENDED
 
     def cut_after(self, epoch: int) -> int | None:
         """The first position that `epoch` does not vouch for: where the earliest later one began.
@@ -94,5 +120,10 @@ def evolve_registry(registry: Registry, event: RegistryEvent, position: int) -> 
             return replace(registry, active_policy=registry.policies[name, version])
         case EpochOpened(epoch=epoch, first_position=first_position):
             return replace(registry, epoch_starts={**registry.epoch_starts, epoch: first_position})
+        case Suspended() | Reinstated():
+            suspensions = evolve_suspensions(registry.suspensions, event, position)
+            return replace(registry, suspensions=suspensions)
+        case PrincipalRegistered() | KeyIssued() | KeyRevoked():
+            return replace(registry, identities=evolve_identities(registry.identities, event))
         case _:
             assert_never(event)

@@ -7,7 +7,7 @@ Fields marked `Personal` are sealed. What the codec cannot read is a fault, neve
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from operator import attrgetter
@@ -18,7 +18,15 @@ from uuid import UUID
 from lending.domain.application.events import EVENTS, Event
 from lending.domain.fields import ERASED, Erased, Personal
 from lending.domain.registry import REGISTRY_EVENTS, RegistryEvent
-from lending.ledger.canonical import JsonObject, JsonValue, NotCanonical, canonical_json, parse_json
+from lending.ledger.canonical import (
+    JsonObject,
+    JsonValue,
+    NotCanonical,
+    canonical_json,
+    instant_text,
+    parse_instant,
+    parse_json,
+)
 from lending.ledger.sealing import SealBroken
 from lending.ledger.upcasters import UPCASTERS, Upcaster
 
@@ -304,6 +312,13 @@ def _read_date(value: Any, _keyring: Seal) -> date:
     return day
 
 
+def _read_instant(value: Any, _keyring: Seal) -> datetime:
+    instant = parse_instant(value)
+    if instant.tzinfo is None or instant_text(instant) != value:
+        raise ValueError("not an instant in its canonical form")
+    return instant
+
+
 def _read_uuid(value: Any, _keyring: Seal) -> UUID:
     identifier = UUID(value)
     if str(identifier) != value:
@@ -325,6 +340,7 @@ _SCALARS: Final[Mapping[Any, _Coder]] = MappingProxyType(
         int: _Coder(_as_it_is, _read_int),
         Decimal: _Coder(_write_decimal, _read_decimal),
         date: _Coder(lambda value, _k, _s: value.isoformat(), _read_date),
+        datetime: _Coder(lambda value, _k, _s: instant_text(value), _read_instant),
         UUID: _Coder(lambda value, _k, _s: str(value), _read_uuid),
     }
 )

@@ -45,6 +45,10 @@ class Growth:
         self._grown.set()
         self._grown = asyncio.Event()
 
+    def head(self, shard: int) -> int:
+        """How far the log has come, as far as this process was told."""
+        return self._heads.get(shard, 0)
+
     def beyond(self, shard: int, position: int) -> bool:
         """Whether this process knows that the log has come further than `position`."""
         return self._heads.get(shard, 0) > position

@@ -3,6 +3,9 @@
 The entry is the envelope: canonical JSON of every column but `data` and `leaf_hash`, with the
 ledger's id, the format's number and the SHA-256 of the canonical bytes of `data`. So the log can be
 published without its content.
+
+Format 1 has no `authority`; format 2 is the same with it. An event whose principal was not
+restricted has none, and its leaf is of format 1.
 """
 
 from dataclasses import dataclass
@@ -11,12 +14,16 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
+import orjson
+
 from lending.ledger.canonical import canonical_json, instant_text
 
 Row = dict[str, object]
 """Columns by name, as they are written as JSON; UUIDs are as they are, which writes them faster."""
 
 LEAF_FORMAT: Final = 1
+"""The format of the leaf of an event without `authority`."""
+LEAF_FORMAT_WITH_AUTHORITY: Final = 2
 _LEAF_PREFIX: Final = b"\x00"
 
 
@@ -24,7 +31,8 @@ _LEAF_PREFIX: Final = b"\x00"
 class Provenance:
     """Who caused an event and by what: opaque ids, never names.
 
-    The list is closed; `leaf_format` numbers it.
+    `authority` is canonical JSON of what the principal might do then, and of what it proved itself
+    with (never a secret). The list is closed; `leaf_format` numbers it.
     """
 
     actor: str
@@ -36,6 +44,7 @@ class Provenance:
     command_key_hash: bytes | None = None
     causation_id: str | None = None
     traceparent: str | None = None
+    authority: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +66,12 @@ class Envelope:
 
 def columns(envelope: Envelope) -> Row:
     """The columns of `loan_events` but `data` and `leaf_hash`, as they are hashed and sent to
-    PostgreSQL.
+    PostgreSQL. `authority` is left out where there is none.
     """
     by = envelope.provenance
     recorded_at = instant_text(envelope.recorded_at)
     same = envelope.effective_at is envelope.recorded_at
-    return {
+    found: Row = {
         "actor": by.actor,
         "actor_kind": by.actor_kind,
         "agent_build": by.agent_build,
@@ -83,15 +92,19 @@ def columns(envelope: Envelope) -> Row:
         "traceparent": by.traceparent,
         "version": envelope.version,
     }
+    if by.authority is not None:
+        found["authority"] = orjson.Fragment(by.authority)
+    return found
 
 
 def leaf_hash(ledger_id: UUID, envelope_columns: Row, data: bytes) -> bytes:
     """The leaf hash (32 bytes) of an event: its `columns`, and the canonical bytes of its data."""
+    bare = "authority" not in envelope_columns
     entry = canonical_json(
         {
             **envelope_columns,
             "data_sha256": sha256(data).hexdigest(),
-            "leaf_format": LEAF_FORMAT,
+            "leaf_format": LEAF_FORMAT if bare else LEAF_FORMAT_WITH_AUTHORITY,
             "ledger_id": ledger_id,
         }
     )

@@ -45,16 +45,16 @@ left join lateral (select position, recorded_at from ledger.loan_events
 insert into ledger.loan_events (
     shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
     agent_build, command_id, command_key_hash, correlation_id, causation_id, traceparent, epoch, recorded_at,
-    effective_at, effective_on, leaf_hash)
+    effective_at, effective_on, leaf_hash, authority)
 select %(shard)s::smallint, position, application_id, version, event_type, schema_version, data, actor, actor_kind,
        on_behalf_of, agent_build, command_id, decode(command_key_hash, 'hex'), correlation_id, causation_id,
        traceparent, %(epoch)s::integer, %(recorded_at)s::timestamptz,
-       coalesce(effective_at, %(recorded_at)s::timestamptz), effective_on, decode(leaf_hash, 'hex')
+       coalesce(effective_at, %(recorded_at)s::timestamptz), effective_on, decode(leaf_hash, 'hex'), authority
 from json_to_recordset(%(rows)s::json) as event (
     position bigint, application_id uuid, version integer, event_type text, schema_version smallint, data jsonb,
     actor text, actor_kind text, on_behalf_of text, agent_build text, command_id uuid, command_key_hash text,
     correlation_id text, causation_id text, traceparent text, effective_at timestamptz, effective_on date,
-    leaf_hash text);
+    leaf_hash text, authority jsonb);
 
 -- name: insert_command_keys
 -- Record the answers of a flush.
@@ -120,7 +120,7 @@ select (select k.command_id from ledger.command_keys k
              where s.shard = %(shard)s and s.application_id = %(application_id)s),
        e.shard, e.position, e.application_id, e.version, e.event_type, e.schema_version, e.data, e.actor,
        e.actor_kind, e.on_behalf_of, e.agent_build, e.command_id, e.command_key_hash, e.correlation_id,
-       e.causation_id, e.traceparent, e.epoch, e.recorded_at, e.effective_at, e.effective_on, e.leaf_hash
+       e.causation_id, e.traceparent, e.epoch, e.recorded_at, e.effective_at, e.effective_on, e.leaf_hash, e.authority
 from (select 1) as one
 left join lateral (
     select * from ledger.loan_events
@@ -133,7 +133,7 @@ order by e.version;
 -- A stretch of the shard's log in order.
 select shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
        agent_build, command_id, command_key_hash, correlation_id, causation_id, traceparent, epoch, recorded_at,
-       effective_at, effective_on, leaf_hash
+       effective_at, effective_on, leaf_hash, authority
 from ledger.loan_events
 where shard = %(shard)s and position > %(after)s
 order by position

@@ -60,6 +60,7 @@ class StoredEvent:
     effective_at: datetime
     effective_on: date
     leaf_hash: bytes
+    authority: JsonObject | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,6 +189,7 @@ def _envelope(row: tuple[Any, ...]) -> Envelope:
             correlation_id=row[13],
             causation_id=row[14],
             traceparent=row[15],
+            authority=None if row[21] is None else canonical_json(row[21]),
         ),
     )
 

@@ -18,7 +18,7 @@ order by version;
 -- A stretch of the log, every column that is hashed.
 select shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
        agent_build, command_id, command_key_hash, correlation_id, causation_id, traceparent, epoch, recorded_at,
-       effective_at, effective_on, leaf_hash
+       effective_at, effective_on, leaf_hash, authority
 from ledger.loan_events
 where shard = %(shard)s and position >= %(begin)s and position <= %(upto)s
 order by position

@@ -114,6 +114,18 @@ AGGREGATES_MAX: Final = 10_000
 REPEATED_AGGREGATES_MAX: Final = 2_000
 """Applications whose state a process keeps as it was when a repeated command had first been answered."""
 
+AUTHORITIES_MAX: Final = 1_000
+"""Principals whose authority a process keeps in memory as it is recorded; the oldest is dropped."""
+
+SUSPENSIONS_MAX: Final = 1_000
+"""Principals and policies that are suspended at the same time."""
+
+WARNINGS_MAX: Final = 20
+"""Other open applications of the same applicant that the answer to an apply names."""
+
+WARNINGS_WAIT_SECONDS: Final = 0.5
+"""How long an apply waits for them; then it is answered without."""
+
 POOL_TRUST_SECONDS: Final = 1.0
 """How long after its last use a pooled connection is lent without being tried first."""
 
@@ -125,6 +137,68 @@ DECISION_RETRIES_MAX: Final = 8
 
 CLOCK_DIFFERENCE_MAX_SECONDS: Final = 60
 """How far the clocks of process and database may differ before the lane refuses to write."""
+
+# -- identities ---------------------------------------------------------------------------------
+
+CREDENTIAL_MAX_BYTES: Final = 8 * 1024
+"""An API key or token in the header `Authorization`; a longer one is refused unread."""
+
+PRINCIPALS_MAX: Final = 1_000
+"""Principals that are registered."""
+
+KEYS_OF_ONE_MAX: Final = 10
+"""Keys of one principal that hold at the same time."""
+
+ACTS_FOR_MAX: Final = 100
+"""Others on whose behalf one principal may act, unless it may for anybody."""
+
+ADMISSION_CHECK_SECONDS: Final = 0.3
+"""How often a stream that waits for events looks whether its credential still is good."""
+
+REGISTRY_PAUSE_SECONDS: Final = 0.1
+"""The shortest time between two looks into the registry for what was revoked or suspended."""
+
+REGISTRY_POLL_SECONDS: Final = 0.4
+"""The longest time until the next look when nothing tells that the log has grown."""
+
+REGISTRY_READ_SECONDS: Final = 2.0
+"""How long one look into the registry may take."""
+
+REGISTRY_STALE_MAX_SECONDS: Final = 5.0
+"""How old what is known of the registry may be; then nobody is admitted until it is read again."""
+
+TOKEN_LEEWAY_SECONDS: Final = 30
+"""How far the clock of a token's issuer may differ from ours."""
+
+TOKEN_LIFE_MAX_SECONDS: Final = 24 * 60 * 60
+"""How long a token may be good for: it cannot be revoked one by one."""
+
+TOKEN_CACHE_SECONDS: Final = 10
+"""How long it is remembered that a token was found good."""
+
+TOKEN_CACHE_MAX_TOKENS: Final = 4_096
+"""Tokens of which it is remembered; the least recently used is dropped."""
+
+TOKEN_KEYS_MAX: Final = 64
+"""Keys in the key set of a token issuer; what follows them is not read."""
+
+TOKEN_KEYS_MAX_BYTES: Final = 256 * 1024
+"""The key set of a token issuer."""
+
+TOKEN_KEYS_FETCH_SECONDS: Final = 5.0
+"""How long fetching the key set may take."""
+
+TOKEN_KEYS_PAUSE_SECONDS: Final = 10.0
+"""The shortest time between two fetches of the key set, also when a token names an unknown key."""
+
+TOKEN_KEYS_WAITING_MAX_REQUESTS: Final = 64
+"""Requests that wait for the key set to be fetched, because their token names an unknown key."""
+
+TOKEN_KEYS_REFRESH_SECONDS: Final = 300.0
+"""The longest time between two fetches of the key set."""
+
+TOKEN_KEYS_STALE_MAX_SECONDS: Final = 24 * 60 * 60
+"""How old the key set may be when it cannot be fetched any more; then tokens are answered 503."""
 
 # -- PostgreSQL ---------------------------------------------------------------------------------
 

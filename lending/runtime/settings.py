@@ -4,9 +4,11 @@ What belongs here: what differs from one installation to the next. Limits are in
 table in docs/reference/settings.md is checked against this class.
 """
 
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -26,6 +28,9 @@ class InvalidSettings(OperatorError):
     """A setting of the environment cannot be used; the text names it, not its value."""
 
 
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+
+
 class LogFormat(StrEnum):
     """How log lines are written."""
 
@@ -40,6 +45,48 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class Authentication(StrEnum):
+    """Whether who asks has to prove who it is."""
+
+    OFF = "off"
+    REQUIRED = "required"
+
+
+_ALGORITHMS: Final = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+)  # fmt: skip
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _asymmetric(text: str) -> str:
+    words = _words(text)
+    if not words or not set(words) <= set(_ALGORITHMS):
+        # With a shared secret whoever can check a token can make one, and `none` proves nothing.
+        raise ValueError(f"must be some of {', '.join(_ALGORITHMS)}, separated by commas")
+    return text
+
+
+def _key_set(where: str) -> str:
+    if "://" not in where:
+        return where
+    parts = urlsplit(where)
+    loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or (
+        parts.scheme != "https" and not (loopback and parts.scheme == "http")
+    ):
+        raise ValueError("must be the path of a file, or a URL that begins with https://")
+    return where
+
+
+def _host_names(text: str) -> str:
+    if not all(_HOST.fullmatch(word) for word in _words(text)):
+        raise ValueError("must be names of hosts without ports, separated by commas")
+    return text
 
 
 def _known_time_zone(name: str) -> str:
@@ -83,9 +130,31 @@ class Settings(BaseSettings):
     )
     host: str = Field(
         default="127.0.0.1",
-        description="The address to serve on; only a loopback one is accepted.",
+        description="The address to serve on; without authentication only a loopback one.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="The port; 0 takes a free one.")
+    authentication: Authentication = Field(
+        default=Authentication.OFF,
+        description="`required`: every request has a key or a token; `off`: whoever reaches it may.",
+    )
+    allowed_hosts: Annotated[str, AfterValidator(_host_names)] | None = Field(
+        default=None,
+        description="Host names it answers for beside its address, separated by commas.",
+    )
+    jwt_issuer: str | None = Field(
+        default=None, description="Whose tokens are trusted: their claim `iss`."
+    )
+    jwt_audience: str | None = Field(
+        default=None, description="For whom tokens must be: their claim `aud`."
+    )
+    jwt_algorithms: Annotated[str, AfterValidator(_asymmetric)] = Field(
+        default="RS256,ES256,EdDSA",
+        description="How tokens may be signed; asymmetric algorithms only.",
+    )
+    jwt_keys: Annotated[str, AfterValidator(_key_set)] | None = Field(
+        default=None,
+        description="The issuer's JWK Set: the path of a file, or a URL.",
+    )
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
         default="UTC",
         description="The time zone in which the ledger's days begin; fixed when it is created.",
@@ -122,6 +191,28 @@ class Settings(BaseSettings):
         if self.pool_min_connections > self.pool_max_connections:
             raise ValueError("pool_min_connections is more than pool_max_connections")
         return self
+
+    @model_validator(mode="after")
+    def _tokens_are_set_up_whole(self) -> Self:
+        given = [self.jwt_issuer, self.jwt_audience, self.jwt_keys]
+        if any(given) and not all(given):
+            raise ValueError("jwt_issuer, jwt_audience and jwt_keys go together")
+        return self
+
+    @property
+    def trusts_tokens(self) -> bool:
+        """Whether there is an issuer whose tokens are trusted."""
+        return self.jwt_keys is not None
+
+    @property
+    def token_algorithms(self) -> frozenset[str]:
+        """How tokens may be signed."""
+        return frozenset(_words(self.jwt_algorithms))
+
+    @property
+    def host_names(self) -> list[str]:
+        """The hosts it answers for beside its address."""
+        return _words(self.allowed_hosts or "")
 
     @property
     def master_key_path(self) -> Path:

@@ -24,19 +24,28 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class NotLoopback(OperatorError):
-    """The address is reachable from outside, and there is no authentication yet."""
+    """The address is reachable from outside, and whoever reaches it would be let in."""
 
 
 class CannotListen(OperatorError):
     """The address and port cannot be listened on."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to a loopback address; port 0 takes a free one.
+def listen(host: str, port: int, *, authenticated: bool = False) -> socket.socket:
+    """A socket bound to an address, which must be a loopback one unless those who come are
+    `authenticated`; port 0 takes a free one.
 
     Raises NotLoopback, CannotListen.
     """
-    address = _loopback(host)
+    address = _address(host)
+    if not authenticated and (address is None or not address.is_loopback):
+        raise NotLoopback(
+            f"the ledger does not serve on {host} without authentication, for whoever reaches it there"
+            " could do anything: set LENDING_AUTHENTICATION=required (docs/how-to/identities.md), or"
+            " use 127.0.0.1, ::1 or localhost"
+        )
+    if address is None:
+        raise CannotListen(f"{host!r} is not an IP address: give one, 0.0.0.0 for every interface")
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     # The protocol is named because asyncio sends small answers at once only where it sees TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -54,17 +63,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
     except ValueError:
-        address = ipaddress.ip_address("0.0.0.0")  # noqa: S104 - stands for: not loopback
-    if not address.is_loopback:
-        raise NotLoopback(
-            f"the ledger does not serve on {host}: it has no authentication yet, so only this"
-            " machine may reach it; use 127.0.0.1, ::1 or localhost"
-        )
-    return address
+        return None
 
 
 def url_of(listener: socket.socket) -> str:

@@ -177,7 +177,8 @@ class Aggregates:
             return aggregate
         state = aggregate.state
         for stored in events:
-            state = evolve(state, self.decode(stored, aggregate.keyring), stored.effective_at)
+            event = self.decode(stored, aggregate.keyring)
+            state = evolve(state, event, stored.effective_at, stored.actor, stored.on_behalf_of)
         last = events[-1]
         return replace(
             aggregate,

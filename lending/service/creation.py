@@ -18,6 +18,7 @@ from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import OWNER_ROLE, Connection, connect_or_explain
 from lending.runtime.settings import Settings
 from lending.runtime.sql import load_queries
+from lending.service.keys import PEPPER_NAME
 
 _SQL: Final = load_queries(files("lending.service") / "creation.sql")
 SHARDS: Final = 1
@@ -30,6 +31,10 @@ class NoMasterKey(OperatorError):
 
 class WrongMasterKey(OperatorError):
     """The master key given is not the one the ledger was created with."""
+
+
+class SecretMissing(OperatorError):
+    """The ledger was created by an earlier release, and `lending migrate` has not run since."""
 
 
 class TimezoneFixed(OperatorError):
@@ -72,8 +77,10 @@ async def create_ledger(
                 f"this ledger counts its days in {identity[1]}, which is fixed; unset LENDING_TIMEZONE"
                 f" (it says {settings.timezone}), or use another database"
             )
-        wrapped = await (await connection.execute(_SQL["secret"], {"name": SECRET_NAME})).fetchone()
-        open_secret(master, None if wrapped is None else wrapped[0])
+        open_secret(master, await _wrapped(connection, SECRET_NAME))
+        # A ledger that an earlier release created has no pepper yet; no key can have been issued.
+        if await _wrapped(connection, PEPPER_NAME) is None:
+            await _make_secret(connection, master, randomness, PEPPER_NAME, clock())
 
 
 async def _create(
@@ -85,10 +92,8 @@ async def _create(
     now: datetime,
     ledger_id: UUID,
 ) -> None:
-    secret = master.wrap(randomness(SECRET_BYTES), SECRET_NAME.encode())
-    await connection.execute(
-        _SQL["insert_secret"], {"name": SECRET_NAME, "wrapped": secret, "now": now}
-    )
+    for name in (SECRET_NAME, PEPPER_NAME):
+        await _make_secret(connection, master, randomness, name, now)
     for shard in range(SHARDS):
         await connection.execute(_SQL["insert_lane"], {"shard": shard})
     await connection.execute(
@@ -97,10 +102,33 @@ async def _create(
     )
 
 
-def open_secret(master: MasterKey, wrapped: bytes | None) -> bytes:
-    """The secret that keys the ledger's hashes. Raises WrongMasterKey."""
+async def _make_secret(
+    connection: Connection, master: MasterKey, randomness: Randomness, name: str, now: datetime
+) -> None:
+    wrapped = master.wrap(randomness(SECRET_BYTES), name.encode())
+    await connection.execute(_SQL["insert_secret"], {"name": name, "wrapped": wrapped, "now": now})
+
+
+async def _wrapped(connection: Connection, name: str) -> bytes | None:
+    row = await (await connection.execute(_SQL["secret"], {"name": name})).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+async def read_secret(connection: Connection, master: MasterKey, name: str) -> bytes:
+    """A secret of the ledger. Raises SecretMissing, WrongMasterKey."""
+    wrapped = await _wrapped(connection, name)
+    if wrapped is None:
+        raise SecretMissing(f"the ledger lacks its secret {name}; run `lending migrate`")
+    return open_secret(master, wrapped, name)
+
+
+def open_secret(master: MasterKey, wrapped: bytes | None, name: str = SECRET_NAME) -> bytes:
+    """A secret of the ledger, the one that keys its hashes unless another is named.
+
+    Raises WrongMasterKey.
+    """
     try:
-        return master.unwrap(bytes(wrapped or b""), SECRET_NAME.encode())
+        return master.unwrap(bytes(wrapped or b""), name.encode())
     except (SealBroken, ValueError):
         raise WrongMasterKey(
             "the master key is not the one this ledger was created with; personal data would not open. Give the"

@@ -6,17 +6,18 @@ version next; so nothing is decided on a state that has passed, and nothing is d
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from lending.domain.application.circumstances import Asking, Circumstances
 from lending.domain.application.commands import Apply, Command, Decide, Disburse, command_name
-from lending.domain.application.decide import Circumstances, FactsMissing, Verdict, decide
+from lending.domain.application.decide import decide
 from lending.domain.application.events import Event
 from lending.domain.application.evolve import evolve
-from lending.domain.application.refusals import Refusal, Refused, allowed_commands
+from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.identifiers import NO_TARGET, is_application_id, registry_id, shard_of
 from lending.ledger.answers import answers_by_command
@@ -36,11 +37,12 @@ from lending.ledger.submission import (
     Submission,
 )
 from lending.ledger.submission import Verdict as Answered
-from lending.policy import catalogue
 from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
+from lending.service.authority import Authority
 from lending.service.history import History
+from lending.service.others import OtherApplications
 from lending.service.registry import Lane, RegistryReader
 from lending.service.requests import (
     CommandAnswer,
@@ -49,6 +51,8 @@ from lending.service.requests import (
     EventTooLarge,
     KeyRequired,
     KeyReused,
+    PrincipalSuspended,
+    Rehearsal,
     UnknownApplication,
     VersionMismatch,
 )
@@ -75,6 +79,7 @@ class _Decided:
     refused: Refused | None
     submission: Submission
     keyring: Keyring
+    asking: Asking
 
 
 class CommandHandler:
@@ -87,6 +92,8 @@ class CommandHandler:
         pool: Pool,
         aggregates: Aggregates,
         history: History,
+        authority: Authority,
+        others: OtherApplications,
         codec: Codec,
         master: MasterKey,
         fingerprints: Fingerprints,
@@ -99,6 +106,8 @@ class CommandHandler:
         self._pool = pool
         self._aggregates = aggregates
         self._history = history
+        self._authority = authority
+        self._others = others
         self._codec = codec
         self._master = master
         self._fingerprints = fingerprints
@@ -128,11 +137,14 @@ class CommandHandler:
         shard = 0  # this version runs one shard; with more, a key picks the same shard each time
         application_id = self._new_id(shard)
         command_id = self._new_id(shard)
-        for _ in range(limits.DECISION_RETRIES_MAX):
-            aggregate = self._aggregates.fresh(application_id)
-            answer = await self._attempt(request, application_id, command_id, aggregate)
-            if answer is not None:
-                return answer
+        if request.dry_run:
+            await self._shards[shard].registry.refresh()
+        async with self._others.sought(shard, request.command) as others:
+            for _ in range(limits.DECISION_RETRIES_MAX):
+                aggregate = self._aggregates.fresh(application_id)
+                answer = await self._attempt(request, application_id, command_id, aggregate)
+                if answer is not None:
+                    return replace(answer, others=await others.besides(answer.application_id))
         raise Contended(0)
 
     async def _handle_on(self, request: CommandRequest, application_id: UUID) -> CommandAnswer:
@@ -176,7 +188,7 @@ class CommandHandler:
         """Decide once and submit; None where a stream has moved meanwhile."""
         decided = await self._decide(request, application_id, command_id, aggregate)
         if request.dry_run:
-            return self._rehearsed(decided, aggregate)
+            return self._rehearsed(request, decided, aggregate)
         shard = self._shards[shard_of(application_id)]
         outcome: Outcome = await shard.lane.submit(decided.submission)
         match outcome:
@@ -196,14 +208,18 @@ class CommandHandler:
         self, request: CommandRequest, application_id: UUID, command_id: UUID, aggregate: Aggregate
     ) -> _Decided:
         effective_at = request.effective_at or max(self._clock(), aggregate.recorded_at)
-        registry = self._shards[shard_of(application_id)].registry
+        shard = shard_of(application_id)
         asks_policy = isinstance(request.command, Decide) and request.command.outcome is None
+        judged = self._authority.judged(shard, aggregate.state) if asks_policy else None
+        asking = self._authority.asking(shard, request.principal, request.on_behalf_of)
         given = Circumstances(
             effective_at=effective_at,
             effective_on=effective_at.astimezone(self._zone).date(),
             backdated=request.effective_at is not None,
-            verdict=self._verdict(registry, aggregate.state) if asks_policy else None,
+            policy=None if judged is None else judged[0],
+            verdict=None if judged is None else judged[1],
             continued=await self._continued(request.command),
+            asking=asking,
         )
         answer = decide(request.command, aggregate.state, given)
         events: Sequence[Event] = () if isinstance(answer, Refused) else answer
@@ -222,15 +238,11 @@ class CommandHandler:
             command_id,
             aggregate,
             refused=refused,
-            streams=(stream, registry.guard()) if asks_policy else (stream,),
+            streams=(stream, self._shards[shard].registry.guard())
+            if asks_policy or asking.restricted
+            else (stream,),
         )
-        return _Decided(events, refused, submission, keyring)
-
-    def _verdict(
-        self, registry: RegistryReader, state: Application
-    ) -> Verdict | FactsMissing | None:
-        active = registry.known.registry.active_policy
-        return None if active is None else catalogue.evaluate(state, active)
+        return _Decided(events, refused, submission, keyring, asking)
 
     async def _continued(self, command: Command) -> Application | None:
         if not isinstance(command, Apply) or command.continues is None:
@@ -306,6 +318,7 @@ class CommandHandler:
                 correlation_id=request.correlation_id,
                 causation_id=request.causation_id,
                 traceparent=request.traceparent,
+                authority=self._authority.text_of(request.principal),
             ),
         )
 
@@ -314,9 +327,7 @@ class CommandHandler:
     def _answer(
         self, application_id: UUID, decided: _Decided, committed: Committed, aggregate: Aggregate
     ) -> CommandAnswer:
-        state = aggregate.state
-        for event in decided.events:
-            state = evolve(state, event, committed.effective_at)
+        state = _after(aggregate.state, decided, committed.effective_at)
         if decided.events:
             after = Aggregate(
                 state=state,
@@ -331,8 +342,8 @@ class CommandHandler:
             state=state,
             version=committed.version,
             position=committed.last_position,
-            allowed_commands=allowed_commands(
-                state, committed.recorded_at.astimezone(self._zone).date()
+            allowed_commands=self._authority.allowed(
+                shard_of(application_id), state, committed.recorded_at, decided.asking
             ),
             events=list(
                 zip(_envelopes(decided, committed, aggregate.version), decided.events, strict=True)
@@ -340,19 +351,22 @@ class CommandHandler:
             refused=decided.refused,
         )
 
-    def _rehearsed(self, decided: _Decided, aggregate: Aggregate) -> CommandAnswer:
+    def _rehearsed(
+        self, request: CommandRequest, decided: _Decided, aggregate: Aggregate
+    ) -> CommandAnswer:
         """The answer of a dry run: what would happen, with nothing recorded."""
-        state = aggregate.state
-        for event in decided.events:
-            state = evolve(state, event, decided.submission.effective_at or self._clock())
+        now = self._clock()
+        state = _after(aggregate.state, decided, request.effective_at or now)
+        shard = shard_of(decided.submission.streams[0].application_id)
         return CommandAnswer(
             application_id=None,
             state=state,
             version=aggregate.version + len(decided.events),
             position=None,
-            allowed_commands=allowed_commands(state, self._clock().astimezone(self._zone).date()),
+            allowed_commands=self._authority.allowed(shard, state, now, decided.asking),
             events=[(None, event) for event in decided.events],
             refused=decided.refused,
+            rehearsal=Rehearsal(request.application_id, aggregate.state),
         )
 
     async def _stored(self, application_id: UUID, command_id: UUID) -> StoredAnswer:
@@ -362,11 +376,17 @@ class CommandHandler:
             ]
 
     async def _repeat(self, request: CommandRequest, stored: StoredAnswer) -> CommandAnswer:
-        """The stored answer once more, rendered from the log as it stood then. Raises KeyReused."""
+        """The stored answer once more, rendered from the log as it stood then, with what who asks
+        may do in that state. Raises KeyReused, PrincipalSuspended.
+        """
         sent = {name: getattr(request.command, name) for name in request.sent}
         asked = self._fingerprints.request(request.method, request.path, sent, request.effective_at)
         if asked != stored.fingerprint:
             raise KeyReused("this Idempotency-Key was used for another request")
+        shard = shard_of(stored.application_id)
+        asking = self._authority.asking(shard, request.principal, request.on_behalf_of)
+        if asking.suspension is not None:
+            raise PrincipalSuspended(asking.suspension.reason)
         past = await self._history.after(stored)
         refused = None
         if stored.refusal is not None:
@@ -376,13 +396,21 @@ class CommandHandler:
             state=past.aggregate.state,
             version=stored.version,
             position=stored.last_position,
-            allowed_commands=allowed_commands(
-                past.aggregate.state, stored.recorded_at.astimezone(self._zone).date()
+            allowed_commands=self._authority.allowed(
+                shard, past.aggregate.state, stored.recorded_at, asking
             ),
             events=past.events,
             refused=refused,
             replayed=True,
         )
+
+
+def _after(state: Application, decided: _Decided, at: datetime) -> Application:
+    """The state after what was decided."""
+    by = decided.submission.provenance
+    for event in decided.events:
+        state = evolve(state, event, at, by.actor, by.on_behalf_of)
+    return state
 
 
 def _applicant(command: Command, state: Application) -> str:

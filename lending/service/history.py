@@ -8,6 +8,7 @@ from uuid import UUID
 
 from lending.domain.application.events import Event
 from lending.domain.identifiers import is_application_id, shard_of
+from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.codec import StoredEvent as AnyEvent
 from lending.ledger.leaf import Envelope, Provenance
@@ -327,5 +328,6 @@ def envelope_of(stored: StoredEvent) -> Envelope:
             correlation_id=stored.correlation_id,
             causation_id=stored.causation_id,
             traceparent=stored.traceparent,
+            authority=None if stored.authority is None else canonical_json(stored.authority),
         ),
     )

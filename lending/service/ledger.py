@@ -8,12 +8,12 @@ with it.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -31,14 +31,23 @@ from lending.policy import catalogue
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import SERVICE_ROLE, Connection, Pool, connect, pool
-from lending.runtime.settings import Settings
+from lending.runtime.settings import Authentication, Settings
 from lending.runtime.sql import load_queries
 from lending.service.aggregates import Aggregates
-from lending.service.creation import load_master_key, open_secret
+from lending.service.authentication import Authenticator
+from lending.service.authority import FIRST_SHARD, Authority
+from lending.service.creation import load_master_key, open_secret, read_secret
 from lending.service.handle import CommandHandler, Shard
 from lending.service.history import History
+from lending.service.keys import PEPPER_NAME, KeyDigests
+from lending.service.kill_switch import KillSwitch
 from lending.service.listing import Listing
+from lending.service.others import OtherApplications
+from lending.service.refused import RefusedCommands
 from lending.service.registry import Lane, RegistryReader
+from lending.service.registry_watch import RegistryWatch
+from lending.service.token_keys import TokenKeys
+from lending.service.tokens import TokenRules, Tokens
 
 SYSTEM: Final = "system"
 """The principal of what the ledger does by itself."""
@@ -110,6 +119,12 @@ class Ledger:
         self.handler: CommandHandler
         self.history: History
         self.listing: Listing
+        self.authority: Authority
+        self.refused: RefusedCommands
+        self.kill_switch: KillSwitch
+        self.authenticator: Authenticator
+        self.watch: RegistryWatch
+        self._watched: dict[str, Callable[[], str | None]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
@@ -161,6 +176,9 @@ class Ledger:
             )
             try:
                 await ledger._publish_built_in(new_id)
+                ledger._watch_registry(database_url)
+                ledger._authenticate(settings, await _pepper(reads, master), clock)
+                await ledger.watch.begun()
                 yield ledger
             finally:
                 await ledger._stop()
@@ -212,6 +230,11 @@ class Ledger:
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
         )
         self.listing = Listing(self.pool, zone)
+        self.authority = Authority(registries, zone)
+        self.refused = RefusedCommands(self.pool)
+        self.kill_switch = KillSwitch(
+            FIRST_SHARD, self.lanes[FIRST_SHARD], registries[FIRST_SHARD], new_id
+        )
         self.handler = CommandHandler(
             shards={
                 shard: Shard(lane=appender(self.lanes[shard]), registry=registries[shard])
@@ -220,6 +243,8 @@ class Ledger:
             pool=self.pool,
             aggregates=aggregates,
             history=self.history,
+            authority=self.authority,
+            others=OtherApplications(self.listing),
             codec=codec,
             master=master,
             fingerprints=fingerprints,
@@ -231,8 +256,49 @@ class Ledger:
 
     @property
     def failures(self) -> dict[str, str]:
-        """The background tasks that are not running any more, with the reason."""
-        return {name: _why(task) for name, task in self._tasks.items() if task.done()}
+        """The background tasks that are not running any more, or fail at what they do, with the
+        reason.
+        """
+        ended = {name: _why(task) for name, task in self._tasks.items() if task.done()}
+        failing = {name: why for name, ask in self._watched.items() if (why := ask()) is not None}
+        return failing | ended
+
+    def _watch_registry(self, database_url: str) -> None:
+        async def connection() -> Connection:
+            return await connect(database_url, SERVICE_ROLE, "lending registry", session=PLAN_ANEW)
+
+        self.watch = RegistryWatch(
+            0, self._registries[0], self.growth, connect=connection, monotonic=time.monotonic
+        )
+        self._supervise("registry", self.watch.run(), lambda: self.watch.failure)
+
+    def _authenticate(
+        self, settings: Settings, pepper: bytes, clock: Callable[[], datetime]
+    ) -> None:
+        tokens = None
+        if settings.trusts_tokens:
+            keys = TokenKeys(settings.jwt_keys or "", time.monotonic)
+            rules = TokenRules(
+                issuer=settings.jwt_issuer or "",
+                audience=settings.jwt_audience or "",
+                algorithms=settings.token_algorithms,
+            )
+            tokens = Tokens(rules, keys, clock)
+            self._supervise("token keys", keys.run(), lambda: keys.failure)
+        self.authenticator = Authenticator(
+            required=settings.authentication is Authentication.REQUIRED,
+            watch=self.watch,
+            digests=KeyDigests(pepper),
+            tokens=tokens,
+            clock=clock,
+        )
+
+    def _supervise(
+        self, name: str, work: Coroutine[Any, Any, None], failure: Callable[[], str | None]
+    ) -> None:
+        """Run `work` in the background; `failure` says what is wrong with it while it runs."""
+        self._tasks[name] = asyncio.create_task(work)
+        self._watched[name] = failure
 
     async def _stop(self) -> None:
         for lane in self.lanes.values():
@@ -283,6 +349,11 @@ async def _identity(reads: Pool) -> tuple[Identity, bytes | None]:
     if row is None:
         raise NoLedger("this database holds no ledger yet; run `lending migrate`")
     return Identity(*row), None if secret is None else secret[0]
+
+
+async def _pepper(reads: Pool, master: MasterKey) -> bytes:
+    async with reads.connection() as connection:
+        return await read_secret(connection, master, PEPPER_NAME)
 
 
 def _why(task: "asyncio.Task[None]") -> str:

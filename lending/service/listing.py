@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.runtime.sql import load_queries
+from lending.service.requests import OpenApplication
 
 _SQL: Final = load_queries(files("lending.service") / "listing.sql")
 APPLICATIONS: Final = "loan_applications"
@@ -81,6 +82,15 @@ class Listing:
             cursor = connection.cursor(row_factory=dict_row)
             rows = await (await cursor.execute(_SQL["applications"], asked)).fetchall()
         return ListPage(rows[:limit], len(rows) > limit, 0 if position is None else position[0])
+
+    async def open_applications_of(
+        self, shard: int, applicant_id: str, limit: int
+    ) -> Sequence[OpenApplication]:
+        """The applications of an applicant that are under way, newest first."""
+        asked = {"shard": shard, "applicant_id": applicant_id, "limit": limit}
+        async with self._pool.connection() as connection:
+            rows = await (await connection.execute(_SQL["open_applications_of"], asked)).fetchall()
+        return [OpenApplication(*row) for row in rows]
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time.min, self._zone)

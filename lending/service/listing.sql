@@ -15,6 +15,15 @@ where shard = %(shard)s
 order by id desc
 limit %(limit)s;
 
+-- name: open_applications_of
+-- The applications of an applicant that are under way, newest first.
+select id, status
+from read.loan_applications
+where shard = %(shard)s and applicant_id = %(applicant_id)s
+  and status in ('pending', 'referred', 'counter_offered', 'approved', 'accepted')
+order by id desc
+limit %(limit)s;
+
 -- name: position
 -- How far a read model has come.
 select position from read_data.checkpoints where shard = %(shard)s and projection = %(projection)s;

@@ -10,7 +10,7 @@ from lending.domain.registry import EMPTY_REGISTRY, Registry, RegistryEvent, evo
 from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.read import read_stream
 from lending.ledger.submission import Outcome, StreamAppend, Submission
-from lending.runtime.postgres import Pool
+from lending.runtime.postgres import Connection, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class RegistryReader:
         self._pool = pool
         self._codec = codec
         self._known = RegistryAt(EMPTY_REGISTRY, 0)
+        self._history = object()
 
     @property
     def known(self) -> RegistryAt:
@@ -49,29 +50,30 @@ class RegistryReader:
     def forget(self) -> None:
         """Read it from its beginning next time: its history may be another."""
         self._known = RegistryAt(EMPTY_REGISTRY, 0)
+        self._history = object()
 
     async def refresh(self) -> RegistryAt:
         """Read what the registry gained since it was last read."""
-        stream = registry_id(self._shard)
-        known = self._known
         async with self._pool.connection() as connection:
-            while True:
-                stretch = await read_stream(
-                    connection, self._shard, stream, after_version=known.version
-                )
-                registry = known.registry
-                for stored in stretch.events:
-                    event = self._codec.decode(
-                        stored.event_type, stored.schema_version, stored.data, NoKeyring()
-                    )
-                    registry = evolve_registry(
-                        registry, cast(RegistryEvent, event), stored.position
-                    )
-                known = RegistryAt(registry, known.version + len(stretch.events))
-                if stretch.complete:
-                    break
-        self._known = known
-        return known
+            return await self.refresh_on(connection)
+
+    async def refresh_on(self, connection: Connection, *, anew: bool = False) -> RegistryAt:
+        """The same on a connection of the caller's; `anew` reads all of it, and nobody finds it
+        empty meanwhile.
+
+        Of two that read at once the one that saw less does not undo what the other saw.
+        """
+        while True:
+            history = self._history
+            start = RegistryAt(EMPTY_REGISTRY, 0) if anew else self._known
+            found = await read_registry(connection, self._shard, self._codec, start)
+            if history is self._history:
+                break
+        if anew:
+            self._history = object()
+        if anew or found.version > self._known.version:
+            self._known = found
+        return found
 
     def guard(self) -> StreamAppend:
         """No events, but the version: a command that carries it conflicts if the registry has
@@ -80,3 +82,20 @@ class RegistryReader:
         return StreamAppend(
             application_id=registry_id(self._shard), expected_version=self._known.version
         )
+
+
+async def read_registry(
+    connection: Connection, shard: int, codec: Codec, known: RegistryAt
+) -> RegistryAt:
+    """The registry of a shard as it stands, from what is `known` of it on."""
+    while True:
+        stretch = await read_stream(
+            connection, shard, registry_id(shard), after_version=known.version
+        )
+        registry = known.registry
+        for stored in stretch.events:
+            event = codec.decode(stored.event_type, stored.schema_version, stored.data, NoKeyring())
+            registry = evolve_registry(registry, cast(RegistryEvent, event), stored.position)
+        known = RegistryAt(registry, known.version + len(stretch.events))
+        if stretch.complete:
+            return known

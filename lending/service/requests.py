@@ -39,13 +39,31 @@ class CommandRequest:
     dry_run: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OpenApplication:
+    """An application that is under way."""
+
+    application_id: UUID
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a dry run was of: the application, None for an apply, and its state before."""
+
+    application_id: UUID | None
+    before: Application
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandAnswer:
     """What became of a command. `events` pairs each event with its envelope; a dry run has no
     envelopes.
 
     `position` is the last position of the application, None where nothing was stored. `refused`
-    says why the command did not hold; then there are no events.
+    says why the command did not hold; then there are no events. `others` are other open
+    applications of the same applicant, for an apply, as the read model has them when it is
+    answered.
     """
 
     application_id: UUID | None
@@ -56,6 +74,8 @@ class CommandAnswer:
     events: Sequence[tuple[Envelope | None, Event]] = field(default_factory=tuple)
     refused: Refused | None = None
     replayed: bool = False
+    rehearsal: Rehearsal | None = None
+    others: Sequence[OpenApplication] = ()
 
 
 class RequestFault(Exception):
@@ -67,6 +87,10 @@ class UnknownApplication(RequestFault):
 
     def __init__(self, application_id: UUID) -> None:
         super().__init__(f"there is no application {application_id}")
+
+
+class PrincipalSuspended(RequestFault):
+    """Who asks is suspended, and may not even read."""
 
 
 class VersionMismatch(RequestFault):

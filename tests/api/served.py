@@ -96,7 +96,7 @@ async def served_api(
 ) -> AsyncIterator[Api]:
     """The ledger of a migrated database, served on a free port inside the block."""
     settings = settings or Settings(data_dir=data_dir, database_url=database_url)
-    async with opened_ledger(database_url, data_dir) as ledger:
+    async with opened_ledger(database_url, data_dir, settings=settings) as ledger:
         app = create_app(ledger, settings)
         started = asyncio.Event()
         server = HttpServer(app, on_started=started.set)
@@ -130,3 +130,8 @@ def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert "Traceback" not in answer.text
     assert ".py" not in answer.text
     return body
+
+
+def names(steps: list[dict[str, str]]) -> list[str]:
+    """The names of the commands that an answer offers."""
+    return [step["command"] for step in steps]

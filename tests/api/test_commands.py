@@ -7,7 +7,7 @@ import pytest
 
 from lending.contract.command_table import APPLICATION, ROUTES
 from lending.domain.application import commands as c
-from tests.api.served import APPLICATIONS, STORY, Api, problem
+from tests.api.served import APPLICATIONS, STORY, Api, names, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -53,14 +53,14 @@ async def test_apply_answers_201_with_the_application_and_what_may_come_next(api
     body = answer.json()
     assert answer.status_code == 201
     assert set(body) == {
-        "application_id", "status", "version", "position", "events", "allowed_commands",
+        "application_id", "status", "version", "position", "events", "allowed_commands", "warnings",
     }  # fmt: skip
     assert body["status"] == "stored"
     assert body["version"] == 1
     assert answer.headers["etag"] == '"1"'
     assert answer.headers["location"] == f"{APPLICATIONS}/{body['application_id']}"
     assert answer.headers["cache-control"] == "no-store"
-    assert "decide" in body["allowed_commands"]
+    assert "decide" in names(body["allowed_commands"])
     (event,) = body["events"]
     assert body["position"] == f"{event['shard']}:{event['position']}"
     assert event["data"] == {
@@ -117,7 +117,7 @@ async def test_a_refusal_is_409_and_says_what_is_allowed(api: Api) -> None:
         await api.post(f"{path}/disbursements", headers={"idempotency-key": "d"}),
         409, "no_accepted_offer",
     )  # fmt: skip
-    assert "make_offer" in body["allowed_commands"]
+    assert "make_offer" in names(body["allowed_commands"])
     assert body["current_version"] == 1
     assert not body["retryable"]
 

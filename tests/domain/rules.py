@@ -15,13 +15,18 @@ from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import Reason
 from lending.domain.application.refusals import (
     FORBIDDEN_BY,
+    OF_AUTHORITY,
     STATE_CHECKS,
     Refusal,
     notice_founded,
 )
 from lending.domain.application.state import Application, OfferStatus
+from lending.domain.authority import PrincipalKind, Role
+from lending.domain.suspensions import Subject
 
 R = Refusal
+BARRING: Final = OF_AUTHORITY - {R.ABOVE_AUTHORITY}
+"""The refusals that are checked before anything else."""
 
 Rule = Callable[[Any, Application, Circumstances], bool]
 
@@ -75,6 +80,57 @@ def of_offer(holds: Callable[[Any, Application], bool]) -> Rule:
     )
 
 
+def restricted(given: Circumstances) -> bool:
+    return not given.asking.principal.unrestricted
+
+
+def imported(given: Circumstances) -> bool:
+    may = not restricted(given) or Role.IMPORTER in given.asking.principal.roles
+    return may and given.backdated
+
+
+def is_suspended(given: Circumstances, subject: Subject, name: str | None) -> bool:
+    return (subject, name) in given.asking.suspended.standing
+
+
+def principal_suspended(_command: Any, _state: Application, given: Circumstances) -> bool:
+    parties = {given.asking.principal.name, given.asking.on_behalf_of}
+    return restricted(given) and any(
+        is_suspended(given, Subject.PRINCIPAL, name) for name in parties if name is not None
+    )
+
+
+def automation_suspended(command: Any, _state: Application, given: Circumstances) -> bool:
+    machine = restricted(given) and given.asking.principal.kind is not PrincipalKind.HUMAN
+    automated = command.outcome is None or (machine and not imported(given))
+    return automated and is_suspended(given, Subject.AUTOMATION, None)
+
+
+def policy_suspended(command: Any, _state: Application, given: Circumstances) -> bool:
+    if command.outcome is None and given.policy is not None:
+        return is_suspended(given, Subject.POLICY, given.policy.name)
+    return not imported(given) and is_suspended(given, Subject.POLICY, command.policy)
+
+
+def own_score(command: Any, state: Application, given: Circumstances) -> bool:
+    parties = {given.asking.principal.name, given.asking.on_behalf_of}
+    decides = command.outcome is not None and restricted(given) and not imported(given)
+    return decides and bool(parties & state.scorers)
+
+
+def impersonal(_command: Any, _state: Application, given: Circumstances) -> bool:
+    return restricted(given) and given.asking.principal.kind is not PrincipalKind.HUMAN
+
+
+def above_authority(command: Any, state: Application, given: Circumstances) -> bool:
+    approves = command.outcome in (Outcome.APPROVED, Outcome.COUNTER_OFFERED)
+    if not approves or not restricted(given) or imported(given):
+        return False
+    amount = state.amount if command.amount is None else command.amount
+    limit = given.asking.principal.limits.get(state.currency)
+    return limit is None or bool(amount > limit)
+
+
 AMOUNT_RULES: Final[Mapping[Refusal, Rule]] = {
     R.AMOUNT_NOT_POSITIVE: not_positive,
     R.AMOUNT_TOO_FINE: too_fine,
@@ -99,8 +155,10 @@ DECISION_RULES: Final[Mapping[Refusal, Rule]] = {
         adverse(x) and (Reason.OTHER in x.reasons) != (x.other_reason is not None)
     ),
     R.REASON_FOR_IMPORT_ONLY: lambda x, _, g: (
-        adverse(x) and Reason.NOT_RECORDED in x.reasons and not g.backdated
+        adverse(x) and Reason.NOT_RECORDED in x.reasons and not imported(g)
     ),
+    R.OWN_SCORE: own_score,
+    R.ABOVE_AUTHORITY: above_authority,
 }
 ANSWER_RULES: Final[Mapping[Refusal, Rule]] = {
     R.OFFER_UNKNOWN: lambda x, s, _: x.offer_id not in s.offers,
@@ -132,9 +190,11 @@ RULES: Final[Mapping[type[c.Command], Mapping[Refusal, Rule]]] = {
         R.NO_ACTIVE_POLICY: lambda x, _, g: by_policy(x) and g.verdict is None,
         R.FACTS_MISSING: lambda x, _, g: by_policy(x) and isinstance(g.verdict, FactsMissing),
         R.POLICY_INCOMPLETE: lambda x, *_: x.policy is not None,
+        R.AUTOMATION_SUSPENDED: automation_suspended,
+        R.POLICY_SUSPENDED: policy_suspended,
         **DECISION_RULES,
     },
-    c.Override: DECISION_RULES,
+    c.Override: {R.HUMAN_REQUIRED: impersonal, **DECISION_RULES},
     c.RecordNotice: {R.NOTICE_UNFOUNDED: lambda x, s, _: not notice_founded(x.kind, s)},
     c.AddNote: {},
     c.Hold: {},
@@ -173,8 +233,14 @@ def broken(command: c.Command, state: Application, given: Circumstances) -> set[
     """Every rule that says no."""
     kind = type(command)
     rules = {refusal for refusal in FORBIDDEN_BY[kind] if STATE_CHECKS[refusal](state)}
-    if state.exists or kind is c.Apply:
-        rules |= {refusal for refusal, no in RULES[kind].items() if no(command, state, given)}
+    if principal_suspended(command, state, given):
+        rules.add(R.PRINCIPAL_SUSPENDED)
+    speaking = state.exists or kind is c.Apply
+    rules |= {
+        refusal
+        for refusal, no in RULES[kind].items()
+        if (speaking or refusal in BARRING) and no(command, state, given)
+    }
     if state.applied_at is not None and given.effective_at < state.applied_at:
         rules.add(R.EFFECTIVE_BEFORE_APPLICATION)
     return rules
@@ -182,7 +248,12 @@ def broken(command: c.Command, state: Application, given: Circumstances) -> set[
 
 def all_rules(kind: type[c.Command]) -> set[Refusal]:
     """Every rule that can say no to commands of this kind."""
-    return {R.EFFECTIVE_BEFORE_APPLICATION, *FORBIDDEN_BY[kind], *RULES[kind]}
+    return {
+        R.PRINCIPAL_SUSPENDED,
+        R.EFFECTIVE_BEFORE_APPLICATION,
+        *FORBIDDEN_BY[kind],
+        *RULES[kind],
+    }
 
 
 _BY_OUTCOME = {R.TERMS_NOT_ALLOWED, R.COUNTER_OFFER_REQUIRED, R.COUNTER_TERMS_SAME}
@@ -196,7 +267,11 @@ _OF_OUTCOME = {*_BY_OUTCOME, *_OF_ADVERSE, R.REASONS_NOT_ALLOWED}
 _OF_AMOUNT = {R.AMOUNT_NOT_POSITIVE, R.AMOUNT_TOO_FINE}
 _OVER = {R.APPLICATION_ENDED, R.APPLICATION_REJECTED, R.ALREADY_DISBURSED}
 EXCLUSIVE: Final[tuple[tuple[set[Refusal], set[Refusal], str], ...]] = (
-    ({R.APPLICATION_UNKNOWN}, set(Refusal), "nothing can be said of an application nobody made"),
+    (
+        {R.APPLICATION_UNKNOWN},
+        set(Refusal) - BARRING | {R.OWN_SCORE},
+        "nothing can be said of an application nobody made",
+    ),
     (_OVER, _OVER, "it is over in one way only"),
     (
         {R.APPLICATION_ENDED, R.APPLICATION_REJECTED},
@@ -223,6 +298,13 @@ EXCLUSIVE: Final[tuple[tuple[set[Refusal], set[Refusal], str], ...]] = (
         {R.POLICY_INCOMPLETE, *_OF_AMOUNT},
         "the policy decides only where nothing else is said",
     ),
+    (
+        {R.OUTCOME_REQUIRED, R.NO_ACTIVE_POLICY, R.FACTS_MISSING},
+        {R.OWN_SCORE, R.ABOVE_AUTHORITY},
+        "without an outcome it is nobody's own decision",
+    ),
+    ({R.NO_ACTIVE_POLICY}, {R.POLICY_SUSPENDED}, "there is no policy that could be suspended"),
+    ({R.TERMS_NOT_ALLOWED}, {R.ABOVE_AUTHORITY}, "nothing is approved"),
     (_BY_OUTCOME, _BY_OUTCOME, "a decision has one outcome"),
     ({R.COUNTER_TERMS_SAME}, _OF_AMOUNT, "the amount asked for is a right one"),
     ({R.COUNTER_OFFER_REQUIRED, R.REASONS_NOT_ALLOWED}, _OF_ADVERSE, "an approval is not adverse"),

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Self
 
-from lending.domain.application.circumstances import Answer, Circumstances, FactsMissing, Verdict
+from lending.domain.application.circumstances import (
+    ANYBODY,
+    Answer,
+    Asking,
+    Circumstances,
+    FactsMissing,
+    Verdict,
+)
 from lending.domain.application.commands import Command
 from lending.domain.application.decide import decide
 from lending.domain.application.events import Event
@@ -20,10 +27,10 @@ NOW: Final = datetime(2026, 3, 10, 14, 30, tzinfo=UTC)
 TODAY: Final = NOW.date()
 
 
-def fold(events: tuple[Event, ...], state: Application = INITIAL) -> Application:
+def fold(events: tuple[Event, ...], state: Application = INITIAL, by: str = "local") -> Application:
     """The state after `events`, a minute apart from APPLIED_AT on."""
     for minute, event in enumerate(events):
-        state = evolve(state, event, APPLIED_AT + timedelta(minutes=minute))
+        state = evolve(state, event, APPLIED_AT + timedelta(minutes=minute), by)
     return state
 
 
@@ -34,14 +41,17 @@ def circumstances(
     backdated: bool = False,
     verdict: Verdict | FactsMissing | None = None,
     continued: Application | None = None,
+    asking: Asking = ANYBODY,
 ) -> Circumstances:
     """The circumstances of a command at NOW, unless said otherwise."""
     return Circumstances(
         effective_at=at,
         effective_on=at.date() if on is None else on,
         backdated=backdated,
+        policy=verdict.policy if isinstance(verdict, Verdict) else None,
         verdict=verdict,
         continued=continued,
+        asking=asking,
     )
 
 
@@ -78,7 +88,7 @@ class When:
         """The state afterwards; a refusal leaves it as it was."""
         state = self.state
         for event in [] if isinstance(self.answer, Refused) else self.answer:
-            state = evolve(state, event, NOW)
+            state = evolve(state, event, NOW, "local")
         return state
 
 
@@ -97,10 +107,16 @@ class Given:
         backdated: bool = False,
         verdict: Verdict | FactsMissing | None = None,
         continued: Application | None = None,
+        asking: Asking = ANYBODY,
     ) -> When:
         """A command comes, at NOW unless said otherwise."""
         given_now = circumstances(
-            at=at, on=on, backdated=backdated, verdict=verdict, continued=continued
+            at=at,
+            on=on,
+            backdated=backdated,
+            verdict=verdict,
+            continued=continued,
+            asking=asking,
         )
         return When(self.state, decide(command, self.state, given_now))
 

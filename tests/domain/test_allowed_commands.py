@@ -1,5 +1,8 @@
-"""`allowed_commands` lists a command if, and only if, some command of its kind causes an event."""
+"""`allowed_commands` lists a command if, and only if, some command of its kind by who asks causes an
+event.
+"""
 
+from dataclasses import replace
 from datetime import date
 from itertools import chain
 
@@ -9,20 +12,28 @@ from hypothesis import strategies as st
 
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
+from lending.domain.application.allowed import Judge, allowed_commands
+from lending.domain.application.circumstances import ANYBODY, Asking, FactsMissing, Verdict
 from lending.domain.application.decide import decide
 from lending.domain.application.evolve import evolve
-from lending.domain.application.refusals import Refused, allowed_commands, forbidden
+from lending.domain.application.refusals import Refused, forbidden
 from lending.domain.application.state import INITIAL, Application
+from lending.domain.authority import PrincipalKind, Role
+from lending.domain.suspensions import Subject
 from tests.domain.builders import (
+    POLICY,
     accepted,
     applied,
     approved,
+    approving,
     counter_offered,
     disbursed,
     offered,
     rejected,
+    scored,
 )
 from tests.domain.candidates import candidates
+from tests.domain.principals import ASKING, NAMES, by, suspended
 from tests.domain.spec import NOW, TODAY, circumstances, fold
 from tests.domain.strategies import (
     APPLICATIONS,
@@ -34,14 +45,44 @@ from tests.domain.strategies import (
 )
 from tests.domain.test_refusals import states
 
-
-def causes_events(command: c.Command, state: Application, on: date) -> bool:
-    answer = decide(command, state, circumstances(on=on, backdated=True))
-    return not isinstance(answer, Refused) and bool(answer)
+Said = Verdict | FactsMissing | None
 
 
-def possible(kind: type[c.Command], state: Application, on: date) -> bool:
-    return any(causes_events(command, state, on) for command in candidates(kind, state))
+def judging(verdict: Said) -> Judge:
+    """The active policy, which says this of every application."""
+    return lambda _: None if verdict is None else (POLICY, verdict)
+
+
+def causes_events(
+    command: c.Command,
+    state: Application,
+    on: date,
+    asking: Asking = ANYBODY,
+    verdict: Said = None,
+) -> bool:
+    """Whether the command holds, now or as history that is brought in."""
+    if not asking.principal.may_issue(type(command)):
+        return False
+    for backdated in (False, True):
+        given_now = circumstances(on=on, backdated=backdated, asking=asking, verdict=verdict)
+        given_now = replace(given_now, policy=None if verdict is None else POLICY)
+        answer = decide(command, state, given_now)
+        if answer and not isinstance(answer, Refused):
+            return True
+    return False
+
+
+def possible(
+    kind: type[c.Command],
+    state: Application,
+    on: date,
+    asking: Asking = ANYBODY,
+    verdict: Said = None,
+) -> bool:
+    tried = candidates(kind, state)
+    if kind is c.Decide:
+        tried = [*tried, c.Decide()]
+    return any(causes_events(command, state, on, asking, verdict) for command in tried)
 
 
 @st.composite
@@ -54,7 +95,7 @@ def reachable_states(draw: st.DrawFn) -> Application:
     for command, verdict, on in chain([first], steps, last):
         answer = decide(command, state, circumstances(on=on, verdict=verdict, backdated=True))
         for event in [] if isinstance(answer, Refused) else answer:
-            state = evolve(state, event, NOW)
+            state = evolve(state, event, NOW, draw(st.sampled_from(NAMES)))
     return state
 
 
@@ -63,7 +104,7 @@ def reachable_states(draw: st.DrawFn) -> Application:
 def test_a_command_is_listed_if_and_only_if_one_of_its_kind_causes_an_event(
     state: Application, on: date, data: st.DataObject
 ) -> None:
-    allowed = allowed_commands(state, on)
+    allowed = allowed_commands(state, on, ANYBODY)
     assert allowed == [c.command_name(kind) for kind in c.COMMANDS if possible(kind, state, on)], (
         state
     )
@@ -72,9 +113,49 @@ def test_a_command_is_listed_if_and_only_if_one_of_its_kind_causes_an_event(
             assert not causes_events(data.draw(OF_KIND[kind]), state, on)
 
 
+@settings(max_examples=300, deadline=None)
+@given(state=reachable_states(), asking=ASKING, verdict=VERDICTS, on=DAYS, data=st.data())
+def test_so_it_is_for_every_principal_whatever_is_suspended(
+    state: Application, asking: Asking, verdict: Said, on: date, data: st.DataObject
+) -> None:
+    allowed = allowed_commands(state, on, asking, judging(verdict))
+    assert allowed == [
+        c.command_name(kind) for kind in c.COMMANDS if possible(kind, state, on, asking, verdict)
+    ], (state, asking)
+    for kind in c.COMMANDS:
+        if c.command_name(kind) not in allowed:
+            assert not causes_events(data.draw(OF_KIND[kind]), state, on, asking, verdict)
+
+
+def test_who_scored_is_offered_the_policys_decision_only() -> None:
+    state = fold((applied(), scored()), by="ada")
+    own = by(Role.RISK, Role.UNDERWRITER, limit="90000")
+    other = by(Role.RISK, Role.UNDERWRITER, name="bert")
+    assert "decide" not in allowed_commands(state, TODAY, own)
+    assert "decide" in allowed_commands(state, TODAY, own, judging(approving()))
+    assert "decide" in allowed_commands(state, TODAY, other)
+
+
+def test_automated_decisions_that_are_suspended_are_offered_to_people_only() -> None:
+    state = fold((applied(),))
+    off = suspended((Subject.AUTOMATION, None))
+    agent = by(Role.UNDERWRITER, suspensions=off)
+    human = by(Role.UNDERWRITER, kind=PrincipalKind.HUMAN, suspensions=off)
+    assert "decide" not in allowed_commands(state, TODAY, agent, judging(approving()))
+    assert "decide" in allowed_commands(state, TODAY, human, judging(approving()))
+
+
+def test_who_is_suspended_is_offered_nothing() -> None:
+    state = fold((applied(),))
+    off = suspended((Subject.PRINCIPAL, "ada"))
+    assert allowed_commands(state, TODAY, by(Role.INTAKE, suspensions=off)) == []
+    for_ada = by(Role.INTAKE, name="bert", on_behalf_of="ada", suspensions=off)
+    assert allowed_commands(state, TODAY, for_ada) == []
+
+
 def test_it_holds_in_every_course_with_every_kind_of_offers() -> None:
     for state in states(c.MakeOffer):
-        allowed = allowed_commands(state, TODAY)
+        allowed = allowed_commands(state, TODAY, ANYBODY)
         assert allowed == [
             c.command_name(kind) for kind in c.COMMANDS if possible(kind, state, TODAY)
         ], state
@@ -82,7 +163,7 @@ def test_it_holds_in_every_course_with_every_kind_of_offers() -> None:
 
 def test_what_the_state_forbids_is_not_listed() -> None:
     for state in states(c.MakeOffer):
-        allowed = allowed_commands(state, TODAY)
+        allowed = allowed_commands(state, TODAY, ANYBODY)
         for kind in c.COMMANDS:
             if forbidden(kind, state) is not None:
                 assert c.command_name(kind) not in allowed
@@ -122,22 +203,22 @@ def test_what_the_state_forbids_is_not_listed() -> None:
 def test_the_list_follows_the_life_of_an_application(
     history: tuple[e.Event, ...], names: str
 ) -> None:
-    assert allowed_commands(fold(history), TODAY) == names.split()
+    assert allowed_commands(fold(history), TODAY, ANYBODY) == names.split()
 
 
 def test_a_lapsed_offer_is_expired_not_accepted() -> None:
     state = fold((applied(), offered(valid_until=TODAY)))
-    assert "accept_offer" in allowed_commands(state, TODAY)
-    assert "expire_offer" not in allowed_commands(state, TODAY)
-    later = allowed_commands(state, date.max)
+    assert "accept_offer" in allowed_commands(state, TODAY, ANYBODY)
+    assert "expire_offer" not in allowed_commands(state, TODAY, ANYBODY)
+    later = allowed_commands(state, date.max, ANYBODY)
     assert "accept_offer" not in later
     assert "expire_offer" in later
 
 
 def test_what_is_so_already_is_not_listed() -> None:
     returned = (applied(), offered("1"), e.OfferReturned(offer_id="1"))
-    assert "return_offer" not in allowed_commands(fold(returned), TODAY)
-    assert "return_offer" in allowed_commands(fold((*returned, offered("2"))), TODAY)
+    assert "return_offer" not in allowed_commands(fold(returned), TODAY, ANYBODY)
+    assert "return_offer" in allowed_commands(fold((*returned, offered("2"))), TODAY, ANYBODY)
     held = [e.Held(kind=kind) for kind in c.HoldKind]
-    assert "hold" not in allowed_commands(fold((applied(), *held)), TODAY)
-    assert "hold" in allowed_commands(fold((applied(), *held[1:])), TODAY)
+    assert "hold" not in allowed_commands(fold((applied(), *held)), TODAY, ANYBODY)
+    assert "hold" in allowed_commands(fold((applied(), *held[1:])), TODAY, ANYBODY)

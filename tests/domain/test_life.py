@@ -15,11 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
-from lending.domain.application.circumstances import FactsMissing, Verdict
+from lending.domain.application.allowed import allowed_commands
+from lending.domain.application.circumstances import ANYBODY, FactsMissing, Verdict
 from lending.domain.application.commands import Outcome
 from lending.domain.application.decide import decide
 from lending.domain.application.evolve import evolve
-from lending.domain.application.refusals import Refusal, Refused, allowed_commands
+from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import INITIAL, Application, OfferStatus, Status
 from lending.domain.identifiers import uuid7
 from lending.ledger.canonical import canonical_json, parse_json
@@ -143,7 +144,7 @@ class Life(RuleBasedStateMachine):
         self.issue_one_of(TOWARDS_THE_MONEY, data, on)
 
     def issue_one_of(self, kinds: Sequence[type[c.Command]], data: st.DataObject, on: date) -> None:
-        allowed = allowed_commands(self.state, on)
+        allowed = allowed_commands(self.state, on, ANYBODY)
         possible = [kind for kind in kinds if c.command_name(kind) in allowed]
         if possible:
             kind = data.draw(st.sampled_from(possible))
@@ -168,7 +169,7 @@ class Life(RuleBasedStateMachine):
         if isinstance(answer, Refused):
             return
         if answer:
-            assert c.command_name(type(command)) in allowed_commands(before, on)
+            assert c.command_name(type(command)) in allowed_commands(before, on, ANYBODY)
         for event in answer:
             self.record(event)
         what_is_over_stays_over(before, answer, self.state)
@@ -180,13 +181,13 @@ class Life(RuleBasedStateMachine):
         )
         assert read == event
         self.events.append((event, self.now))
-        self.state = evolve(self.state, event, self.now)
+        self.state = evolve(self.state, event, self.now, "local")
 
     @invariant()
     def the_state_is_the_fold_of_its_events(self) -> None:
         state = INITIAL
         for event, at in self.events:
-            state = evolve(state, event, at)
+            state = evolve(state, event, at, "local")
         assert state == self.state
 
     @invariant()

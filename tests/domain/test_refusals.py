@@ -22,7 +22,10 @@ from lending.domain.application.decide import decide
 from lending.domain.application.reasons import Reason
 from lending.domain.application.refusals import MAX_OFFERS, Refusal, Refused
 from lending.domain.application.state import INITIAL, Application
+from lending.domain.authority import PrincipalKind
+from lending.domain.suspensions import Subject
 from tests.domain.builders import (
+    POLICY,
     accepted,
     applied,
     approved,
@@ -32,8 +35,10 @@ from tests.domain.builders import (
     offered,
     referred,
     rejected,
+    scored,
 )
-from tests.domain.rules import all_rules, broken, exclusive
+from tests.domain.principals import by, suspended
+from tests.domain.rules import BARRING, all_rules, broken, exclusive
 from tests.domain.spec import APPLIED_AT, TODAY, circumstances, fold
 
 ORDER: Final = {refusal: index for index, refusal in enumerate(Refusal)}
@@ -79,11 +84,14 @@ ABOUT_OFFERS: Final = frozenset(
 
 
 def states(kind: type[c.Command]) -> Iterator[Application]:
-    """Every course, free and held, with all kinds of offers where they matter to the command."""
+    """Every course, free and held, with all kinds of offers where they matter to the command.
+
+    All but the first are scored by ada.
+    """
     yield INITIAL
     offers = WITH_OFFERS.values() if kind in ABOUT_OFFERS else (OFFERS,)
     for made, happened, held in product(offers, COURSES.values(), ((), (HELD,))):
-        yield fold((applied(), *made, *happened, *held))
+        yield fold((applied(), scored(), *made, *happened, *held), by="ada")
 
 
 # commands: the values with which each rule is kept or broken
@@ -154,18 +162,45 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
     c.Disburse: {"amount": (None, Decimal(1))},
 }
 PLAIN: Final = circumstances()
+OFF: Final = (
+    (Subject.PRINCIPAL, "ada"),
+    (Subject.AUTOMATION, None),
+    (Subject.POLICY, "debt-to-income"),
+    (Subject.POLICY, "p"),
+)
+"""Everything that can be suspended is."""
+STOPPED: Final = circumstances(asking=by(suspensions=suspended(*OFF)))
+UNDER_AUTHORITY: Final = (
+    STOPPED,
+    replace(STOPPED, asking=by(suspensions=suspended(*OFF[1:]))),
+    replace(STOPPED, asking=by(suspensions=suspended(*OFF[2:]))),
+    circumstances(asking=by()),
+    circumstances(asking=by(name="bert", limit="9000")),
+)
+"""Each barred by fewer rules than the one before."""
 CIRCUMSTANCES: Final[Mapping[type[c.Command], tuple[Circumstances, ...]]] = {
     c.Apply: (
         PLAIN,
         circumstances(continued=fold((applied(),))),
         circumstances(continued=fold((applied(), e.Withdrawn(by=c.WithdrawnBy.APPLICANT)))),
+        STOPPED,
+        replace(STOPPED, continued=fold((applied(),))),
     ),
     c.Decide: (
         PLAIN,
         circumstances(verdict=FactsMissing(("income",)), backdated=True),
         circumstances(verdict=approving()),
+        *UNDER_AUTHORITY,
+        *(replace(given, policy=POLICY, verdict=approving()) for given in UNDER_AUTHORITY[:3]),
+        replace(STOPPED, policy=POLICY, verdict=FactsMissing(("income",))),
     ),
-    c.Override: (PLAIN, circumstances(backdated=True)),
+    c.Override: (
+        PLAIN,
+        circumstances(backdated=True),
+        *UNDER_AUTHORITY,
+        circumstances(asking=by(name="ada", kind=PrincipalKind.HUMAN)),
+        circumstances(asking=by(name="bert", kind=PrincipalKind.HUMAN, limit="9000")),
+    ),
 }
 BEFORE: Final = APPLIED_AT - timedelta(days=1)
 
@@ -178,8 +213,8 @@ def commands(kind: type[c.Command]) -> list[c.Command]:
 
 def cases(kind: type[c.Command]) -> Iterator[tuple[c.Command, Application, Circumstances]]:
     """Every variant of a command in every state and in all circumstances."""
-    ordinary = CIRCUMSTANCES.get(kind, (PLAIN,))
-    before = [replace(given, effective_at=BEFORE) for given in ordinary]
+    ordinary = CIRCUMSTANCES.get(kind, (PLAIN, STOPPED))
+    before = [replace(given, effective_at=BEFORE) for given in ordinary[:4]]
     yield from product(commands(kind), states(kind), (*ordinary, *before))
 
 
@@ -190,7 +225,8 @@ def test_of_all_rules_that_say_no_the_first_of_the_enum_is_given(kind: type[c.Co
     for command, state, given in cases(kind):
         rules = sorted(broken(command, state, given), key=ORDER.__getitem__)
         answer = decide(command, state, given)
-        if answer == [] and Refusal.EFFECTIVE_BEFORE_APPLICATION not in rules:
+        first = {*BARRING, Refusal.EFFECTIVE_BEFORE_APPLICATION}
+        if answer == [] and first.isdisjoint(rules):
             continue  # so already, which comes before the other rules
         said = answer.refusal if isinstance(answer, Refused) else None
         assert said is (rules[0] if rules else None), (command, state.status)

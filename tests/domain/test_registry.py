@@ -10,6 +10,7 @@ from lending.domain.registry import (
     RegistryEvent,
     evolve_registry,
 )
+from lending.domain.suspensions import Reinstated, Subject, Suspended, Suspension
 
 
 def published(version: str) -> PolicyPublished:
@@ -71,3 +72,23 @@ def test_folding_leaves_what_was_folded_before() -> None:
     one = fold(published("1"))
     evolve_registry(one, published("2"), 2)
     assert list(one.policies) == [("p", "1")]
+
+
+def test_what_was_suspended_last_stands_until_it_is_reinstated() -> None:
+    stop = Suspended(subject=Subject.PRINCIPAL, name="ada", reason="a drill")
+    again = Suspended(subject=Subject.PRINCIPAL, name="ada", reason="no drill")
+    other = Suspended(subject=Subject.POLICY, name="ada", reason="a namesake")
+    go = Reinstated(subject=Subject.PRINCIPAL, name="ada", reason="over")
+    both = fold(published("1"), stop, other, again).suspensions
+    assert both.of(Subject.PRINCIPAL, "ada") == Suspension("no drill", 4)
+    assert both.of_principals(("zoe", "ada")) == Suspension("no drill", 4)
+    after = fold(published("1"), stop, other, again, go).suspensions
+    assert after.of_principals(("ada",)) is None
+    assert after.of_policy("ada", "1") == Suspension("a namesake", 3)
+
+
+def test_a_policy_is_suspended_by_its_name_or_in_one_version() -> None:
+    known = fold(Suspended(subject=Subject.POLICY, name="p@2", reason="r")).suspensions
+    assert known.of_policy("p", "2") == Suspension("r", 1)
+    assert known.of_policy("p", "1") is None
+    assert known.automation is None

@@ -123,7 +123,7 @@ class Replay:
         if not answer:
             self.already_so[request.activity] += 1
         for event in answer:
-            state = evolve(state, event, at)
+            state = evolve(state, event, at, "local")
         self.states[request.case] = state
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import UnionType
@@ -38,6 +38,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         int: st.integers(-(2**63), 2**63 - 1),
         Decimal: DECIMALS,
         date: st.dates(),
+        datetime: st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 the strategy adds the zone
         UUID: st.uuids(),
         type(None): st.none(),
     }[hint]

@@ -4,7 +4,7 @@ A sample is never changed: what was stored once is read for ever. `python -m
 tests.ledger.sample_events` writes those that are missing.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from os import urandom
 from pathlib import Path
@@ -13,10 +13,11 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lending.domain import registry
+from lending.domain import identities, registry, suspensions
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.reasons import Reason
+from lending.domain.authority import PrincipalKind, Role
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, StoredEvent
 from lending.ledger.sealing import Keyring
@@ -140,6 +141,28 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
         system_identifier="7300000000000000001",
         timeline=2,
     ),
+    suspensions.Suspended(
+        subject=suspensions.Subject.POLICY,
+        name="debt-to-income@1",
+        reason="approves what it should not since Tuesday",
+    ),
+    suspensions.Reinstated(subject=suspensions.Subject.AUTOMATION, reason="the drill is over"),
+    identities.PrincipalRegistered(
+        name="scorer-eu",
+        kind=PrincipalKind.AGENT,
+        roles=(Role.RISK, Role.UNDERWRITER),
+        limits={"EUR": "50000.00", "JPY": "5000000"},
+        acts_for=("desk-7",),
+    ),
+    identities.KeyIssued(
+        key_id="k7f2m4q6x2abcdef",
+        principal="scorer-eu",
+        digest="f0" * 32,
+        expires_at=datetime(2026, 6, 7, 8, 9, 10, 11, UTC),
+        replaces="a2b3c4d5e6f7g2h3",
+        replaced_until=datetime(2026, 3, 9, tzinfo=UTC),
+    ),
+    identities.KeyRevoked(key_id="a2b3c4d5e6f7g2h3", reason="was in a log file"),
 )
 """The samples of the current versions. An older version's stays in samples/, read by upcasters."""
 

@@ -9,7 +9,15 @@ from uuid import UUID
 
 import pytest
 
-from lending.ledger.leaf import LEAF_FORMAT, Envelope, Provenance, columns, leaf_hash
+from lending.ledger.canonical import canonical_json
+from lending.ledger.leaf import (
+    LEAF_FORMAT,
+    LEAF_FORMAT_WITH_AUTHORITY,
+    Envelope,
+    Provenance,
+    columns,
+    leaf_hash,
+)
 
 LEDGER_ID = UUID("019c0000-0000-7000-8000-00000000aaaa")
 DATA = b'{"text":"\xc3\xa4"}'
@@ -23,6 +31,9 @@ PROVENANCE = Provenance(
     command_key_hash=bytes(range(32)),
     causation_id="cause-1",
     traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+)
+AUTHORITY = canonical_json(
+    {"credential": "k7f2", "limits": {"USD": "50000.00"}, "roles": ["risk", "underwriter"]}
 )
 ENVELOPE = Envelope(
     shard=0,
@@ -70,6 +81,23 @@ def test_it_is_the_hash_that_anyone_can_compute() -> None:
     }
     text = json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     assert leaf() == sha256(b"\x00" + text.encode()).digest()
+
+
+def test_what_the_principal_might_do_makes_it_a_leaf_of_format_2() -> None:
+    able = replace(ENVELOPE, provenance=replace(PROVENANCE, authority=AUTHORITY))
+    entry = {
+        **{name: value for name, value in columns(ENVELOPE).items() if name != "application_id"},
+        "application_id": str(ENVELOPE.application_id),
+        "command_id": str(PROVENANCE.command_id),
+        "authority": json.loads(AUTHORITY),
+        "ledger_id": str(LEDGER_ID),
+        "leaf_format": 2,
+        "data_sha256": sha256(DATA).hexdigest(),
+    }
+    text = json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert leaf(able) == sha256(b"\x00" + text.encode()).digest()
+    assert LEAF_FORMAT_WITH_AUTHORITY == 2
+    assert leaf(able).hex() == "bad50c4321c8c1a746c049f79485b60c66c83e579473671694746dab10160e49"
 
 
 def test_leaf_format_1_never_changes() -> None:
@@ -120,12 +148,13 @@ def test_any_other_column_gives_another_leaf(field: str) -> None:
 
 @pytest.mark.parametrize("field", [f.name for f in fields(Provenance)])
 def test_any_other_provenance_gives_another_leaf(field: str) -> None:
-    value = getattr(PROVENANCE, field)
-    changed = {leaf(replace(ENVELOPE, provenance=replace(PROVENANCE, **{field: other(value)})))}
+    whole = replace(PROVENANCE, authority=AUTHORITY)
+    value = getattr(whole, field)
+    changed = {leaf(replace(ENVELOPE, provenance=replace(whole, **{field: other(value)})))}
     if field not in ("actor", "actor_kind", "command_id", "correlation_id"):
         absent: dict[str, Any] = {field: None}
-        changed.add(leaf(replace(ENVELOPE, provenance=replace(PROVENANCE, **absent))))
-    assert leaf() not in changed
+        changed.add(leaf(replace(ENVELOPE, provenance=replace(whole, **absent))))
+    assert leaf(replace(ENVELOPE, provenance=whole)) not in changed
 
 
 def test_other_data_or_another_ledger_gives_another_leaf() -> None:
@@ -134,4 +163,6 @@ def test_other_data_or_another_ledger_gives_another_leaf() -> None:
 
 def test_every_column_is_in_the_leaf() -> None:
     named = {f.name for f in fields(Envelope)} | {f.name for f in fields(Provenance)}
-    assert set(columns(ENVELOPE)) == named - {"provenance"}
+    able = replace(ENVELOPE, provenance=replace(PROVENANCE, authority=AUTHORITY))
+    assert set(columns(able)) == named - {"provenance"}
+    assert set(columns(ENVELOPE)) == named - {"provenance", "authority"}

@@ -53,7 +53,7 @@ def events_of(commands: Sequence[Command], at: datetime) -> list[e.Event]:
         if isinstance(answer, Refused):
             continue
         for event in answer:
-            state = evolve(state, event, at)
+            state = evolve(state, event, at, "local")
         history += answer
     return history
 
@@ -67,7 +67,7 @@ def expected(world: World, stream: Stream, history: Sequence[e.Event]) -> dict[s
     )
     state, outcome_at = INITIAL, None
     for event, (at, *_) in zip(history, log, strict=True):
-        state = evolve(state, event, at)
+        state = evolve(state, event, at, "local")
         if outcome_at is None and state.status not in UNDECIDED:
             outcome_at = at
     last = log[-1]

@@ -112,6 +112,7 @@ async def test_it_may_run_while_the_ledger_is_at_work(world: World) -> None:
         "traceparent = 'x'",
         "causation_id = 'x'",
         "actor_kind = 'human'",
+        'authority = \'{"roles": ["admin"]}\'',
         "schema_version = 2",
         "leaf_hash = sha256('x')",
         "data = data || '{\"n\": 1.5}'",

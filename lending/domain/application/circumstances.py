@@ -1,14 +1,17 @@
 """What a decision depends on besides command and state, and the forms its answer takes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from lending.domain.application.commands import Outcome
 from lending.domain.application.events import Event, PolicyCited
 from lending.domain.application.reasons import Reason
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import Application
+from lending.domain.authority import LOCAL, Principal, PrincipalKind, Role
+from lending.domain.suspensions import NOTHING_SUSPENDED, Suspension, Suspensions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +34,77 @@ class FactsMissing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Who asks, on whose behalf, and what is known of others: what authority depends on.
+
+    `registered` are the principals that the ledger knows, to name one who could do what who asks
+    may not.
+    """
+
+    principal: Principal = LOCAL
+    on_behalf_of: str | None = None
+    suspended: Suspensions = NOTHING_SUSPENDED
+    registered: Collection[Principal] = ()
+
+    @property
+    def restricted(self) -> bool:
+        """Whether anything that depends on who asks is enforced."""
+        return not self.principal.unrestricted
+
+    @property
+    def parties(self) -> frozenset[str]:
+        """Who acts: the principal, and on whose behalf."""
+        on_behalf_of = self.on_behalf_of
+        return frozenset(
+            {self.principal.name} if on_behalf_of is None else {self.principal.name, on_behalf_of}
+        )
+
+    @property
+    def imports(self) -> bool:
+        """Whether it may bring in history: what others decided elsewhere, under other rules."""
+        return self.principal.unrestricted or Role.IMPORTER in self.principal.roles
+
+    @property
+    def automated(self) -> bool:
+        """Whether what it decides itself is an automated decision."""
+        return self.restricted and self.principal.kind is not PrincipalKind.HUMAN
+
+    @property
+    def suspension(self) -> Suspension | None:
+        """The suspension of who asks, or of those on whose behalf, if one stands."""
+        return self.suspended.of_principals(self.parties) if self.restricted else None
+
+    def scored(self, state: Application) -> bool:
+        """Whether who asks, or on whose behalf, has scored the application."""
+        return self.restricted and not state.scorers.isdisjoint(self.parties)
+
+
+ANYBODY: Final = Asking()
+"""Who asks a ledger without authentication."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What a decision depends on besides command and state.
 
     `effective_at` is the instant from which the command counts and `effective_on` its date in the
-    ledger's time zone; `backdated` says that the caller gave it. `verdict` is the active policy's,
-    where it was asked; `continued` the application that an `Apply` names, where it exists.
+    ledger's time zone; `backdated` says that the caller gave it. `policy` is the active one and
+    `verdict` what it says, where it was asked; `continued` the application that an `Apply` names,
+    where it exists.
     """
 
     effective_at: datetime
     effective_on: date
     backdated: bool = False
+    policy: PolicyCited | None = None
     verdict: Verdict | FactsMissing | None = None
     continued: Application | None = None
+    asking: Asking = ANYBODY
+
+    @property
+    def recording(self) -> bool:
+        """Whether history is brought in, rather than something done now."""
+        return self.backdated and self.asking.imports
 
 
 Answer = list[Event] | Refused

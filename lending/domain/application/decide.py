@@ -1,7 +1,7 @@
 """Commands to events: the rules. An empty list means that what was asked is so already.
 
-The order of the checks is that of `Refusal`: whether the command counts from a time before the
-application, whether it is so already, whether the state forbids every command of its kind, and
+The order of the checks is that of `Refusal`: whether who asks is barred from it, whether it counts
+from a time before the application, whether it is so already, whether the state forbids every command of its kind, and
 last what the phase (intake, decision, offers) has to say about this one.
 """
 
@@ -10,6 +10,7 @@ from typing import assert_never
 from lending.domain.application import commands as c
 from lending.domain.application import decision, intake, offers
 from lending.domain.application import events as e
+from lending.domain.application.barred import barred
 from lending.domain.application.circumstances import Answer, Circumstances, FactsMissing, Verdict
 from lending.domain.application.refusals import Refusal, Refused, forbidden
 from lending.domain.application.state import Application, Status
@@ -19,6 +20,8 @@ __all__ = ["Answer", "Circumstances", "FactsMissing", "Verdict", "decide"]
 
 def decide(command: c.Command, state: Application, given: Circumstances) -> Answer:
     """The events that `command` causes in `state`, or why it does not hold."""
+    if (refused := barred(command, state, given)) is not None:
+        return refused
     if state.applied_at is not None:
         if given.effective_at < state.applied_at:
             return Refused(Refusal.EFFECTIVE_BEFORE_APPLICATION)

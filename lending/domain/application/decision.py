@@ -7,6 +7,7 @@ from lending.domain import money
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.amounts import wrong_amount
+from lending.domain.application.barred import above_authority
 from lending.domain.application.circumstances import Answer, Circumstances, FactsMissing, Verdict
 from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import MAX_REASONS, Reason
@@ -142,7 +143,11 @@ def _wrong_citation(command: c.Decide) -> Refused | None:
 def _wrong_decision(
     outcome: Outcome, command: c.Decide | c.Override, state: Application, given: Circumstances
 ) -> Refused | None:
-    return _wrong_terms(outcome, command, state) or _wrong_reasons(outcome, command, given)
+    wrong = _wrong_terms(outcome, command, state) or _wrong_reasons(outcome, command, given)
+    if wrong is not None:
+        return wrong
+    amount, _ = _decided_terms(outcome, command.amount, command.term_months, state)
+    return above_authority(command, amount, state, given)
 
 
 def _wrong_terms(
@@ -177,7 +182,7 @@ def _wrong_reasons(
         return Refused(Refusal.REASON_REPEATED)
     if (Reason.OTHER in reasons) != (command.other_reason is not None):
         return Refused(Refusal.REASON_UNSPECIFIED)
-    if Reason.NOT_RECORDED in reasons and not given.backdated:
+    if Reason.NOT_RECORDED in reasons and not given.recording:
         return Refused(Refusal.REASON_FOR_IMPORT_ONLY)
     return None
 

@@ -17,8 +17,10 @@ from lending.domain.application.state import (
 )
 
 
-def evolve(state: Application, event: e.Event, at: datetime) -> Application:  # noqa: C901, PLR0912 one line an event
-    """The state after `event`, which counts from the instant `at`."""
+def evolve(  # noqa: C901, PLR0912 one line an event
+    state: Application, event: e.Event, at: datetime, actor: str, on_behalf_of: str | None = None
+) -> Application:
+    """The state after `event`, which counts from the instant `at` and which `actor` caused."""
     match event:
         case e.Applied():
             return _applied(event, at)
@@ -30,8 +32,8 @@ def evolve(state: Application, event: e.Event, at: datetime) -> Application:  # 
             return state._replace(outstanding={**state.outstanding, **dict.fromkeys(items, due_on)})
         case e.InformationSupplied(items=items):
             return _supplied(state, items)
-        case e.Scored(model=model, model_version=version, score=score):
-            return state._replace(score=ScoreOnFile(model, version, score))
+        case e.Scored():
+            return _scored(state, event, actor, on_behalf_of)
         case e.Decided():
             return _decided(state, event, at)
         case e.Overridden():
@@ -100,6 +102,14 @@ def _context_attached(state: Application, event: e.ContextAttached) -> Applicati
         context_kinds=state.context_kinds | {event.kind},
         verification_stage=event.stage if verifies else state.verification_stage,
     )
+
+
+def _scored(
+    state: Application, event: e.Scored, actor: str, on_behalf_of: str | None
+) -> Application:
+    scorers = state.scorers | ({actor} if on_behalf_of is None else {actor, on_behalf_of})
+    score = ScoreOnFile(event.model, event.model_version, event.score)
+    return state._replace(score=score, scorers=scorers)
 
 
 def _supplied(state: Application, items: tuple[str, ...]) -> Application:

@@ -6,7 +6,6 @@ given.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, assert_never
@@ -21,6 +20,23 @@ MAX_OFFERS: Final = 100
 class Refusal(Enum):
     """A stable code and what it means. The order is the precedence."""
 
+    PRINCIPAL_SUSPENDED = (
+        "principal_suspended",
+        "Who asks, or on whose behalf, is suspended. Stop, until an admin reinstates it.",
+    )
+    AUTOMATION_SUSPENDED = (
+        "automation_suspended",
+        "All automated decisions are suspended. A person can decide.",
+    )
+    POLICY_SUSPENDED = (
+        "policy_suspended",
+        "The credit policy is suspended. Decide with an outcome, or wait until it is reinstated.",
+    )
+    OWN_SCORE = (
+        "own_score",
+        "Who scored an application does not decide it. Let the policy or somebody else decide.",
+    )
+    HUMAN_REQUIRED = "human_required", "A decision is overridden by a person only."
     EFFECTIVE_BEFORE_APPLICATION = (
         "effective_before_application",
         "The command would count from before the application was made. "
@@ -116,7 +132,11 @@ class Refusal(Enum):
     REASON_FOR_IMPORT_ONLY = (
         "reason_for_import_only",
         "The reason not_recorded is for imported history: "
-        "it needs an effective instant in the past.",
+        "it needs an effective instant in the past and, of a principal, the role importer.",
+    )
+    ABOVE_AUTHORITY = (
+        "above_authority",
+        "The amount is above what who asks may approve in this currency.",
     )
     NOTICE_UNFOUNDED = "notice_unfounded", "Nothing has happened that this notice would be about."
     OFFER_UNKNOWN = "offer_unknown", "The application has no offer of this id."
@@ -140,6 +160,24 @@ class Refusal(Enum):
     def __init__(self, code: str, meaning: str) -> None:
         self.code = code
         self.meaning = meaning
+
+    @property
+    def of_authority(self) -> bool:
+        """Whether it is about who asks or what is suspended, rather than about the application."""
+        return self in OF_AUTHORITY
+
+
+OF_AUTHORITY: Final = frozenset(
+    {
+        Refusal.PRINCIPAL_SUSPENDED,
+        Refusal.AUTOMATION_SUSPENDED,
+        Refusal.POLICY_SUSPENDED,
+        Refusal.OWN_SCORE,
+        Refusal.HUMAN_REQUIRED,
+        Refusal.ABOVE_AUTHORITY,
+    }
+)
+"""The refusals that are about who asks or what is suspended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,45 +284,9 @@ FORBIDDEN_BY: Final[Mapping[type[c.Command], tuple[Refusal, ...]]] = MappingProx
 """For each command, in order of precedence, the states in which no command of its kind holds."""
 
 
-def _acceptable(state: Application, on: date) -> bool:
-    offers = (offer for offer in state.open_offers() if not offer.lapsed_on(on))
-    return any(state.admits(offer.amount, offer.term_months) for offer in offers)
-
-
-_POSSIBLE: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] = MappingProxyType(
-    {
-        c.SupplyInformation: lambda s, _: bool(s.outstanding),
-        c.RecordNotice: lambda s, _: any(notice_founded(kind, s) for kind in c.NoticeKind),
-        c.Hold: lambda s, _: len(s.holds) < len(c.HoldKind),
-        c.ReturnOffer: lambda s, _: not all(offer.returned for offer in s.open_offers()),
-        c.AcceptOffer: _acceptable,
-        c.ExpireOffer: lambda s, on: any(offer.lapsed_on(on) for offer in s.open_offers()),
-    }
-)
-"""What else must be so for any command of a kind to cause an event."""
-
-
 def forbidden(command: type[c.Command], state: Application) -> Refusal | None:
     """The first refusal that every command of this kind meets in this state, if any."""
     for refusal in FORBIDDEN_BY[command]:
         if STATE_CHECKS[refusal](state):
             return refusal
     return None
-
-
-def allowed_commands(state: Application, on: date) -> list[str]:
-    """The names of the commands that can cause an event in this state on the date `on`.
-
-    They come in the order of an application's life.
-    """
-    met = frozenset(refusal for refusal, holds in STATE_CHECKS.items() if holds(state))
-    return [
-        name
-        for kind, name, forbidding in _KINDS
-        if met.isdisjoint(forbidding) and (kind not in _POSSIBLE or _POSSIBLE[kind](state, on))
-    ]
-
-
-_KINDS: Final = tuple(
-    (kind, c.command_name(kind), frozenset(FORBIDDEN_BY[kind])) for kind in c.COMMANDS
-)

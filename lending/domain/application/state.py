@@ -142,7 +142,8 @@ _DECIDED_STATUS: Final = {
 class Application(NamedTuple):
     """One application. `INITIAL` is the application that nobody has applied for yet.
 
-    `outstanding` gives what the applicant was asked for, and by when.
+    `outstanding` gives what the applicant was asked for, and by when; `scorers` all who have scored
+    it, or on whose behalf it was scored.
     """
 
     applicant_id: str = ""
@@ -165,6 +166,7 @@ class Application(NamedTuple):
     holds: frozenset[HoldKind] = frozenset()
     ending: Ending | None = None
     disbursement: Disbursement | None = None
+    scorers: frozenset[str] = frozenset()
 
     @property
     def exists(self) -> bool:

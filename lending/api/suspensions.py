@@ -1,0 +1,88 @@
+"""The kill switch over HTTP: what is suspended, suspending it, and reinstating it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from lending.api.answers import Answer
+from lending.api.headers import read_command_headers
+from lending.api.incoming import Incoming
+from lending.api.query import Query
+from lending.api.routing import Endpoint
+from lending.contract.bodies import Body
+from lending.contract.positions import position_text
+from lending.contract.rendering import json_bytes
+from lending.domain.authority import Permission
+from lending.domain.suspensions import Reinstate, Subject, Suspend, Suspension
+from lending.service.authority import FIRST_SHARD, Authority
+from lending.service.kill_switch import KillSwitch, Operator
+
+SUSPENSIONS: Final = "/suspensions"
+REINSTATEMENTS: Final = "/suspensions/reinstatements"
+ACTS: Final[Mapping[str, Any]] = {SUSPENSIONS: Suspend, REINSTATEMENTS: Reinstate}
+"""What is done at each path."""
+
+_NONE: Final = Query()
+
+
+def bodies() -> dict[str, Body]:
+    """The bodies of the acts, by path."""
+    return {path: Body(act, shown=("name",)) for path, act in ACTS.items()}
+
+
+class Suspending:
+    """The endpoints of the kill switch."""
+
+    def __init__(
+        self,
+        kill_switch: KillSwitch,
+        authority: Authority,
+        *,
+        clock: Callable[[], datetime],
+        new_correlation_id: Callable[[], str],
+    ) -> None:
+        self._switch = kill_switch
+        self._authority = authority
+        self._clock = clock
+        self._new_correlation_id = new_correlation_id
+
+    async def list(self, request: Incoming) -> Response:
+        """What is suspended now."""
+        request.require(Permission.READ_OPERATIONS)
+        _NONE.read(request.query)
+        standing = (await self._switch.standing()).suspensions.standing
+        items = [_item(subject, name, why) for (subject, name), why in standing.items()]
+        return Answer(json_bytes({"items": items, "next": None}))
+
+    def act(self, body: Body) -> Endpoint:
+        """The endpoint that records what `body` reads."""
+
+        async def endpoint(request: Incoming) -> Response:
+            request.require(Permission.SUSPEND)
+            _NONE.read(request.query)
+            said = read_command_headers(request.named, self._clock)
+            command: Any = body.read(await request.json_bytes(), {}).command
+            operator = Operator(
+                principal=request.principal,
+                on_behalf_of=said.on_behalf_of,
+                correlation_id=said.correlation_id or self._new_correlation_id(),
+                authority=self._authority.text_of(request.principal),
+            )
+            done = await self._switch.throw(command, operator)
+            told = _item(done.subject, done.name, done.suspension)
+            return Answer(json_bytes({**told, "changed": done.changed}))
+
+        return endpoint
+
+
+def _item(subject: Subject, name: str | None, suspension: Suspension | None) -> dict[str, Any]:
+    place = None if suspension is None else position_text(FIRST_SHARD, suspension.position)
+    return {
+        "subject": subject,
+        "name": name,
+        "suspended": suspension is not None,
+        "reason": None if suspension is None else suspension.reason,
+        "position": place,
+    }

@@ -1,0 +1,59 @@
+"""The page of who may do what, from the table itself; a part of `lending catalogue`."""
+
+from collections.abc import Iterable, Iterator
+
+from lending.domain.application.commands import COMMANDS, command_name
+from lending.domain.application.refusals import Refusal
+from lending.domain.authority import MAY, MAY_ISSUE, Permission, PrincipalKind, Role
+
+_YES = "yes"
+
+
+def blocks() -> Iterator[str]:
+    """The page's blocks: what each role may issue, what else it may do, and what else is checked."""
+    yield (
+        "Who may do what. A principal has one of the kinds"
+        f" {', '.join(f'`{kind.value}`' for kind in PrincipalKind)}, any number of roles, for each"
+        " currency the largest amount it may approve, and those on whose behalf it may act. Without"
+        " authentication nothing on this page is enforced but the suspension of policies and of"
+        " automated decisions."
+    )
+    yield "## Which role may issue which command"
+    yield "A command that no role of the principal's may issue is answered 403 `forbidden`."
+    yield _table(
+        "command",
+        ((f"`{command_name(kind)}`", [kind in MAY_ISSUE[r] for r in Role]) for kind in COMMANDS),
+    )
+    yield "## What else a role may do"
+    yield _table(
+        "permission",
+        ((f"`{p.value}`", [p in MAY[role] for role in Role]) for p in Permission),
+    )
+    yield "## What else is checked of who asks"
+    yield (
+        "These are refusals: 403, on record, and listed by `GET /refusals`. They are checked in the"
+        " order of all [refusals](refusals.md)."
+    )
+    rows = [f"| `{one.code}` | {one.meaning} |" for one in Refusal if one.of_authority]
+    yield "\n".join(["| refusal | meaning |", "| --- | --- |", *rows])
+    yield (
+        "*Own score.* Those who acted when an application was scored (the principal, and on whose"
+        " behalf) and those who act when it is decided have nobody in common. A decision that the"
+        " active policy makes is nobody's own: anybody with the role may ask for it.\n\n"
+        "*Amount.* An approval, a counter-offer, and an override that approves are held against the"
+        " principal's limit in the application's currency; a currency without a limit it may not"
+        " approve in. The refusal names up to five registered principals who could.\n\n"
+        "*Automated decisions* are those of a policy, and those that principals of the kinds `agent`"
+        " and `system` make.\n\n"
+        "*Imported history.* What a principal with the role `importer` records with an effective"
+        " instant was decided elsewhere, by others: neither its own scores, nor its limits, nor a"
+        " suspension of automated decisions or of a policy that is cited are held against it. Only"
+        " such a record may give the reason `not_recorded`."
+    )
+
+
+def _table(first: str, rows: Iterable[tuple[str, list[bool]]]) -> str:
+    head = [first, *(f"`{role.value}`" for role in Role)]
+    lines = [head, ["---" for _ in head]]
+    lines += [[name, *(_YES if yes else "" for yes in given)] for name, given in rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,115 @@
+"""Next steps: which commands of who asks can cause an event now."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import cache
+from types import MappingProxyType
+from typing import Final
+
+from lending.domain.application import commands as c
+from lending.domain.application.circumstances import (
+    Asking,
+    Circumstances,
+    FactsMissing,
+    Verdict,
+)
+from lending.domain.application.decide import decide
+from lending.domain.application.events import PolicyCited
+from lending.domain.application.refusals import (
+    FORBIDDEN_BY,
+    STATE_CHECKS,
+    Refused,
+    notice_founded,
+)
+from lending.domain.application.state import Application
+from lending.domain.authority import MAY_ISSUE, PrincipalKind, Role
+
+Judge = Callable[[Application], tuple[PolicyCited, Verdict | FactsMissing] | None]
+"""Asks the active policy, if there is one."""
+
+
+def no_judge(_: Application) -> None:
+    """No policy is active."""
+
+
+def _acceptable(state: Application, on: date) -> bool:
+    offers = (offer for offer in state.open_offers() if not offer.lapsed_on(on))
+    return any(state.admits(offer.amount, offer.term_months) for offer in offers)
+
+
+_POSSIBLE: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] = MappingProxyType(
+    {
+        c.SupplyInformation: lambda s, _: bool(s.outstanding),
+        c.RecordNotice: lambda s, _: any(notice_founded(kind, s) for kind in c.NoticeKind),
+        c.Hold: lambda s, _: len(s.holds) < len(c.HoldKind),
+        c.ReturnOffer: lambda s, _: not all(offer.returned for offer in s.open_offers()),
+        c.AcceptOffer: _acceptable,
+        c.ExpireOffer: lambda s, on: any(offer.lapsed_on(on) for offer in s.open_offers()),
+    }
+)
+"""What else must be so for any command of a kind to cause an event."""
+
+
+def allowed_commands(
+    state: Application, on: date, asking: Asking, judge: Judge = no_judge
+) -> list[str]:
+    """The names of the commands by who asks that can cause an event in this state on the date `on`.
+
+    They come in the order of an application's life. The policy is asked only where who asks may
+    not decide by itself.
+    """
+    if asking.suspension is not None:
+        return []
+    met = frozenset(refusal for refusal, holds in STATE_CHECKS.items() if holds(state))
+    kinds = _issuable(asking.principal.roles) if asking.restricted else _KINDS
+    found = [
+        (kind, name)
+        for kind, name, forbidding in kinds
+        if met.isdisjoint(forbidding) and (kind not in _POSSIBLE or _POSSIBLE[kind](state, on))
+    ]
+    if not asking.restricted:
+        return [name for _, name in found]
+    return [name for kind, name in found if _authorised(kind, state, on, asking, judge)]
+
+
+def _authorised(
+    kind: type[c.Command], state: Application, on: date, asking: Asking, judge: Judge
+) -> bool:
+    """Whether authority leaves some command of this kind; a rejection needs no limit."""
+    if kind is c.Override:
+        human = asking.principal.kind is PrincipalKind.HUMAN
+        return human and (asking.imports or not asking.scored(state))
+    if kind is not c.Decide or asking.imports:
+        return True
+    automation = asking.suspended.automation is not None
+    if not asking.scored(state) and not (automation and asking.automated):
+        return True
+    return not automation and _policy_decides(state, on, asking, judge)
+
+
+def _policy_decides(state: Application, on: date, asking: Asking, judge: Judge) -> bool:
+    judged = judge(state)
+    if judged is None or state.applied_at is None:
+        return False
+    given = Circumstances(
+        effective_at=state.applied_at,
+        effective_on=on,
+        policy=judged[0],
+        verdict=judged[1],
+        asking=asking,
+    )
+    answer = decide(c.Decide(), state, given)
+    return bool(answer) and not isinstance(answer, Refused)
+
+
+_KINDS: Final = tuple(
+    (kind, c.command_name(kind), frozenset(FORBIDDEN_BY[kind])) for kind in c.COMMANDS
+)
+
+
+@cache
+def _issuable(
+    roles: frozenset[Role],
+) -> tuple[tuple[type[c.Command], str, frozenset[object]], ...]:
+    """Those of `_KINDS` that these roles may issue."""
+    return tuple(row for row in _KINDS if any(row[0] in MAY_ISSUE[role] for role in roles))

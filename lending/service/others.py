@@ -1,0 +1,68 @@
+"""Warnings for an apply: other open applications of the same applicant.
+
+They are looked for in the read model while the command is recorded, and never hold it up: where the
+read model does not answer in time there are none. They are no part of the stored answer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import psycopg
+import psycopg_pool
+
+from lending.domain.application.commands import Apply, Command
+from lending.runtime import limits
+from lending.service.listing import Listing
+from lending.service.requests import OpenApplication
+
+_UNAVAILABLE = (
+    psycopg.Error,
+    psycopg_pool.PoolTimeout,
+    psycopg_pool.TooManyRequests,
+    psycopg_pool.PoolClosed,
+    OSError,
+    TimeoutError,
+)
+
+
+class Sought:
+    """A search under way."""
+
+    def __init__(self, search: "asyncio.Task[Sequence[OpenApplication]]") -> None:
+        self._search = search
+
+    async def besides(self, application_id: UUID | None) -> Sequence[OpenApplication]:
+        """What was found, but for this application; nothing where it could not be found out."""
+        try:
+            found = await self._search
+        except _UNAVAILABLE:
+            return ()
+        others = [one for one in found if one.application_id != application_id]
+        return others[: limits.WARNINGS_MAX]
+
+
+class OtherApplications:
+    """Looks for other open applications."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+
+    @asynccontextmanager
+    async def sought(self, shard: int, command: Command) -> AsyncIterator[Sought]:
+        """Look for those of the applicant who applies while the block runs."""
+        search = asyncio.create_task(self._look(shard, command))
+        try:
+            yield Sought(search)
+        finally:
+            if not search.cancel() and not search.cancelled():
+                search.exception()  # asked for, so that a failed search is not reported as lost
+
+    async def _look(self, shard: int, command: Command) -> Sequence[OpenApplication]:
+        if not isinstance(command, Apply):
+            return ()
+        async with asyncio.timeout(limits.WARNINGS_WAIT_SECONDS):
+            return await self._listing.open_applications_of(
+                shard, command.applicant_id, limits.WARNINGS_MAX + 1
+            )

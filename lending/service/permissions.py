@@ -1,0 +1,27 @@
+"""Whether who issues a command may: by its roles, and on whose behalf. Every way in asks here, once
+the command's syntax is right and before anything is looked up.
+"""
+
+from lending.domain.application.commands import command_name
+from lending.domain.authority import Permission
+from lending.service.requests import CommandRequest, RequestFault
+
+
+class NotPermitted(RequestFault):
+    """No role of the principal's may do this. Nothing was recorded."""
+
+
+class ActingNotAllowed(RequestFault):
+    """The principal may not act on behalf of whom the request names. Nothing was recorded."""
+
+
+def require_permitted(request: CommandRequest) -> None:
+    """Raise NotPermitted or ActingNotAllowed where who asks may not issue the command like this."""
+    principal = request.principal
+    if not principal.may_issue(type(request.command)):
+        raise NotPermitted(f"no role of yours may issue {command_name(type(request.command))}")
+    if request.effective_at is not None and not principal.may(Permission.BACKDATE):
+        raise NotPermitted(f"no role of yours may {Permission.BACKDATE.value}")
+    behalf = request.on_behalf_of
+    if behalf is not None and not principal.may_act_for(behalf):
+        raise ActingNotAllowed(f"you may not act on behalf of {behalf}")
