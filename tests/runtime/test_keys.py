@@ -145,6 +145,7 @@ def test_keys_are_listed_with_whose_they_are_and_never_shown_again(keys: Keys) -
         (("create", "a", "--kind=agent", "--role=risk", "--expires=0d"), 2, "good for nothing"),
         (("create", "a", "--kind=agent", "--role=risk", "--expires=soon"), 2, "not a duration"),
         (("revoke", "nothing", "--reason=x"), 1, "there is no key nothing"),
+        (("revoke", "nothing", "--reason= "), 1, "a reason has 1 to 500 characters"),
         (("rotate", "nothing"), 1, "there is no key nothing"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -227,6 +228,11 @@ def test_no_secret_and_nothing_personal_is_seen_in_logs_metrics_or_the_log(
             metrics = client.get("/metrics").text
         assert "lending_requests_total" in metrics
         said = service.log() + metrics
+    verified = subprocess.run(
+        [sys.executable, "-m", "lending", "verify"],
+        check=False, capture_output=True, text=True, timeout=60, env=keys._environment,
+    )  # fmt: skip
+    assert verified.returncode == 0, verified.stdout
     said += "".join(stored_texts(database_url))
     assert "key_issued" in said
     for secret in (
