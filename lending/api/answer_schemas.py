@@ -78,6 +78,7 @@ def components() -> dict[str, Any]:
     allowed = array(_one_of([command_name(command) for command in COMMANDS]))
     return {
         "Event": _event(),
+        "CloudEvent": _cloud_event(),
         "CommandAnswer": _object(
             application_id=or_null(UUID_TEXT),
             status=_one_of(["stored", *Status]),
@@ -124,6 +125,33 @@ def _event() -> Schema:
         correlation_id=or_null(TEXT),
         causation_id=or_null(TEXT),
     )
+
+
+def _cloud_event() -> Schema:
+    found = _object(
+        specversion={"const": "1.0"},
+        id=POSITION,
+        source=TEXT,
+        type=TEXT,
+        subject=TEXT,
+        time=INSTANT,
+        datacontenttype={"const": "application/json"},
+        shard=WHOLE,
+        position=POSITION,
+        sequence={"type": "string", "pattern": "^[0-9]{19}$"},
+        partitionkey=TEXT,
+        streamversion=WHOLE,
+        schemaversion=WHOLE,
+        epoch=WHOLE,
+        correlationid=TEXT,
+        data=reference("Event"),
+    )
+    optional = {"causationid": dict(TEXT), "traceparent": dict(TEXT)}
+    return {
+        **found,
+        "description": "An event as a CloudEvent 1.0.",
+        "properties": {**found["properties"], **optional},
+    }
 
 
 def _application(allowed: Schema) -> Schema:
@@ -201,6 +229,7 @@ def _problem(allowed: Schema) -> Schema:
         "current_version": dict(WHOLE),
         "first_position": dict(WHOLE),
         "resume_after": dict(POSITION),
+        "offered": array(TEXT),
         "checks": {"type": "object", "additionalProperties": dict(TEXT)},
         "incident": dict(TEXT),
     }

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
@@ -22,20 +23,51 @@ _JSON: Final = re.compile(
 _CLOSE: Final = (b"connection", b"close")
 
 
-class Incoming(Request):
-    """A request, matched to a route. `in_path` are the path's parameters as they were written."""
+class UnderWay:
+    """How many requests a service works on."""
 
-    def __init__(self, scope: Scope, receive: Receive, in_path: Mapping[str, str]) -> None:
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+def _always() -> bool:
+    return True
+
+
+class Incoming(Request):
+    """A request, matched to a route. `in_path` are the path's parameters as they were written.
+
+    `principal` is who asks; `still_admitted` says, cheaply, whether it may go on doing so.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, in_path: Mapping[str, str], under_way: UnderWay
+    ) -> None:
         super().__init__(scope, receive)
         self.in_path = in_path
         self.named: Headers = by_name(scope["headers"])
         self.principal: Principal = LOCAL
+        self.still_admitted: Callable[[], bool] = _always
+        self.under_way = under_way
 
     @property
     def query(self) -> bytes:
         """The query string as it was sent."""
         query: bytes = self.scope["query_string"]
         return query
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Inside the block it waits for events, and is not counted among the requests under way:
+        how many may wait is bounded in a place of its own.
+        """
+        self.under_way.count -= 1
+        try:
+            yield
+        finally:
+            self.under_way.count += 1
 
     def require(self, permission: Permission) -> None:
         """Raise Problem where who asks has no role with this permission."""

@@ -134,6 +134,27 @@ async def read_feed(
     return events
 
 
+async def read_feed_of(
+    connection: Connection,
+    shard: int,
+    application_id: UUID,
+    *,
+    after: int,
+    to_position: int,
+    limit: int,
+) -> list[StoredEvent]:
+    """One stream's events behind position `after` up to `to_position`, at most `limit`."""
+    asked = {
+        "shard": shard,
+        "application_id": application_id,
+        "after": after,
+        "to_position": to_position,
+        "limit": limit,
+    }
+    rows = await (await connection.execute(_SQL["feed_of_stream"], asked)).fetchall()
+    return [StoredEvent(*row) for row in rows]
+
+
 async def read_head(connection: Connection, shard: int) -> int:
     """The last position of the shard, 0 for an empty log."""
     row = await (await connection.execute(_SQL["head"], {"shard": shard})).fetchone()

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from lending.domain.application.events import Event
@@ -16,16 +17,19 @@ from lending.ledger.read import (
     Standing,
     StoredEvent,
     read_feed,
+    read_feed_of,
+    read_head,
     read_standing,
     read_stream,
     read_subject_keys,
 )
 from lending.ledger.submission import StoredAnswer
 from lending.runtime import limits
-from lending.runtime.postgres import Pool
+from lending.runtime.postgres import Connection, Pool
 from lending.service.aggregates import Aggregate, Aggregates, ends_with
 from lending.service.registry import RegistryReader
 from lending.service.requests import RequestFault, UnknownApplication
+from lending.service.subscription import EVERYTHING, EventFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +59,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage(Page):
-    """A stretch of a shard's events, and the epoch the shard was in when it was read."""
+    """A stretch of a shard's events: those that are wanted of all up to `position`, and the epoch
+    the shard was in when it was read. `more` says that the log goes on behind `position`.
+    """
 
     epoch: int
+    position: int
 
 
 class HistoryGone(RequestFault):
@@ -223,23 +230,29 @@ class History:
         return (await self._aggregates.load(application_id)).aggregate.version > 0
 
     async def feed(
-        self, shard: int, after: int, limit: int, *, epoch: int | None = None
+        self,
+        shard: int,
+        after: int,
+        limit: int,
+        *,
+        epoch: int | None = None,
+        wanted: EventFilter = EVERYTHING,
     ) -> FeedPage:
         """The shard's events behind a position that was read in `epoch` (None: the present one).
 
-        Raises HistoryGone for a position beyond the head, or one whose events an older epoch lost
-        with its tail; UnknownShard.
+        Of `wanted` it heeds what `admits` does; the stage is left to the caller. Raises HistoryGone
+        for a position beyond the head, or one whose events an older epoch lost with its tail;
+        UnknownShard.
         """
         self._require_shard(shard)
         async with self._pool.connection() as connection:
-            stored = await read_feed(connection, shard, after, limit + 1)
+            found = await _scan(connection, shard, after, limit, wanted)
             # Behind the events and on their connection: no other history comes in between.
             standing = await read_standing(connection, shard)
-            page = stored[:limit]
             applications = list(
-                {e.application_id for e in page if is_application_id(e.application_id)}
+                {e.application_id for e in found.events if is_application_id(e.application_id)}
             )
-            keys = await read_subject_keys(connection, shard, applications)
+            keys = await read_subject_keys(connection, shard, applications) if applications else {}
         await self._require_cursor(shard, after, epoch, standing)
         keyrings = {
             application: self._aggregates.unwrap(application, rows)
@@ -255,15 +268,18 @@ class History:
                     keyrings.get(e.application_id) or NoKeyring(),
                 ),
             )
-            for e in page
+            for e in found.events
         ]
-        return FeedPage(events, more=len(stored) > limit, epoch=standing.epoch)
+        return FeedPage(events, more=found.more, epoch=standing.epoch, position=found.position)
 
-    async def require_cursor(self, shard: int, position: int, epoch: int | None) -> None:
-        """Check that `position`, read in `epoch`, is of the present history. Raises HistoryGone,
-        UnknownShard.
+    async def require_cursor(self, shard: int, position: int, epoch: int | None) -> int:
+        """Check that `position`, read in `epoch`, is of the present history; the present epoch.
+
+        Raises HistoryGone, UnknownShard.
         """
-        await self._require_cursor(shard, position, epoch, await self._standing(shard))
+        standing = await self.standing(shard)
+        await self._require_cursor(shard, position, epoch, standing)
+        return standing.epoch
 
     async def _require_cursor(
         self, shard: int, position: int, epoch: int | None, standing: Standing
@@ -285,9 +301,10 @@ class History:
 
     async def head(self, shard: int) -> int:
         """The last position of the shard. Raises UnknownShard."""
-        return (await self._standing(shard)).head
+        return (await self.standing(shard)).head
 
-    async def _standing(self, shard: int) -> Standing:
+    async def standing(self, shard: int) -> Standing:
+        """The last position of the shard, and its epoch. Raises UnknownShard."""
         self._require_shard(shard)
         async with self._pool.connection() as connection:
             return await read_standing(connection, shard)
@@ -302,6 +319,47 @@ class History:
             or shard_of(application_id) not in self._registries
         ):
             raise UnknownApplication(application_id)
+
+
+class _Scanned(NamedTuple):
+    """What a scan found, how far it looked, and whether the log goes on behind that."""
+
+    events: Sequence[StoredEvent]
+    position: int
+    more: bool
+
+
+async def _scan(
+    connection: Connection, shard: int, after: int, limit: int, wanted: EventFilter
+) -> _Scanned:
+    """The first `limit` wanted events of a bounded stretch of the log."""
+    if wanted.application_id is not None and shard_of(wanted.application_id) == shard:
+        return await _scan_stream(connection, wanted.application_id, after, limit, wanted)
+    bound = limit if not wanted.event_types else limits.FEED_SCAN_MAX_EVENTS
+    stored = await read_feed(connection, shard, after, bound + 1)
+    looked_at = stored[:bound]
+    found = [e for e in looked_at if wanted.admits(e.application_id, e.event_type)][:limit]
+    position = looked_at[-1].position if looked_at else after
+    if len(found) == limit:
+        position = found[-1].position
+    return _Scanned(found, position, bool(stored) and stored[-1].position > position)
+
+
+async def _scan_stream(
+    connection: Connection, application_id: UUID, after: int, limit: int, wanted: EventFilter
+) -> _Scanned:
+    """The same of one application, by its stream: nothing else is read, however long the log."""
+    shard = shard_of(application_id)
+    head = await read_head(connection, shard)  # before the events: none behind it is looked at
+    bound = limit if not wanted.event_types else limits.FEED_SCAN_MAX_EVENTS
+    looked_at = await read_feed_of(
+        connection, shard, application_id, after=after, to_position=head, limit=bound
+    )
+    found = [e for e in looked_at if wanted.admits(e.application_id, e.event_type)][:limit]
+    position = looked_at[-1].position if len(looked_at) == bound else max(after, head)
+    if len(found) == limit:
+        position = found[-1].position
+    return _Scanned(found, position, head > position)
 
 
 def envelope_of(stored: StoredEvent) -> Envelope:

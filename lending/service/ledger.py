@@ -8,12 +8,12 @@ with it.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -35,10 +35,12 @@ from lending.runtime.settings import Settings
 from lending.runtime.sql import load_queries
 from lending.service.aggregates import Aggregates
 from lending.service.creation import load_master_key, open_secret
+from lending.service.following import FeedLog
 from lending.service.handle import CommandHandler, Shard
 from lending.service.history import History
 from lending.service.listing import Listing
 from lending.service.registry import Lane, RegistryReader
+from lending.service.tail import Render, Tail
 
 SYSTEM: Final = "system"
 """The principal of what the ledger does by itself."""
@@ -110,7 +112,10 @@ class Ledger:
         self.handler: CommandHandler
         self.history: History
         self.listing: Listing
+        self.feed: FeedLog
+        self.tails: Mapping[int, Tail]
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._on_reset: list[Callable[[], None]] = []
 
     @classmethod
     @asynccontextmanager
@@ -189,6 +194,8 @@ class Ledger:
             self.growth.forget()
             for registry in registries.values():
                 registry.forget()
+            for forget in self._on_reset:
+                forget()
 
         for shard in registries:
             lane_settings = LaneSettings(
@@ -228,6 +235,21 @@ class Ledger:
             new_id=new_id,
         )
         self._registries = registries
+
+    def start_feed(self, render: Render) -> None:
+        """Have `feed` and `tails`; `render` makes the JSON of an event."""
+        self.feed = FeedLog(self.history, render)
+        self.tails = {
+            shard: Tail(shard, self.history, self.growth, render) for shard in self._registries
+        }
+        self._on_reset.append(self.feed.forget)
+        for shard, tail in self.tails.items():
+            self._on_reset.append(tail.reset)
+            self.supervise(f"tail {shard}", tail.run())
+
+    def supervise(self, name: str, running: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the lanes until the ledger is closed; if it ends before, it failed."""
+        self._tasks[name] = asyncio.create_task(running)
 
     @property
     def failures(self) -> dict[str, str]:
