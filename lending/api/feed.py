@@ -18,7 +18,7 @@ from lending.api.incoming import Incoming
 from lending.api.problems import Fault, invalid_header
 from lending.api.query import LIMIT, Query, choices, identifier
 from lending.api.query import place as place_parameter
-from lending.api.streams import WAITING, Form, Reader, Stream, Streams
+from lending.api.streams import WAITING, Form, Reader, Stream, Streams, leaving
 from lending.contract import cloud_events
 from lending.contract.positions import Place, cursor_text, read_place
 from lending.contract.rendering import json_bytes
@@ -84,21 +84,22 @@ class Feed:
         self, request: Incoming, follower: Follower, limit: int, seconds: float
     ) -> Batch:
         """What comes next, once there is something, or its time is over."""
-        reader = Reader(request, follower.wake)
+        wake, stopping = follower.wake, self._streams.stopping
+        reader = Reader(request, wake)
         leave = self._streams.admit(request, WAITING)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        alarm = loop.call_later(seconds, follower.wake.set)
+        alarm = asyncio.get_running_loop().call_later(seconds, wake.set)
+        deadline = alarm.when()
         try:
             with request.waiting(), self._streams.looked_after(reader), follower:
-                while True:
-                    follower.wake.clear()
-                    batch = await follower.next(limit)
-                    over = loop.time() >= deadline or self._streams.stopping.is_set()
-                    if batch.entries or over or not reader.admitted:
-                        return batch
-                    if not batch.more:
-                        await follower.wake.wait()
+                async with leaving(request.receive, wake) as gone:
+                    while True:
+                        wake.clear()
+                        batch = await follower.next(limit)
+                        over = _now() >= deadline or stopping.is_set() or gone.done()
+                        if batch.entries or over or not reader.admitted:
+                            return batch
+                        if not batch.more:
+                            await wake.wait()
         finally:
             alarm.cancel()
             leave()
@@ -177,3 +178,7 @@ def _last_event(headers: Headers) -> Place:
         raise invalid_header(
             Fault.LAST_EVENT_ID_INVALID, "Last-Event-ID", "must be the id of an event"
         ) from None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -6,8 +6,8 @@ What belongs here: a stream under way, and the one timer that looks after all of
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, Protocol
 
 from starlette.responses import Response
@@ -170,23 +170,19 @@ class Stream(Response):
             self._leave()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(_left(receive))
-        gone.add_done_callback(lambda _: self._follower.wake.set())
         problem: Problem | None = None
-        try:
-            await self._send(send, _BEGIN)
-            with self._follower:
-                problem = await self._follow(send, gone)
-        except Exception as fault:  # noqa: BLE001 the reader is told, and comes back
-            problem = _problem(fault)
-        try:
-            if problem is not None:
-                await self._send(send, _told(problem))
-        finally:
-            self._ended(problem, gone)
-            gone.cancel()
-            with suppress(asyncio.CancelledError):
-                await gone
+        async with leaving(receive, self._follower.wake) as gone:
+            try:
+                await self._send(send, _BEGIN)
+                with self._follower:
+                    problem = await self._follow(send, gone)
+            except Exception as fault:  # noqa: BLE001 the reader is told, and comes back
+                problem = _problem(fault)
+            try:
+                if problem is not None:
+                    await self._send(send, _told(problem))
+            finally:
+                self._ended(problem, gone)
 
     async def _follow(self, send: Send, gone: "asyncio.Task[None]") -> Problem | None:
         """Send what comes until the reader has gone, the service stops, or the reader may not."""
@@ -200,7 +196,8 @@ class Stream(Response):
                 return Problem(Fault.FORBIDDEN, "who asked may not read the feed any more")
             if batch.entries:
                 await self._send(send, self._chunk(batch))
-                await asyncio.sleep(0)  # a fast reader of a long log leaves the others their turn
+                if batch.more:
+                    await asyncio.sleep(0)  # who reads much leaves the others their turn
             elif _now() - reader.silent_since >= limits.HEARTBEAT_SECONDS:
                 await self._send(send, self._heartbeat())
             elif not batch.more:
@@ -251,6 +248,19 @@ def _problem(fault: Exception) -> Problem:
 
 def _told(problem: Problem) -> bytes:
     return b"event: problem\ndata: " + bytes(problem.answer().body) + b"\n\n"
+
+
+@asynccontextmanager
+async def leaving(receive: Receive, wake: asyncio.Event) -> AsyncIterator["asyncio.Task[None]"]:
+    """Inside the block a task runs that is done, and wakes the reader, once its client has gone."""
+    gone = asyncio.create_task(_left(receive))
+    gone.add_done_callback(lambda _: wake.set())
+    try:
+        yield gone
+    finally:
+        gone.cancel()
+        with suppress(asyncio.CancelledError):
+            await gone
 
 
 async def _left(receive: Receive) -> None:

@@ -83,6 +83,7 @@ async def _serve(appender: str) -> None:
             server = HttpServer(app, on_started=lambda: print(url, flush=True))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             await parent_gone()
+            app.stop_waiting()
             server.stop()
             await serving
 
