@@ -91,7 +91,7 @@ TAIL_MAX_BYTES: Final = 16 * 1024 * 1024
 TAIL_READ_MAX_EVENTS: Final = 1_000
 """Events that the tail of the feed reads at once."""
 
-TAIL_PAUSE_SECONDS: Final = 0.02
+TAIL_PAUSE_SECONDS: Final = 0.05
 """The pause between two reads of the tail: commits in between are read, and sent on, together."""
 
 TAIL_LINGER_SECONDS: Final = 10.0

@@ -5,17 +5,26 @@ What belongs here: the comparison. The subscribers are in followers.py, in a pro
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
 from tests.bench.figures import Bar, Figure, in_turns, ratio
-from tests.bench.load import CONNECTIONS, Load, load
-from tests.bench.machine import Machine, peak_mib, scalar
+from tests.bench.load import Load, load
+from tests.bench.machine import Machine, peak_mib, processor_seconds, scalar
 
 IDLE: Final = 2_000
 ACTIVE: Final = 50
 ROUNDS: Final = 3
 _HEAD: Final = "select coalesce(max(position), 0) from ledger.loan_events"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A load on a service, and the processor time that the service used meanwhile."""
+
+    load: Load
+    processor_seconds: float
 
 
 def measure(machine: Machine, seconds: float) -> list[Figure]:
@@ -26,13 +35,18 @@ def measure(machine: Machine, seconds: float) -> list[Figure]:
     ):
         load(url, 1)
 
-        def alone(_: int) -> Load:
-            return load(url, seconds)
+        def loaded() -> Loaded:
+            before = processor_seconds(process)
+            came = load(url, seconds)
+            return Loaded(came, processor_seconds(process) - before)
 
-        def beside(idle: int, active: int) -> Callable[[int], Load]:
-            def measured(_: int) -> Load:
+        def alone(_: int) -> Loaded:
+            return loaded()
+
+        def beside(idle: int, active: int) -> Callable[[int], Loaded]:
+            def measured(_: int) -> Loaded:
                 with _followers(machine, database, url, idle, active):
-                    return load(url, seconds)
+                    return loaded()
 
             return measured
 
@@ -63,14 +77,19 @@ def _followers(machine: Machine, database: str, url: str, idle: int, active: int
             assert process.stdout.readline(), "a subscriber missed an event"
 
 
-def _figures(taken: dict[str, list[Load]], without_mib: float, with_mib: float) -> list[Figure]:
-    rates = {name: [one.per_second for one in loads] for name, loads in taken.items()}
-    p99 = {name: median(one.p99_seconds for one in loads) for name, loads in taken.items()}
+def _figures(taken: dict[str, list[Loaded]], without_mib: float, with_mib: float) -> list[Figure]:
+    rates = {name: [one.load.per_second for one in loads] for name, loads in taken.items()}
+    p99 = {name: median(one.load.p99_seconds for one in loads) for name, loads in taken.items()}
+    used = {
+        name: median(one.processor_seconds / one.load.requests for one in loads)
+        for name, loads in taken.items()
+    }
 
     def beside(name: str) -> str:
         return (
             f"{median(rates[name]):,.0f} commands/s to {median(rates['alone']):,.0f},"
-            f" p99 {p99[name] * 1e3:.1f} ms to {p99['alone'] * 1e3:.1f}, {CONNECTIONS} connections"
+            f" p99 {p99[name] * 1e3:.1f} ms to {p99['alone'] * 1e3:.1f}; the service uses"
+            f" {used[name] * 1e3:.2f} ms of a processor a command, to {used['alone'] * 1e3:.2f}"
         )
 
     told = {
