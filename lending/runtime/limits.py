@@ -225,7 +225,7 @@ READINESS_CHECK_SECONDS: Final = 3
 SERVE_BACKLOG_MAX_CONNECTIONS: Final = 2_048
 """Connections the kernel holds that the service has not accepted yet."""
 
-OPEN_FILES: Final = 16_384
+OPEN_FILES_MAX: Final = 16_384
 """Files, and so connections, that a service asks the system to let it have open."""
 
 KEEP_ALIVE_SECONDS: Final = 75

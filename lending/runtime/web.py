@@ -60,7 +60,11 @@ def listen(host: str, port: int) -> socket.socket:
 def allow_open_files() -> None:
     """Let this process open as many files as it may: each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = limits.OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, limits.OPEN_FILES)
+    wanted = (
+        limits.OPEN_FILES_MAX
+        if hard == resource.RLIM_INFINITY
+        else min(hard, limits.OPEN_FILES_MAX)
+    )
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

@@ -17,7 +17,8 @@ from lending.ledger.read import (
     Standing,
     StoredEvent,
     read_feed,
-    read_feed_of,
+    read_feed_of_stream,
+    read_feed_of_types,
     read_head,
     read_standing,
     read_stream,
@@ -333,31 +334,28 @@ async def _scan(
     connection: Connection, shard: int, after: int, limit: int, wanted: EventFilter
 ) -> _Scanned:
     """The first `limit` wanted events of a bounded stretch of the log."""
-    if wanted.application_id is not None and shard_of(wanted.application_id) == shard:
-        return await _scan_stream(connection, wanted.application_id, after, limit, wanted)
-    bound = limit if not wanted.event_types else limits.FEED_SCAN_MAX_EVENTS
-    stored = await read_feed(connection, shard, after, bound + 1)
-    looked_at = stored[:bound]
-    found = [e for e in looked_at if wanted.admits(e.application_id, e.event_type)][:limit]
-    position = looked_at[-1].position if looked_at else after
-    if len(found) == limit:
-        position = found[-1].position
-    return _Scanned(found, position, bool(stored) and stored[-1].position > position)
-
-
-async def _scan_stream(
-    connection: Connection, application_id: UUID, after: int, limit: int, wanted: EventFilter
-) -> _Scanned:
-    """The same of one application, by its stream: nothing else is read, however long the log."""
-    shard = shard_of(application_id)
+    if wanted.application_id is None and not wanted.event_types:
+        stored = await read_feed(connection, shard, after, limit + 1)
+        found = [e for e in stored[:limit] if wanted.admits(e.application_id, e.event_type)]
+        position = stored[:limit][-1].position if stored else after
+        return _Scanned(found, position, len(stored) > limit)
     head = await read_head(connection, shard)  # before the events: none behind it is looked at
-    bound = limit if not wanted.event_types else limits.FEED_SCAN_MAX_EVENTS
-    looked_at = await read_feed_of(
-        connection, shard, application_id, after=after, to_position=head, limit=bound
-    )
-    found = [e for e in looked_at if wanted.admits(e.application_id, e.event_type)][:limit]
-    position = looked_at[-1].position if len(looked_at) == bound else max(after, head)
-    if len(found) == limit:
+    if wanted.application_id is None:
+        end = min(head, after + limits.FEED_SCAN_MAX_EVENTS)
+        stored = await read_feed_of_types(
+            connection, shard, wanted.event_types, after=after, to_position=end, limit=limit
+        )
+        full = len(stored) == limit
+    else:  # by its stream: nothing else is read, however long the log is
+        end, bound = head, limits.FEED_SCAN_MAX_EVENTS if wanted.event_types else limit
+        stored = await read_feed_of_stream(
+            connection, shard, wanted.application_id, after=after, to_position=end, limit=bound
+        )
+        full = len(stored) == bound
+    found = [e for e in stored if wanted.admits(e.application_id, e.event_type)]
+    position = stored[-1].position if full else max(after, end)
+    if len(found) >= limit:
+        found = found[:limit]
         position = found[-1].position
     return _Scanned(found, position, head > position)
 

@@ -20,7 +20,7 @@ from lending.ledger.codec import StoredEvent
 from lending.ledger.growth import Growth
 from lending.ledger.leaf import Envelope
 from lending.runtime import limits
-from lending.service.history import FeedPage, History, HistoryGone
+from lending.service.history import FeedPage, History, HistoryGone, UnknownMoment
 from lending.service.stages import Stages
 from lending.service.subscription import EventFilter
 
@@ -208,7 +208,7 @@ class Tail:
                 await self._wanted.wait()
                 try:
                     await self._step()
-                except HistoryGone:
+                except (HistoryGone, UnknownMoment):
                     self.reset()
                 except (psycopg.Error, OSError):
                     await asyncio.sleep(limits.TAIL_RETRY_SECONDS)
