@@ -86,6 +86,7 @@ def components() -> dict[str, Any]:
         "Suspension": _suspension(),
         "SuspensionAct": _suspension(changed={"type": "boolean"}),
         "RefusedCommand": _refused_command(),
+        "CloudEvent": _cloud_event(),
         "Application": _application(allowed),
         "ApplicationRow": {
             "type": "object",
@@ -196,6 +197,33 @@ def _refused_command() -> Schema:
     }
 
 
+def _cloud_event() -> Schema:
+    found = _object(
+        specversion={"const": "1.0"},
+        id=POSITION,
+        source=TEXT,
+        type=TEXT,
+        subject=TEXT,
+        time=INSTANT,
+        datacontenttype={"const": "application/json"},
+        shard=WHOLE,
+        position=POSITION,
+        sequence={"type": "string", "pattern": "^[0-9]{19}$"},
+        partitionkey=TEXT,
+        streamversion=WHOLE,
+        schemaversion=WHOLE,
+        epoch=WHOLE,
+        correlationid=TEXT,
+        data=reference("Event"),
+    )
+    optional = {"causationid": dict(TEXT), "traceparent": dict(TEXT)}
+    return {
+        **found,
+        "description": "An event as a CloudEvent 1.0.",
+        "properties": {**found["properties"], **optional},
+    }
+
+
 def _application(allowed: Schema) -> Schema:
     anything = {"type": ["object", "null"]}
     found = _object(
@@ -271,6 +299,7 @@ def _problem(allowed: Schema) -> Schema:
         "current_version": dict(WHOLE),
         "first_position": dict(WHOLE),
         "resume_after": dict(POSITION),
+        "offered": array(TEXT),
         "checks": {"type": "object", "additionalProperties": dict(TEXT)},
         "incident": dict(TEXT),
     }

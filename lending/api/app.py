@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from lending.api import docs_pages, feed, openapi, reading, refused, suspensions
 from lending.api import headers as h
-from lending.api.answer_schemas import POSITION, components, page, reference
+from lending.api.answer_schemas import POSITION, array, components, page, reference
 from lending.api.answers import Answer
 from lending.api.authentication import Gate
 from lending.api.boundary import Boundary, HostRule
@@ -25,10 +25,12 @@ from lending.api.operations import Operations, WorkerFailure
 from lending.api.reading import Reading
 from lending.api.refused import REFUSALS, Refused
 from lending.api.routing import Endpoint, RouteIndex
+from lending.api.streams import Streams
 from lending.api.suspensions import SUSPENSIONS, Suspending
+from lending.contract import cloud_events
 from lending.contract.bodies import Body, schemas
 from lending.contract.command_table import APPLICATION, APPLICATIONS, ROUTES
-from lending.contract.rendering import json_bytes
+from lending.contract.rendering import event, json_bytes
 from lending.domain.authority import Principal
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
@@ -141,7 +143,7 @@ def create_app(
     metrics.watch(lambda: {shard: lane.queued for shard, lane in ledger.lanes.items()})
     _add_commands(app, ledger, bodies, metrics, clock)
     _add_reading(app, ledger, clock)
-    _add_feed(app, ledger)
+    _add_feed(app, ledger, metrics)
     _add_authority(app, ledger, acts, clock)
     _add_operations(app, Operations(ledger, metrics, app.stopping, worker_failure))
     _add_documents(app)
@@ -231,24 +233,34 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATION + "/events", read.events, events)
 
 
-def _add_feed(app: LedgerApi, ledger: Ledger) -> None:
-    endpoints = Feed(ledger.history, ledger.growth, app.stopping)
+def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:
+    ledger.start_feed(lambda envelope, recorded: json_bytes(event(envelope, recorded)))
+    streams = Streams(app.stopping, metrics)
+    ledger.supervise("streams", streams.watch())
+    source = cloud_events.source_of(ledger.identity.ledger_id)
+    endpoints = Feed(ledger.feed, ledger.tails, streams, source)
     paged = openapi.reading(
         "read_feed",
         "Every event in order, by pages",
         page("Event", ("position", POSITION)),
         tag="feed",
         parameters=[*openapi.in_query(feed.PAGE), openapi.header(h.PREFER)],
-        statuses=openapi.OF_THE_LOG,
+        statuses=openapi.OF_THE_FEED,
+        also={cloud_events.BATCH_MEDIA_TYPE: array(reference("CloudEvent"))},
+        headers=openapi.CURSOR_HEADERS,
     )
     stream = openapi.reading(
         "follow_feed",
         "Every event in order, and each further one as it is recorded",
-        {"type": "string", "description": "`data` is an Event, `id` its cursor."},
+        {
+            "type": "string",
+            "description": "`data` is an Event, `id` its cursor. Where `Accept` names"
+            f" `{cloud_events.MEDIA_TYPE}`, `data` is a CloudEvent.",
+        },
         tag="feed",
         parameters=[*openapi.in_query(feed.STREAM), openapi.header(h.LAST_EVENT_ID)],
-        statuses=openapi.OF_THE_LOG,
-        media_type="text/event-stream",
+        statuses=openapi.OF_THE_FEED,
+        media_type=feed.EVENT_STREAM,
     )
     app.answer("GET", "/loan/events", endpoints.page, paged)
     app.answer("GET", "/loan/events/stream", endpoints.stream, stream)

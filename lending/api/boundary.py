@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lending.api.answers import Answer, no_content
 from lending.api.authentication import Gate
-from lending.api.incoming import Incoming
+from lending.api.incoming import Incoming, UnderWay
 from lending.api.problems import MEDIA_TYPE, Fault, Problem
 from lending.api.routing import RouteIndex
 from lending.api.translation import RETRY_AFTER, problem_of
@@ -88,18 +88,18 @@ class Boundary:
         self._gate = gate
         self._observer = observer
         self._new_incident = new_incident
-        self._under_way = 0
+        self._under_way = UnderWay()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
         elif scope["type"] == "http":
-            self._under_way += 1
+            self._under_way.count += 1
             try:
                 await self._http(scope, receive, send)
             finally:
-                self._under_way -= 1
+                self._under_way.count -= 1
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -115,7 +115,9 @@ class Boundary:
                 response = self._options(scope["path"])
             else:
                 endpoint, route, in_path = self._routes.find(scope["method"], scope["path"])
-                request = Incoming(scope, receive, in_path, admitted)
+                request = Incoming(
+                    scope, receive, in_path, admitted=admitted, under_way=self._under_way
+                )
                 self._hosts.check(request.named)
                 response = await endpoint(request)
         except Problem as problem:
@@ -128,7 +130,7 @@ class Boundary:
         await response(scope, receive, send)
 
     def _admit(self, scope: Scope) -> None:
-        if self._under_way > limits.REQUESTS_MAX:
+        if self._under_way.count > limits.REQUESTS_MAX:
             raise Problem(Fault.OVERLOADED, headers=[RETRY_AFTER])
         if len(scope["raw_path"]) + len(scope["query_string"]) > limits.URI_MAX_BYTES:
             raise Problem(Fault.URI_TOO_LONG)

@@ -1,205 +1,180 @@
 """The feed: every event of a shard in order, by pages or as a stream of server-sent events.
 
 Positions are dense, so whoever reads them can prove that nothing was missed. A slow reader holds
-one page at a time: the log is read on demand.
+one page at a time. What belongs here: the two endpoints, and what may be asked of them.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from lending.api.answers import Answer
-from lending.api.headers import LAST_EVENT_ID, wait_seconds
+from lending.api import negotiation
+from lending.api.answers import JSON, Answer, Header
+from lending.api.headers import LAST_EVENT_ID, Headers, wait_seconds
 from lending.api.incoming import Incoming
-from lending.api.problems import Fault, Problem, invalid_header
-from lending.api.query import LIMIT, Query
+from lending.api.problems import Fault, invalid_header
+from lending.api.query import LIMIT, Query, choices, identifier
 from lending.api.query import place as place_parameter
-from lending.api.translation import RETRY_AFTER, problem_of, unauthenticated
+from lending.api.streams import WAITING, Form, Reader, Stream, Streams, leaving
+from lending.contract import cloud_events
 from lending.contract.positions import Place, cursor_text, read_place
-from lending.contract.rendering import event, json_bytes
+from lending.contract.rendering import json_bytes
+from lending.domain.application.events import EVENTS
+from lending.domain.application.state import Stage
 from lending.domain.authority import Permission
-from lending.ledger.growth import Growth
+from lending.domain.identifiers import is_application_id, shard_of
+from lending.domain.registry import REGISTRY_EVENTS
 from lending.runtime import limits
-from lending.service.history import FeedPage, History
+from lending.service.following import FeedLog, Follower
+from lending.service.history import UnknownShard
+from lending.service.subscription import EventFilter
+from lending.service.tail import Batch, Entry, Tail
 
-_LOG: Final = logging.getLogger(__name__)
+EVENT_TYPES: Final[Sequence[str]] = [kind.stored_as for kind in (*EVENTS, *REGISTRY_EVENTS)]
 _AFTER: Final = place_parameter("after", "Only events behind this position.")
-PAGE: Final = Query(_AFTER, LIMIT)
-STREAM: Final = Query(_AFTER)
-_BEGINNING: Final = Place(0, 0)
-_HEARTBEAT: Final = b": still here\n\n"
-_STREAM_HEADERS: Final = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-accel-buffering", b"no"),
+_FILTERS: Final = (
+    identifier("application_id", "Only events of this application.", "must be a UUID"),
+    choices("event_type", EVENT_TYPES, "Only events of these types."),
+    choices(
+        "stage", [*Stage], "Only events after which the application is in one of these stages."
+    ),
 )
+PAGE: Final = Query(_AFTER, LIMIT, *_FILTERS)
+STREAM: Final = Query(_AFTER, *_FILTERS)
+
+PLAIN: Final = JSON.decode()
+EVENT_STREAM: Final = "text/event-stream"
+PAGES_AS: Final = (PLAIN, cloud_events.BATCH_MEDIA_TYPE)
+STREAMS_AS: Final = (EVENT_STREAM, cloud_events.MEDIA_TYPE)
+POSITION_HEADER: Final = b"lending-position"
 
 
 class Feed:
-    """The endpoints of the feed. `stopping` is set when the service is told to stop."""
+    """The endpoints of the feed."""
 
-    def __init__(self, history: History, growth: Growth, stopping: asyncio.Event) -> None:
-        self._history = history
-        self._growth = growth
-        self._stopping = stopping
-        self._streams = 0
+    def __init__(
+        self, log: FeedLog, tails: Mapping[int, Tail], streams: Streams, source: str
+    ) -> None:
+        """`source` is that of the events as CloudEvents."""
+        self._log = log
+        self._tails = tails
+        self._streams = streams
+        self._source = source
 
     async def page(self, request: Incoming) -> Response:
         """A page of events; with `Prefer: wait=N` it waits for the first of them."""
+        media_type = negotiation.accepted(request.named, PAGES_AS)
         asked = PAGE.read(request.query)
         request.require(Permission.READ_EVENTS)
-        place: Place = asked.get("after", _BEGINNING)
+        wanted = _filter(asked)
+        place = _place(asked, wanted)
         limit = asked.get("limit", limits.PAGE_DEFAULT_ITEMS)
-        page = await self._read(place, limit)
-        deadline = _now() + wait_seconds(request.named)
-        while not page.events and _now() < deadline and not self._stopping.is_set():
-            await self._grown(place, deadline)
-            page = await self._read(place, limit)
-        cursor = cursor_text(*_behind(place, page))
-        return Answer(
-            json_bytes(
-                {
-                    "items": [event(*pair) for pair in page.events],
-                    "next": cursor if page.more else None,
-                    "position": cursor,
-                }
-            )
-        )
+        batch = await self._log.page(*place, wanted=wanted, limit=limit)
+        seconds = wait_seconds(request.named)
+        if seconds and not batch.entries and not batch.more:
+            tail = self._tail(place.shard)
+            follower = Follower(self._log, tail, wanted, batch.position, batch.epoch)
+            batch = await self._next(request, follower, limit, seconds)
+        if media_type == PLAIN:
+            return _paged(place.shard, batch)
+        return self._as_cloud_events(request.query, place.shard, batch)
+
+    async def _next(
+        self, request: Incoming, follower: Follower, limit: int, seconds: float
+    ) -> Batch:
+        """What comes next, once there is something, or its time is over."""
+        wake, stopping = follower.wake, self._streams.stopping
+        reader = Reader(request, wake)
+        leave = self._streams.admit(request, WAITING)
+        alarm = asyncio.get_running_loop().call_later(seconds, wake.set)
+        deadline = alarm.when()
+        try:
+            with request.waiting(), self._streams.looked_after(reader), follower:
+                async with leaving(request.receive, wake) as gone:
+                    while True:
+                        wake.clear()
+                        batch = await follower.next(limit)
+                        over = _now() >= deadline or stopping.is_set() or gone.done()
+                        if batch.entries or over or not reader.admitted:
+                            return batch
+                        if not batch.more:
+                            await wake.wait()
+        finally:
+            alarm.cancel()
+            leave()
 
     async def stream(self, request: Incoming) -> Response:
         """The events behind a position, and each further one as it is recorded."""
+        as_cloud_events = negotiation.named(request.named, cloud_events.MEDIA_TYPE)
+        if not as_cloud_events:
+            negotiation.accepted(request.named, STREAMS_AS)
         asked = STREAM.read(request.query)
         request.require(Permission.READ_EVENTS)
-        place: Place = asked.get("after", _BEGINNING)
+        wanted = _filter(asked)
+        place = _place(asked, wanted)
         if LAST_EVENT_ID in request.named:
             place = _last_event(request.named)
-        if self._streams >= limits.STREAMS_MAX:
-            raise Problem(Fault.OVERLOADED, headers=[RETRY_AFTER])
-        first = await self._read(place, limits.PAGE_DEFAULT_ITEMS)
-        return _Stream(self, place, first, request.still_admitted)
+        epoch = await self._log.require(*place)
+        follower = Follower(self._log, self._tail(place.shard), wanted, place.position, epoch)
+        form: Form = self._cloud_event if as_cloud_events else _json
+        return Stream(self._streams, request, follower, form, shared=wanted.everything)
 
-    async def follow(
-        self,
-        place: Place,
-        first: FeedPage,
-        send: Send,
-        gone: "asyncio.Task[None]",
-        admitted: Callable[[], bool],
-    ) -> None:
-        """Send page after page until the reader is `gone`, or not `admitted` any more, or the
-        service stops.
-        """
-        self._streams += 1
-        try:
-            page, silent_since = first, _now()
-            while not gone.done() and not self._stopping.is_set():
-                if not admitted():
-                    raise unauthenticated()
-                if page.events:
-                    await _send(send, b"".join(_sent(*pair, page.epoch) for pair in page.events))
-                    place, silent_since = Place(*_behind(place, page)), _now()
-                if not page.more:
-                    await self._grown(
-                        place, silent_since + limits.HEARTBEAT_SECONDS, gone, admitted
-                    )
-                    if _now() - silent_since >= limits.HEARTBEAT_SECONDS:
-                        await _send(send, _HEARTBEAT)
-                        silent_since = _now()
-                page = await self._read(place, limits.PAGE_DEFAULT_ITEMS)
-        finally:
-            self._streams -= 1
+    def _tail(self, shard: int) -> Tail:
+        tail = self._tails.get(shard)
+        if tail is None:
+            raise UnknownShard(f"there is no shard {shard}")
+        return tail
 
-    async def _read(self, place: Place, limit: int) -> FeedPage:
-        return await self._history.feed(place.shard, place.position, limit, epoch=place.epoch)
+    def _cloud_event(self, entry: Entry) -> bytes:
+        return json_bytes(cloud_events.cloud_event(entry.envelope, entry.body, self._source))
 
-    async def _grown(
-        self,
-        place: Place,
-        deadline: float,
-        gone: "asyncio.Task[None] | None" = None,
-        admitted: Callable[[], bool] = lambda: True,
-    ) -> None:
-        """Return when the log has grown, or it is time to look, or to end."""
-        until = min(deadline, _now() + limits.FEED_POLL_SECONDS)
-        while (left := until - _now()) > 0 and not self._growth.beyond(place.shard, place.position):
-            left = min(left, limits.ADMISSION_CHECK_SECONDS)
-            growing = self._growth.wait(place.shard, place.position, left)
-            waits = [asyncio.ensure_future(growing), asyncio.ensure_future(self._stopping.wait())]
-            ends = [*waits, gone] if gone is not None else waits
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for task in waits:
-                task.cancel()
-            if self._stopping.is_set() or (gone is not None and gone.done()) or not admitted():
-                return
+    def _as_cloud_events(self, query: bytes, shard: int, batch: Batch) -> Answer:
+        """A batch has no place for the cursor: it stands in headers."""
+        cursor = cursor_text(shard, batch.position, batch.epoch)
+        headers: list[Header] = [(POSITION_HEADER, cursor.encode())]
+        if batch.more:
+            headers.append((b"link", _link(query, cursor)))
+        body = b"[" + b",".join([self._cloud_event(entry) for entry in batch.entries]) + b"]"
+        return Answer(body, 200, headers, cloud_events.BATCH_MEDIA_TYPE.encode())
 
 
-class _Stream(Response):
-    """A stream under way. What goes wrong in it is sent as an event `problem`, then it ends."""
-
-    def __init__(
-        self, feed: Feed, place: Place, first: FeedPage, admitted: Callable[[], bool]
-    ) -> None:
-        self.status_code = 200
-        self.background = None
-        self.raw_headers = list(_STREAM_HEADERS)
-        self._feed = feed
-        self._place = place
-        self._first = first
-        self._admitted = admitted
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the reader leaves."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        if scope["method"] != "HEAD":
-            gone = asyncio.create_task(_left(receive))
-            try:
-                await _send(send, b"retry: 1000\n\n")
-                await self._feed.follow(self._place, self._first, send, gone, self._admitted)
-            except Exception as fault:  # noqa: BLE001 the reader is told, and comes back
-                await _send(send, _failed(fault))
-            finally:
-                gone.cancel()
-                with suppress(asyncio.CancelledError):
-                    await gone
-        await send({"type": "http.response.body", "body": b""})
+def _filter(asked: Mapping[str, Any]) -> EventFilter:
+    return EventFilter(
+        application_id=asked.get("application_id"),
+        event_types=asked.get("event_type", frozenset()),
+        stages=frozenset(map(Stage, asked.get("stage", ()))),
+    )
 
 
-def _failed(fault: Exception) -> bytes:
-    problem = fault if isinstance(fault, Problem) else problem_of(fault)
-    if problem is None:
-        _LOG.error("a stream of events failed", exc_info=fault)
-        problem = Problem(Fault.INTERNAL_FAULT)
-    return b"event: problem\ndata: " + bytes(problem.answer().body) + b"\n\n"
+def _place(asked: Mapping[str, Any], wanted: EventFilter) -> Place:
+    """Where to begin: as asked, else at the beginning of the application's shard, else of the first."""
+    of = wanted.application_id
+    shard = 0 if of is None or not is_application_id(of) else shard_of(of)
+    place: Place = asked.get("after", Place(shard, 0))
+    return place
 
 
-def _behind(place: Place, page: FeedPage) -> tuple[int, int, int]:
-    """Where to go on behind a page: it was read in the page's epoch, whatever its events are of."""
-    position = page.events[-1][0].position if page.events else place.position
-    return place.shard, position, page.epoch
+def _paged(shard: int, batch: Batch) -> Answer:
+    cursor = json_bytes(cursor_text(shard, batch.position, batch.epoch))
+    items = b",".join([entry.body for entry in batch.entries])
+    following = cursor if batch.more else b"null"
+    return Answer(b'{"items":[%b],"next":%b,"position":%b}' % (items, following, cursor))
 
 
-def _sent(envelope: Any, recorded: Any, epoch: int) -> bytes:
-    cursor = cursor_text(envelope.shard, envelope.position, epoch)
-    data = json_bytes(event(envelope, recorded))
-    return b"id: " + cursor.encode("ascii") + b"\ndata: " + data + b"\n\n"
+def _link(query: bytes, cursor: str) -> bytes:
+    """The address of the next page (RFC 8288): the same question, further on."""
+    asked = [(name, value) for name, value in parse_qsl(query.decode("ascii")) if name != "after"]
+    return b'<?%b>; rel="next"' % urlencode([*asked, ("after", cursor)]).encode("ascii")
 
 
-async def _send(send: Send, chunk: bytes) -> None:
-    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+def _json(entry: Entry) -> bytes:
+    return entry.body
 
 
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _last_event(headers: Mapping[bytes, bytes]) -> Place:
+def _last_event(headers: Headers) -> Place:
     try:
         return read_place(headers[LAST_EVENT_ID].decode("ascii"))
     except ValueError:

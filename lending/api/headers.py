@@ -40,6 +40,7 @@ CORRELATION_ID: Final = b"correlation-id"
 CAUSATION_ID: Final = b"causation-id"
 TRACEPARENT: Final = b"traceparent"
 PREFER: Final = b"prefer"
+ACCEPT: Final = b"accept"
 LAST_EVENT_ID: Final = b"last-event-id"
 
 NAMES: Final[Mapping[bytes, tuple[str, Fault]]] = MappingProxyType(

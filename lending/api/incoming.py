@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
@@ -14,13 +15,22 @@ from lending.api.problems import Fault, Problem
 from lending.contract.schema_types import to_uuid
 from lending.domain.authority import Permission, Principal
 from lending.runtime import limits
-from lending.service.authentication import ANYBODY, Admitted
+from lending.service.authentication import Admitted
 
 _JSON: Final = re.compile(
     rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?",
     re.IGNORECASE,
 )
 _CLOSE: Final = (b"connection", b"close")
+
+
+class UnderWay:
+    """How many requests a service works on."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
 class Incoming(Request):
@@ -31,12 +41,15 @@ class Incoming(Request):
         scope: Scope,
         receive: Receive,
         in_path: Mapping[str, str],
-        admitted: Admitted = ANYBODY,
+        *,
+        admitted: Admitted,
+        under_way: UnderWay,
     ) -> None:
         super().__init__(scope, receive)
         self.in_path = in_path
         self.named: Headers = by_name(scope["headers"])
         self.principal: Principal = admitted.principal
+        self.under_way = under_way
         self._admitted = admitted
 
     @property
@@ -44,6 +57,17 @@ class Incoming(Request):
         """The query string as it was sent."""
         query: bytes = self.scope["query_string"]
         return query
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Inside the block it waits for events, and is not counted among the requests under way:
+        how many may wait is bounded in a place of its own.
+        """
+        self.under_way.count -= 1
+        try:
+            yield
+        finally:
+            self.under_way.count += 1
 
     def require(self, permission: Permission) -> None:
         """Raise Problem where who asks has no role with this permission."""

@@ -52,6 +52,8 @@ class Metrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._queued: Callable[[], Mapping[int, int]] = dict
+        self._following: Callable[[], Mapping[str, int]] = dict
+        self._streams_ended: Counter[str] = Counter()
         self._projections: Sequence[Mapping[str, Any]] = ()
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._durations: dict[str, Distribution] = {}
@@ -66,6 +68,14 @@ class Metrics(Collector):
     def watch(self, queued: Callable[[], Mapping[int, int]]) -> None:
         """`queued` says how many commands wait in each shard's lane."""
         self._queued = queued
+
+    def watch_streams(self, following: Callable[[], Mapping[str, int]]) -> None:
+        """`following` says how many follow the feed, by how they do it."""
+        self._following = following
+
+    def stream_ended(self, reason: str) -> None:
+        """A stream of events ended, and why."""
+        self._streams_ended[reason] += 1
 
     def projections(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """How far the read models have come, as was just read; none where that is not known."""
@@ -97,6 +107,7 @@ class Metrics(Collector):
         """The metrics, for Prometheus."""
         yield from self._of_requests()
         yield from self._of_the_lane()
+        yield from self._of_streams()
         yield from self._of_projections()
 
     def _of_requests(self) -> Iterator[Metric]:
@@ -134,6 +145,20 @@ class Metrics(Collector):
         yield CounterMetricFamily(
             "lending_unknown_outcomes", "Commands answered outcome_unknown.", self._unknown
         )
+
+    def _of_streams(self) -> Iterator[Metric]:
+        following = GaugeMetricFamily(
+            "lending_feed_followers", "Streams and waiting readers of the feed.", labels=["by"]
+        )
+        for way, count in self._following().items():
+            following.add_metric([way], count)
+        yield following
+        ended = CounterMetricFamily(
+            "lending_streams_ended", "Streams of events that ended.", labels=["reason"]
+        )
+        for reason, count in self._streams_ended.items():
+            ended.add_metric([reason], count)
+        yield ended
 
     def _of_projections(self) -> Iterator[Metric]:
         names = ["projection", "shard"]

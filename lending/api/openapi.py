@@ -69,6 +69,7 @@ ALWAYS: Final = (421, 422, 500, 503)
 OF_ONE: Final = (404, *ALWAYS)
 OF_THE_LOG: Final = (404, 410, *ALWAYS)
 OF_AUTHORITY: Final = (403, *ALWAYS)
+OF_THE_FEED: Final = (404, 406, 410, 421, 422, 429, 500, 503)
 _MATCHING: Final = (404, 412)
 _COMMAND_PROBLEMS: Final = (400, 403, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
 
@@ -167,9 +168,12 @@ def reading(
     statuses: Sequence[int] = ALWAYS,
     headers: Mapping[str, Any] | None = None,
     media_type: str = "application/json",
+    also: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """The operation of a route that reads."""
-    ok = {"description": "OK", "content": {media_type: {"schema": dict(answer)}}}
+    """The operation of a route that reads; `also` are other media types it can be had as."""
+    content = {media_type: {"schema": dict(answer)}}
+    content |= {other: {"schema": dict(schema)} for other, schema in (also or {}).items()}
+    ok: dict[str, Any] = {"description": "OK", "content": content}
     if headers:
         ok["headers"] = dict(headers)
     return {
@@ -182,6 +186,14 @@ def reading(
 
 
 ETAG: Final = {"ETag": {"description": "The version, as If-Match takes it.", "schema": dict(TEXT)}}
+
+
+CURSOR_HEADERS: Final = {
+    "Lending-Position": {
+        "description": "With a batch of CloudEvents: `position`.", "schema": dict(TEXT)
+    },
+    "Link": {"description": "With a batch of CloudEvents: `next`.", "schema": dict(TEXT)},
+}  # fmt: skip
 
 
 def command(route: CommandRoute, body: Body) -> dict[str, Any]:

@@ -62,7 +62,16 @@ class Fault(Enum):
     METHOD_NOT_ALLOWED = (
         "method_not_allowed", 405, False, "The path exists; the header Allow names its methods.",
     )  # fmt: skip
+    NOT_ACCEPTABLE = (
+        "not_acceptable", 406, False,
+        "Accept names nothing that this can be had as; offered says what it can.",
+    )  # fmt: skip
     BODY_TOO_SLOW = "body_too_slow", 408, True, "The body did not arrive in time."
+    SLOW_READER = (
+        "slow_reader", 408, True,
+        "A stream was not read as fast as events were recorded, and has ended. Come back with"
+        " Last-Event-ID: nothing is lost.",
+    )  # fmt: skip
     CONFLICT = (
         "conflict", 409, True,
         "Other processes kept changing the application. Nothing was recorded; repeat the request.",
@@ -134,6 +143,10 @@ class Fault(Enum):
     LAST_EVENT_ID_INVALID = (
         "last_event_id_invalid", 422, False,
         "Last-Event-ID is the id of an event of the stream: shard:position@epoch.",
+    )  # fmt: skip
+    TOO_MANY_STREAMS = (
+        "too_many_streams", 429, True,
+        "The principal follows the feed as often as it may. End a stream, or use fewer.",
     )  # fmt: skip
     INTERNAL_FAULT = (
         "internal_fault", 500, False,

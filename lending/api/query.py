@@ -31,12 +31,16 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A query parameter: its name, what reads it (ValueError says why not), its schema, its meaning."""
+    """A query parameter: its name, what reads it (ValueError says why not), its schema, its meaning.
+
+    One that is `repeatable` reads a set; given several times, it is all of them.
+    """
 
     name: str
     read: Callable[[str], Any]
     schema: Mapping[str, Any]
     meaning: str
+    repeatable: bool = False
 
 
 class Query:
@@ -53,10 +57,11 @@ class Query:
             parameter = self._by_name.get(name)
             if parameter is None:
                 raise invalid_parameter(name[:100], "is not a known query parameter")
-            if name in values:
+            if name in values and not parameter.repeatable:
                 raise invalid_parameter(name, "is given twice")
             try:
-                values[name] = parameter.read(text)
+                value = parameter.read(text)
+                values[name] = value | values[name] if name in values else value
             except ValueError as fault:
                 raise invalid_parameter(name, str(fault)) from None
         return values
@@ -126,6 +131,20 @@ def choice_of(name: str, known: Sequence[str], meaning: str) -> Parameter:
     return Parameter(name, read, {"type": "string", "enum": [*known]}, meaning)
 
 
+def choices(name: str, values: Sequence[str], meaning: str) -> Parameter:
+    """Any of a closed list, separated by commas or given several times."""
+
+    def read(given: str) -> frozenset[str]:
+        found = frozenset(given.split(","))
+        unknown = found.difference(values)
+        if unknown:
+            raise ValueError(f"must be one or more of {', '.join(values)}")
+        return found
+
+    schema = {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(values)}}
+    return Parameter(name, read, schema, meaning, repeatable=True)
+
+
 def day(name: str, meaning: str) -> Parameter:
     """A date."""
 
@@ -160,14 +179,16 @@ def place(name: str, meaning: str) -> Parameter:
     )
 
 
-def identifier(name: str, meaning: str) -> Parameter:
-    """A UUID."""
+def identifier(
+    name: str, meaning: str, must: str = "must be a cursor that a list gave"
+) -> Parameter:
+    """A UUID; `must` is what it is refused with."""
 
     def read(given: str) -> UUID:
         try:
             return to_uuid(given)
         except PydanticCustomError:
-            raise ValueError("must be a cursor that a list gave") from None
+            raise ValueError(must) from None
 
     return Parameter(name, read, {"type": "string", "format": "uuid"}, meaning)
 

@@ -17,7 +17,7 @@ from lending.runtime.children import Child, ChildState
 from lending.runtime.settings import Authentication, Settings
 from lending.runtime.tasks import beside
 from lending.runtime.telemetry import new_registry
-from lending.runtime.web import HttpServer, listen, on_signals, url_of
+from lending.runtime.web import HttpServer, allow_open_files, listen, on_signals, url_of
 from lending.service.ledger import Ledger
 
 
@@ -56,6 +56,7 @@ class _Service:
     async def run(self) -> None:
         """Serve until stopped. Raises OperatorError."""
         settings = self._settings
+        allow_open_files()
         async with AsyncExitStack() as stack:
             # First of all, so that a port in use is told at once and nothing is started in vain.
             required = settings.authentication is Authentication.REQUIRED

@@ -139,6 +139,28 @@ where shard = %(shard)s and position > %(after)s
 order by position
 limit %(limit)s;
 
+-- name: feed_of_types
+-- The events of some types in a stretch of the shard's log, in order.
+select shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
+       agent_build, command_id, command_key_hash, correlation_id, causation_id, traceparent, epoch, recorded_at,
+       effective_at, effective_on, leaf_hash
+from ledger.loan_events
+where shard = %(shard)s and position > %(after)s and position <= %(to_position)s
+  and event_type = any(%(event_types)s)
+order by position
+limit %(limit)s;
+
+-- name: feed_of_stream
+-- The events of one stream in a stretch of the shard's log, in order.
+select shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
+       agent_build, command_id, command_key_hash, correlation_id, causation_id, traceparent, epoch, recorded_at,
+       effective_at, effective_on, leaf_hash
+from ledger.loan_events
+where shard = %(shard)s and application_id = %(application_id)s
+  and position > %(after)s and position <= %(to_position)s
+order by version
+limit %(limit)s;
+
 -- name: subject_keys
 -- The wrapped keys of the persons in these applications.
 select application_id, subject, wrapped_key from vault.subject_keys

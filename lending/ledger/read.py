@@ -3,7 +3,7 @@
 A reader that meets a gap, or an event it does not know, stops: it is a fault.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.resources import files
@@ -133,6 +133,48 @@ async def read_feed(
         if event.position != position:
             raise GapInLog(f"position {position} of shard {shard} is missing")
     return events
+
+
+async def read_feed_of_types(
+    connection: Connection,
+    shard: int,
+    event_types: Collection[str],
+    *,
+    after: int,
+    to_position: int,
+    limit: int,
+) -> list[StoredEvent]:
+    """The events of these types behind position `after` up to `to_position`, at most `limit`."""
+    asked = {
+        "shard": shard,
+        "event_types": list(event_types),
+        "after": after,
+        "to_position": to_position,
+        "limit": limit,
+    }
+    rows = await (await connection.execute(_SQL["feed_of_types"], asked)).fetchall()
+    return [StoredEvent(*row) for row in rows]
+
+
+async def read_feed_of_stream(
+    connection: Connection,
+    shard: int,
+    application_id: UUID,
+    *,
+    after: int,
+    to_position: int,
+    limit: int,
+) -> list[StoredEvent]:
+    """One stream's events behind position `after` up to `to_position`, at most `limit`."""
+    asked = {
+        "shard": shard,
+        "application_id": application_id,
+        "after": after,
+        "to_position": to_position,
+        "limit": limit,
+    }
+    rows = await (await connection.execute(_SQL["feed_of_stream"], asked)).fetchall()
+    return [StoredEvent(*row) for row in rows]
 
 
 async def read_head(connection: Connection, shard: int) -> int:

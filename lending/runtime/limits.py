@@ -33,7 +33,7 @@ BODY_DISCARDED_MAX_BYTES: Final = 8 * 1024 * 1024
 """What is still read, and dropped, of a body that is too large, so that its sender hears why."""
 
 REQUESTS_MAX: Final = 2_000
-"""Requests under way in one service; more are answered 503 with `Retry-After`."""
+"""Requests under way in one service, readers that wait not counted; more are answered 503."""
 
 EFFECTIVE_AHEAD_MAX_SECONDS: Final = 5
 """How far a caller's clock may be ahead of ours in `Lending-Effective-At`."""
@@ -59,10 +59,49 @@ HEARTBEAT_SECONDS: Final = 15
 """The longest silence on a stream of server-sent events."""
 
 FEED_POLL_SECONDS: Final = 2.0
-"""How often a reader of the feed that waits looks into the log though nothing told it to."""
+"""How often the tail of the feed looks into the log though nothing told it to."""
 
-STREAMS_MAX: Final = 200
-"""Streams of server-sent events in one service; more are answered 503."""
+FEED_SCAN_MAX_EVENTS: Final = 5_000
+"""Events that one filtered page of the feed looks at; it may end before it is full, even empty."""
+
+FEED_READS_MAX: Final = 4
+"""Pages of the feed that are read at once in one service; further readers wait for their turn."""
+
+STREAMS_MAX: Final = 5_000
+"""Streams of events and waiting readers of the feed in one service; more are answered 503."""
+
+STREAMS_PER_PRINCIPAL_MAX: Final = 1_000
+"""Of these, one principal's; more are answered 429. Without authentication nobody is told apart."""
+
+STREAM_CHUNK_MAX_BYTES: Final = 64 * 1024
+"""What a stream is sent at once, unless one event is larger: what a slow reader holds in memory."""
+
+STREAM_SEND_MAX_SECONDS: Final = 30.0
+"""How long a stream waits for its reader to take what was sent before its connection is cut."""
+
+STREAM_CHECK_SECONDS: Final = 1.0
+"""How often all streams are looked over: may they still be read, do they need a sign of life."""
+
+TAIL_MAX_EVENTS: Final = 16_384
+"""Events of a shard that a service keeps for those who follow its feed; see `TAIL_MAX_BYTES`."""
+
+TAIL_MAX_BYTES: Final = 16 * 1024 * 1024
+"""The same in bytes of JSON. A stream that has not read what falls out is ended as `slow_reader`."""
+
+TAIL_READ_MAX_EVENTS: Final = 1_000
+"""Events that the tail of the feed reads at once."""
+
+TAIL_PAUSE_SECONDS: Final = 0.05
+"""The pause between two reads of the tail: commits in between are read, and sent on, together."""
+
+TAIL_LINGER_SECONDS: Final = 10.0
+"""How long the tail of the feed is read on after the last who followed it has gone."""
+
+TAIL_RETRY_SECONDS: Final = 0.5
+"""The pause before the tail of the feed is read again after the database did not answer."""
+
+STAGES_KEPT_MAX: Final = 5_000
+"""Applications whose state is kept to tell the stage after their next event."""
 
 # -- the append lane ----------------------------------------------------------------------------
 
@@ -262,6 +301,9 @@ READINESS_CHECK_SECONDS: Final = 3
 
 SERVE_BACKLOG_MAX_CONNECTIONS: Final = 2_048
 """Connections the kernel holds that the service has not accepted yet."""
+
+OPEN_FILES_MAX: Final = 16_384
+"""Files, and so connections, that a service asks the system to let it have open."""
 
 KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle HTTP connection stays open."""

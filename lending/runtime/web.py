@@ -7,6 +7,7 @@ import asyncio
 import errno
 import ipaddress
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
 
+CUT = "lending.cut"
+"""Where a request's scope has what cuts its connection, though not everything was sent."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -61,6 +64,18 @@ def listen(host: str, port: int, *, authenticated: bool = False) -> socket.socke
             hint = f"cannot be listened on: {os.strerror(fault.errno or 0)}"
         raise CannotListen(f"port {port} of {host} {hint}") from None
     return listener
+
+
+def allow_open_files() -> None:
+    """Let this process open as many files as it may: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = (
+        limits.OPEN_FILES_MAX
+        if hard == resource.RLIM_INFINITY
+        else min(hard, limits.OPEN_FILES_MAX)
+    )
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -115,10 +130,15 @@ class _OneWrite:
 
 
 class _HttpProtocol(HttpToolsProtocol):
-    """uvicorn's own, over a connection that sends a whole answer at once."""
+    """uvicorn's own, over a connection that sends a whole answer at once, and can be cut."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(cast(asyncio.Transport, _OneWrite(transport, self.loop)))
+
+    def on_message_begin(self) -> None:
+        """A request begins: it can cut its connection, which ASGI has no message for."""
+        super().on_message_begin()
+        self.scope[CUT] = self.transport.abort  # type: ignore[literal-required]  # a member of ours
 
 
 class HttpServer(uvicorn.Server):

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from lending.domain.application.events import Event
@@ -17,16 +18,20 @@ from lending.ledger.read import (
     Standing,
     StoredEvent,
     read_feed,
+    read_feed_of_stream,
+    read_feed_of_types,
+    read_head,
     read_standing,
     read_stream,
     read_subject_keys,
 )
 from lending.ledger.submission import StoredAnswer
 from lending.runtime import limits
-from lending.runtime.postgres import Pool
+from lending.runtime.postgres import Connection, Pool
 from lending.service.aggregates import Aggregate, Aggregates, ends_with
 from lending.service.registry import RegistryReader
 from lending.service.requests import RequestFault, UnknownApplication
+from lending.service.subscription import EVERYTHING, EventFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +61,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage(Page):
-    """A stretch of a shard's events, and the epoch the shard was in when it was read."""
+    """A stretch of a shard's events: those that are wanted of all up to `position`, and the epoch
+    the shard was in when it was read. `more` says that the log goes on behind `position`.
+    """
 
     epoch: int
+    position: int
 
 
 class HistoryGone(RequestFault):
@@ -224,23 +232,29 @@ class History:
         return (await self._aggregates.load(application_id)).aggregate.version > 0
 
     async def feed(
-        self, shard: int, after: int, limit: int, *, epoch: int | None = None
+        self,
+        shard: int,
+        after: int,
+        limit: int,
+        *,
+        epoch: int | None = None,
+        wanted: EventFilter = EVERYTHING,
     ) -> FeedPage:
         """The shard's events behind a position that was read in `epoch` (None: the present one).
 
-        Raises HistoryGone for a position beyond the head, or one whose events an older epoch lost
-        with its tail; UnknownShard.
+        Of `wanted` it heeds what `admits` does; the stage is left to the caller. Raises HistoryGone
+        for a position beyond the head, or one whose events an older epoch lost with its tail;
+        UnknownShard.
         """
         self._require_shard(shard)
         async with self._pool.connection() as connection:
-            stored = await read_feed(connection, shard, after, limit + 1)
+            found = await _scan(connection, shard, after, limit, wanted)
             # Behind the events and on their connection: no other history comes in between.
             standing = await read_standing(connection, shard)
-            page = stored[:limit]
             applications = list(
-                {e.application_id for e in page if is_application_id(e.application_id)}
+                {e.application_id for e in found.events if is_application_id(e.application_id)}
             )
-            keys = await read_subject_keys(connection, shard, applications)
+            keys = await read_subject_keys(connection, shard, applications) if applications else {}
         await self._require_cursor(shard, after, epoch, standing)
         keyrings = {
             application: self._aggregates.unwrap(application, rows)
@@ -256,15 +270,18 @@ class History:
                     keyrings.get(e.application_id) or NoKeyring(),
                 ),
             )
-            for e in page
+            for e in found.events
         ]
-        return FeedPage(events, more=len(stored) > limit, epoch=standing.epoch)
+        return FeedPage(events, more=found.more, epoch=standing.epoch, position=found.position)
 
-    async def require_cursor(self, shard: int, position: int, epoch: int | None) -> None:
-        """Check that `position`, read in `epoch`, is of the present history. Raises HistoryGone,
-        UnknownShard.
+    async def require_cursor(self, shard: int, position: int, epoch: int | None) -> int:
+        """Check that `position`, read in `epoch`, is of the present history; the present epoch.
+
+        Raises HistoryGone, UnknownShard.
         """
-        await self._require_cursor(shard, position, epoch, await self._standing(shard))
+        standing = await self.standing(shard)
+        await self._require_cursor(shard, position, epoch, standing)
+        return standing.epoch
 
     async def _require_cursor(
         self, shard: int, position: int, epoch: int | None, standing: Standing
@@ -286,9 +303,10 @@ class History:
 
     async def head(self, shard: int) -> int:
         """The last position of the shard. Raises UnknownShard."""
-        return (await self._standing(shard)).head
+        return (await self.standing(shard)).head
 
-    async def _standing(self, shard: int) -> Standing:
+    async def standing(self, shard: int) -> Standing:
+        """The last position of the shard, and its epoch. Raises UnknownShard."""
         self._require_shard(shard)
         async with self._pool.connection() as connection:
             return await read_standing(connection, shard)
@@ -303,6 +321,44 @@ class History:
             or shard_of(application_id) not in self._registries
         ):
             raise UnknownApplication(application_id)
+
+
+class _Scanned(NamedTuple):
+    """What a scan found, how far it looked, and whether the log goes on behind that."""
+
+    events: Sequence[StoredEvent]
+    position: int
+    more: bool
+
+
+async def _scan(
+    connection: Connection, shard: int, after: int, limit: int, wanted: EventFilter
+) -> _Scanned:
+    """The first `limit` wanted events of a bounded stretch of the log."""
+    if wanted.application_id is None and not wanted.event_types:
+        stored = await read_feed(connection, shard, after, limit + 1)
+        found = [e for e in stored[:limit] if wanted.admits(e.application_id, e.event_type)]
+        position = stored[:limit][-1].position if stored else after
+        return _Scanned(found, position, len(stored) > limit)
+    head = await read_head(connection, shard)  # before the events: none behind it is looked at
+    if wanted.application_id is None:
+        end = min(head, after + limits.FEED_SCAN_MAX_EVENTS)
+        stored = await read_feed_of_types(
+            connection, shard, wanted.event_types, after=after, to_position=end, limit=limit
+        )
+        full = len(stored) == limit
+    else:  # by its stream: nothing else is read, however long the log is
+        end, bound = head, limits.FEED_SCAN_MAX_EVENTS if wanted.event_types else limit
+        stored = await read_feed_of_stream(
+            connection, shard, wanted.application_id, after=after, to_position=end, limit=bound
+        )
+        full = len(stored) == bound
+    found = [e for e in stored if wanted.admits(e.application_id, e.event_type)]
+    position = stored[-1].position if full else max(after, end)
+    if len(found) >= limit:
+        found = found[:limit]
+        position = found[-1].position
+    return _Scanned(found, position, head > position)
 
 
 def envelope_of(stored: StoredEvent) -> Envelope:

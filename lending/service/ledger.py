@@ -8,7 +8,7 @@ with it.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ from lending.service.aggregates import Aggregates
 from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.creation import load_master_key, open_secret, read_secret
+from lending.service.following import FeedLog
 from lending.service.handle import CommandHandler, Shard
 from lending.service.history import History
 from lending.service.keys import PEPPER_NAME, KeyDigests
@@ -46,6 +47,7 @@ from lending.service.others import OtherApplications
 from lending.service.refused import RefusedCommands
 from lending.service.registry import Lane, RegistryReader
 from lending.service.registry_watch import RegistryWatch
+from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
 
@@ -125,7 +127,10 @@ class Ledger:
         self.authenticator: Authenticator
         self.watch: RegistryWatch
         self._watched: dict[str, Callable[[], str | None]] = {}
+        self.feed: FeedLog
+        self.tails: Mapping[int, Tail]
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._on_reset: list[Callable[[], None]] = []
 
     @classmethod
     @asynccontextmanager
@@ -207,6 +212,8 @@ class Ledger:
             self.growth.forget()
             for registry in registries.values():
                 registry.forget()
+            for forget in self._on_reset:
+                forget()
 
         for shard in registries:
             lane_settings = LaneSettings(
@@ -254,6 +261,31 @@ class Ledger:
         )
         self._registries = registries
 
+    def start_feed(self, render: Render) -> None:
+        """Have `feed` and `tails`; `render` makes the JSON of an event."""
+        self.feed = FeedLog(self.history, render)
+        self.tails = {
+            shard: Tail(shard, self.history, self.growth, render) for shard in self._registries
+        }
+        self._on_reset.append(self.feed.forget)
+        for shard, tail in self.tails.items():
+            self._on_reset.append(tail.reset)
+            self.supervise(f"tail {shard}", tail.run())
+
+    def supervise(
+        self,
+        name: str,
+        running: Coroutine[Any, Any, None],
+        failure: Callable[[], str | None] | None = None,
+    ) -> None:
+        """Run something beside the lanes until the ledger is closed; if it ends before, it failed.
+
+        `failure` says what is wrong with it while it runs.
+        """
+        self._tasks[name] = asyncio.create_task(running)
+        if failure is not None:
+            self._watched[name] = failure
+
     @property
     def failures(self) -> dict[str, str]:
         """The background tasks that are not running any more, or fail at what they do, with the
@@ -270,7 +302,7 @@ class Ledger:
         self.watch = RegistryWatch(
             0, self._registries[0], self.growth, connect=connection, monotonic=time.monotonic
         )
-        self._supervise("registry", self.watch.run(), lambda: self.watch.failure)
+        self.supervise("registry", self.watch.run(), lambda: self.watch.failure)
 
     def _authenticate(
         self, settings: Settings, pepper: bytes, clock: Callable[[], datetime]
@@ -284,7 +316,7 @@ class Ledger:
                 algorithms=settings.token_algorithms,
             )
             tokens = Tokens(rules, keys, clock)
-            self._supervise("token keys", keys.run(), lambda: keys.failure)
+            self.supervise("token keys", keys.run(), lambda: keys.failure)
         self.authenticator = Authenticator(
             required=settings.authentication is Authentication.REQUIRED,
             watch=self.watch,
@@ -292,13 +324,6 @@ class Ledger:
             tokens=tokens,
             clock=clock,
         )
-
-    def _supervise(
-        self, name: str, work: Coroutine[Any, Any, None], failure: Callable[[], str | None]
-    ) -> None:
-        """Run `work` in the background; `failure` says what is wrong with it while it runs."""
-        self._tasks[name] = asyncio.create_task(work)
-        self._watched[name] = failure
 
     async def _stop(self) -> None:
         for lane in self.lanes.values():

@@ -64,6 +64,10 @@ async def test_a_cursor_beyond_the_head_is_of_another_history(api: Api) -> None:
     problem(await api.get("/loan/events?after=0:1@2"), 410, "history_rewound")
     problem(await api.get("/loan/events?after=3:1"), 404, "shard_not_found")
     problem(await api.get("/loan/events/stream?after=0:999999"), 410, "history_rewound")
+    for future in (f"0:{head + 1}@1", "0:1@2"):
+        answer = await api.get("/loan/events/stream?stage=offer", last_event_id=future)
+        problem(answer, 410, "history_rewound")
+        problem(await api.get(f"/loan/events?stage=offer&after={future}"), 410, "history_rewound")
 
 
 @pytest.mark.parametrize(

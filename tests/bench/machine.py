@@ -144,3 +144,12 @@ def peak_mib(process: "subprocess.Popen[str]") -> float:
         ["ps", "-o", "rss=", "-p", str(process.pid)], check=True, capture_output=True, text=True
     )
     return int(said.stdout) / 1024
+
+
+def processor_seconds(process: "subprocess.Popen[str]") -> float:
+    """The processor time a process has used so far; 0 where the system does not tell."""
+    stat = Path(f"/proc/{process.pid}/stat")
+    if not stat.exists():
+        return 0.0
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

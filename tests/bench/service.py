@@ -19,7 +19,7 @@ from lending.runtime import limits
 from lending.runtime.children import parent_gone
 from lending.runtime.settings import LogFormat, LogLevel, load_settings
 from lending.runtime.telemetry import configure_logs, new_registry
-from lending.runtime.web import HttpServer, listen, url_of
+from lending.runtime.web import HttpServer, allow_open_files, listen, url_of
 from lending.service.ledger import Ledger, system_clock
 from lending.service.registry import Lane
 
@@ -64,6 +64,7 @@ APPENDERS: dict[str, tuple[Callable[[AppendLane], Lane], int]] = {
 
 
 async def _serve(appender: str) -> None:
+    allow_open_files()
     settings = load_settings()
     assert settings.database_url is not None
     metrics = Metrics(new_registry())
@@ -82,6 +83,7 @@ async def _serve(appender: str) -> None:
             server = HttpServer(app, on_started=lambda: print(url, flush=True))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             await parent_gone()
+            app.stop_waiting()
             server.stop()
             await serving
 
