@@ -26,6 +26,7 @@ from lending.api.routing import Endpoint, RouteIndex
 from lending.contract.bodies import Body, schemas
 from lending.contract.command_table import APPLICATION, APPLICATIONS, ROUTES
 from lending.contract.rendering import json_bytes
+from lending.domain.application.commands import Command
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
 from lending.service.ledger import Ledger, system_clock
@@ -125,7 +126,7 @@ def create_app(
 def _add_commands(
     app: LedgerApi,
     ledger: Ledger,
-    bodies: dict[str, Body],
+    bodies: dict[str, Body[Command]],
     metrics: Metrics,
     clock: Callable[[], datetime],
 ) -> None:
