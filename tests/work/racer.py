@@ -6,6 +6,7 @@ import asyncio
 import random
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any
 import httpx2
 import orjson
 
+from tests.chaos.records import Journal, lines
+
 ROLE = "risk"
 SCORE = {"model": "credit-risk", "model_version": "2026-10", "score": "712"}
 PAUSE_SECONDS = 0.05
-CLIENT = httpx2.Timeout(60)
+TIMEOUT = httpx2.Timeout(60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,25 +58,33 @@ class Held:
 async def race(racer: Racer) -> None:
     """Take and do tasks until none is left."""
     chance = random.Random(racer.seed)
-    async with httpx2.AsyncClient(timeout=CLIENT) as client:
-        with Path(racer.journal).open("ab", buffering=0) as journal:
-            while True:
-                url = chance.choice(racer.urls)
-                asked = {"role": ROLE, "limit": racer.at_once, "seconds": racer.seconds}
-                answer = await client.post(f"{url}/work/claims", json=asked)
-                assert answer.status_code == 200, answer.text
-                claims = answer.json()["items"]
-                if racer.hoards and claims:
-                    for claim in claims:
-                        _write(journal, _held(claim))
-                    await asyncio.sleep(3600)
+    async with httpx2.AsyncClient(timeout=TIMEOUT) as client:
+        with closing(Journal(Path(racer.journal))) as journal:
+            while (claims := await _taken(racer, chance, client)) is not None:
                 for claim in claims:
-                    _write(journal, await _treat(racer, chance, client, claim))
+                    treated = (
+                        _held(claim) if racer.hoards else await _treat(racer, chance, client, claim)
+                    )
+                    journal.write(asdict(treated))
+                if racer.hoards:
+                    await asyncio.sleep(3600)
                 if not claims:
-                    left = await client.get(f"{url}/work?role={ROLE}&limit=1")
-                    if not left.json()["items"]:
-                        return
                     await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _taken(
+    racer: Racer, chance: random.Random, client: httpx2.AsyncClient
+) -> list[dict[str, Any]] | None:
+    """The tasks it got; None once nothing waits."""
+    url = chance.choice(racer.urls)
+    asked = {"role": ROLE, "limit": racer.at_once, "seconds": racer.seconds}
+    answer = await client.post(f"{url}/work/claims", json=asked)
+    assert answer.status_code == 200, answer.text
+    claims: list[dict[str, Any]] = answer.json()["items"]
+    if claims:
+        return claims
+    left = await client.get(f"{url}/work?role={ROLE}&limit=1")
+    return [] if left.json()["items"] else None
 
 
 async def _treat(
@@ -118,14 +129,9 @@ def _instant(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _write(journal: Any, held: Held) -> None:
-    journal.write(orjson.dumps(asdict(held)) + b"\n")
-
-
 def read(journal: Path) -> list[Held]:
-    """What a racer wrote down."""
-    lines = journal.read_bytes().splitlines() if journal.exists() else []
-    return [Held(**orjson.loads(line)) for line in lines]
+    """What a racer wrote down, so far."""
+    return [Held(**line) for line in lines(journal)]
 
 
 if __name__ == "__main__":

@@ -55,23 +55,20 @@ async def everything_is_done_once(
         seconds=HOARD_SECONDS, hoards=True,
     )  # fmt: skip
     await killed_with_claims(hoarder, journals[0])
-    await asyncio.gather(
-        *(
-            race(
-                Racer(
-                    name=f"agent {number}",
-                    urls=urls,
-                    journal=str(journals[number]),
-                    seed=number,
-                    at_once=1 + number % 6,
-                    seconds=2 + number % 4,
-                    gives_back=20,
-                    dawdles=5,
-                )  # fmt: skip
-            )
-            for number in range(1, AGENTS)
+    racers = [
+        Racer(
+            name=f"agent {number}",
+            urls=urls,
+            journal=str(journals[number]),
+            seed=number,
+            at_once=1 + number % 6,
+            seconds=2 + number % 4,
+            gives_back=20,
+            dawdles=5,
         )
-    )
+        for number in range(1, AGENTS)
+    ]
+    await asyncio.gather(*map(race, racers))
     seen = [held for journal in journals for held in read(journal)]
     assert {held.application_id for held in read(journals[0])} <= items
     assert scores(database_url) == dict.fromkeys(items, 1)
@@ -108,19 +105,13 @@ async def killed_with_claims(racer: Racer, journal: Path) -> None:
     process = subprocess.Popen([sys.executable, "-m", "tests.work.racer", task])
     try:
         deadline = time.monotonic() + 30
-        while len(read_whole(journal)) < HOARD:
+        while len(read(journal)) < HOARD:
             assert process.poll() is None
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
     finally:
         process.kill()
         process.wait()
-
-
-def read_whole(journal: Path) -> list[Held]:
-    """What was written down, while it is being written."""
-    complete = journal.exists() and journal.read_bytes().endswith(b"\n")
-    return read(journal) if complete else []
 
 
 def scores(database_url: str) -> dict[str, int]:
