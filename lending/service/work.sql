@@ -18,23 +18,36 @@ cross join lateral (
            or (a.waiting_since, a.id) > (%(after_since)s::timestamptz, %(after_id)s::uuid))
     order by a.waiting_since, a.id
     limit %(limit)s) as task
-left join work.claims held
-       on held.shard = task.shard and held.application_id = task.id
-      and held.waiting_since_version = task.waiting_since_version and held.expires_at > clock_timestamp()
+left join lateral (
+    select c.expires_at, c.claim_id, c.principal from work.claims c
+    where c.shard = task.shard and c.application_id = task.id
+      and c.waiting_since_version = task.waiting_since_version and c.expires_at > clock_timestamp()
+    limit 1) as held on true
 order by task.waiting_since, task.id
 limit %(limit)s;
 
 -- name: counts
--- How many tasks of some roles wait, by command, how many of them are taken, and since when the oldest waits.
-select a.waits_for_role, a.waits_for_command, count(*), count(held.claim_id), min(a.waiting_since),
-       greatest(extract(epoch from clock_timestamp() - min(a.waiting_since)), 0)::double precision
-from read.loan_applications a
-left join work.claims held
-       on held.shard = a.shard and held.application_id = a.id
-      and held.waiting_since_version = a.waiting_since_version and held.expires_at > clock_timestamp()
-where a.shard = %(shard)s and a.waits_for_role = any(%(roles)s)
-group by a.waits_for_role, a.waits_for_command
-order by a.waits_for_role, a.waits_for_command;
+-- How many tasks of some roles wait, by command, how many of them are taken, and since when the oldest waits. Each claim
+-- looks for its task, of which there may be far more.
+with taken as (
+    select task.waits_for_role, task.waits_for_command, count(*) as claimed
+    from work.claims c
+    cross join lateral (
+        select a.waits_for_role, a.waits_for_command from read.loan_applications a
+        where a.shard = c.shard and a.id = c.application_id
+          and a.waiting_since_version = c.waiting_since_version
+        limit 1) as task
+    where c.shard = %(shard)s and c.role = any(%(roles)s) and c.expires_at > clock_timestamp()
+    group by task.waits_for_role, task.waits_for_command),
+waiting as (
+    select a.waits_for_role, a.waits_for_command, count(*) as waiting, min(a.waiting_since) as oldest
+    from read.loan_applications a
+    where a.shard = %(shard)s and a.waits_for_role = any(%(roles)s)
+    group by a.waits_for_role, a.waits_for_command)
+select waits_for_role, waits_for_command, waiting.waiting, coalesce(taken.claimed, 0), waiting.oldest,
+       greatest(extract(epoch from clock_timestamp() - waiting.oldest), 0)::double precision
+from waiting left join taken using (waits_for_role, waits_for_command)
+order by waits_for_role, waits_for_command;
 
 -- name: sweep
 -- Remove a few of the claims that have expired, and those of somebody's that are over because the application waits

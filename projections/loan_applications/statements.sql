@@ -151,7 +151,8 @@ create index on {table} (shard, reference, id) where reference is not null;
 create index on {table} (shard, status, id);
 create index on {table} (shard, stage, id);
 create index on {table} (shard, applied_at, id);
-create index on {table} (shard, waits_for_role, waiting_since, id) where waits_for_role is not null;
+create index on {table} (shard, waits_for_role, waiting_since, id) include (waits_for_command)
+    where waits_for_role is not null;
 
 -- name: replace_view
 -- What analysts see. Columns are only ever added, and at the end, so that what is built on the view stays.
