@@ -57,10 +57,11 @@ def array(schema: Schema) -> Schema:
 
 def page(name: str, *also: tuple[str, Schema]) -> Schema:
     """A page of the component `name`."""
-    return _object(items=array(reference(name)), next=CURSOR, **dict(also))
+    return record(items=array(reference(name)), next=CURSOR, **dict(also))
 
 
-def _object(**members: Schema) -> Schema:
+def record(**members: Schema) -> Schema:
+    """An object of which every member is always there."""
     return {
         "type": "object",
         "properties": {name: dict(schema) for name, schema in members.items()},
@@ -96,7 +97,7 @@ def components() -> dict[str, Any]:
         },
         "Projection": _projection(),
         "Problem": _problem(allowed),
-        "ProblemKind": _object(
+        "ProblemKind": record(
             type=TEXT, code=TEXT, status=WHOLE, retryable={"type": "boolean"}, meaning=TEXT
         ),
     }
@@ -105,7 +106,7 @@ def components() -> dict[str, Any]:
 def _event() -> Schema:
     """An event of a dry run has neither ids nor positions, so nearly every member may be null."""
     names = [event.stored_as for event in (*EVENTS, *REGISTRY_EVENTS)]
-    return _object(
+    return record(
         shard=or_null(WHOLE),
         position=or_null(WHOLE),
         application_id=or_null(UUID_TEXT),
@@ -132,7 +133,7 @@ def _event() -> Schema:
 
 
 def _command_answer(allowed: Schema) -> Schema:
-    found = _object(
+    found = record(
         application_id=or_null(UUID_TEXT),
         status=_one_of(["stored", *Status]),
         version=WHOLE,
@@ -140,9 +141,9 @@ def _command_answer(allowed: Schema) -> Schema:
         events=array(reference("Event")),
         allowed_commands=allowed,
     )
-    open_application = _object(application_id=UUID_TEXT, status=_one_of([*Status]))
-    warning = _object(code=TEXT, detail=TEXT, applications=array(open_application))
-    difference = _object(member=TEXT, before={}, after={})
+    open_application = record(application_id=UUID_TEXT, status=_one_of([*Status]))
+    warning = record(code=TEXT, detail=TEXT, applications=array(open_application))
+    difference = record(member=TEXT, before={}, after={})
     also = {
         "warnings": {**array(warning), "description": "Of an apply only."},
         "application": {
@@ -157,7 +158,7 @@ def _command_answer(allowed: Schema) -> Schema:
 
 def _next_step() -> Schema:
     return {
-        **_object(
+        **record(
             command=_one_of([command_name(command) for command in COMMANDS]),
             method=_one_of([METHOD]),
             path={**TEXT, "examples": ["/loan/applications/{application_id}/decision"]},
@@ -169,7 +170,7 @@ def _next_step() -> Schema:
 
 
 def _suspension(**also: Schema) -> Schema:
-    return _object(
+    return record(
         subject=_one_of([*Subject]),
         name=or_null(TEXT),
         suspended={"type": "boolean"},
@@ -181,7 +182,7 @@ def _suspension(**also: Schema) -> Schema:
 
 def _refused_command() -> Schema:
     return {
-        **_object(
+        **record(
             shard=WHOLE,
             command_id=UUID_TEXT,
             principal=TEXT,
@@ -198,7 +199,7 @@ def _refused_command() -> Schema:
 
 
 def _cloud_event() -> Schema:
-    found = _object(
+    found = record(
         specversion={"const": "1.0"},
         id=POSITION,
         source=TEXT,
@@ -226,7 +227,7 @@ def _cloud_event() -> Schema:
 
 def _application(allowed: Schema) -> Schema:
     anything = {"type": ["object", "null"]}
-    found = _object(
+    found = record(
         application_id=UUID_TEXT,
         status=_one_of([*Status]),
         stage=_one_of([*Stage]),
@@ -265,7 +266,7 @@ def _application(allowed: Schema) -> Schema:
 
 def _projection() -> Schema:
     return {
-        **_object(
+        **record(
             shard=WHOLE,
             projection=TEXT,
             state=_one_of(["running", "stopped"]),
@@ -280,7 +281,7 @@ def _projection() -> Schema:
 
 
 def _problem(allowed: Schema) -> Schema:
-    found = _object(
+    found = record(
         type=TEXT,
         title=TEXT,
         status=WHOLE,
@@ -291,7 +292,7 @@ def _problem(allowed: Schema) -> Schema:
             "description": "Whether the same request, sent again as it is, may succeed.",
         },
     )
-    errors = _object(message=TEXT)
+    errors = record(message=TEXT)
     where = {"pointer": dict(TEXT), "parameter": dict(TEXT), "header": dict(TEXT)}
     also = {
         "errors": array({**errors, "properties": {**where, **errors["properties"]}}),

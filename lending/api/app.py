@@ -11,7 +11,16 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from lending.api import docs_pages, feed, openapi, reading, refused, suspensions
+from lending.api import (
+    docs_pages,
+    feed,
+    openapi,
+    reading,
+    refused,
+    suspensions,
+    work,
+    work_openapi,
+)
 from lending.api import headers as h
 from lending.api.answer_schemas import POSITION, array, components, page, reference
 from lending.api.answers import Answer
@@ -27,10 +36,13 @@ from lending.api.refused import REFUSALS, Refused
 from lending.api.routing import Endpoint, RouteIndex
 from lending.api.streams import Streams
 from lending.api.suspensions import SUSPENSIONS, Suspending
+from lending.api.work import WorkEndpoints
 from lending.contract import cloud_events
 from lending.contract.bodies import Body, schemas
 from lending.contract.command_table import APPLICATION, APPLICATIONS, ROUTES
 from lending.contract.rendering import event, json_bytes
+from lending.contract.work import ClaimWork, RenewClaim
+from lending.domain.application.commands import Command
 from lending.domain.authority import Principal
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
@@ -75,7 +87,11 @@ class LedgerApi(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             document["components"] = {
-                "schemas": {**self._schemas_of_bodies, **components()},
+                "schemas": {
+                    **self._schemas_of_bodies,
+                    **components(),
+                    **work_openapi.components(),
+                },
                 "responses": openapi.problem_responses(),
                 "securitySchemes": openapi.SECURITY_SCHEMES,
             }
@@ -135,8 +151,10 @@ def create_app(
     """
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
     acts = suspensions.bodies()
+    claiming, renewing = Body(ClaimWork), Body(RenewClaim)
     app = LedgerApi(
-        schemas({**bodies, **acts}), authentication_required=ledger.authenticator.required
+        schemas({**bodies, **acts, work.CLAIMS: claiming, work.RENEWAL: renewing}),
+        authentication_required=ledger.authenticator.required,
     )
     app.admit = ledger.authority.admit
     metrics = metrics or Metrics(new_registry())
@@ -145,6 +163,7 @@ def create_app(
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger, metrics)
     _add_authority(app, ledger, acts, clock)
+    _add_work(app, ledger, claiming, renewing)
     _add_operations(app, Operations(ledger, metrics, app.stopping, worker_failure))
     _add_documents(app)
     app.boundary = lambda lifespan: Boundary(
@@ -161,7 +180,7 @@ def create_app(
 def _add_commands(
     app: LedgerApi,
     ledger: Ledger,
-    bodies: dict[str, Body],
+    bodies: dict[str, Body[Command]],
     metrics: Metrics,
     clock: Callable[[], datetime],
 ) -> None:
@@ -178,7 +197,7 @@ def _add_commands(
 
 
 def _add_authority(
-    app: LedgerApi, ledger: Ledger, acts: dict[str, Body], clock: Callable[[], datetime]
+    app: LedgerApi, ledger: Ledger, acts: dict[str, Body[Any]], clock: Callable[[], datetime]
 ) -> None:
     endpoints = Suspending(
         ledger.kill_switch,
@@ -264,6 +283,17 @@ def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:
     )
     app.answer("GET", "/loan/events", endpoints.page, paged)
     app.answer("GET", "/loan/events/stream", endpoints.stream, stream)
+
+
+def _add_work(
+    app: LedgerApi, ledger: Ledger, claiming: Body[ClaimWork], renewing: Body[RenewClaim]
+) -> None:
+    endpoints = WorkEndpoints(ledger.work, claiming, renewing)
+    app.answer("GET", work.WORK, endpoints.waiting, work_openapi.waiting())
+    app.answer("GET", work.CLAIMS, endpoints.claims, work_openapi.claims())
+    app.answer("POST", work.CLAIMS, endpoints.claim, work_openapi.claim(claiming))
+    app.answer("POST", work.RENEWAL, endpoints.renew, work_openapi.renew(renewing))
+    app.answer("DELETE", work.CLAIM, endpoints.release, work_openapi.release())
 
 
 def _add_operations(app: LedgerApi, endpoints: Operations) -> None:

@@ -19,7 +19,7 @@ from lending.contract.bodies import Body
 from lending.contract.command_table import CommandRoute
 from lending.contract.next_steps import next_steps
 from lending.contract.rendering import command_answer
-from lending.domain.application.commands import command_name
+from lending.domain.application.commands import Command, command_name
 from lending.domain.application.refusals import Refused
 from lending.ledger.submission import OutcomeUnknown
 from lending.service.permissions import require_permitted
@@ -52,7 +52,7 @@ class CommandEndpoints:
     new_correlation_id: Callable[[], str]
     observer: CommandObserver
 
-    def endpoint(self, route: CommandRoute, body: Body) -> Endpoint:
+    def endpoint(self, route: CommandRoute, body: Body[Command]) -> Endpoint:
         """The endpoint of one command."""
         name, opens = command_name(route.command), route.opens
 

@@ -196,7 +196,7 @@ CURSOR_HEADERS: Final = {
 }  # fmt: skip
 
 
-def command(route: CommandRoute, body: Body) -> dict[str, Any]:
+def command(route: CommandRoute, body: Body[Any]) -> dict[str, Any]:
     """The operation of a command."""
     names = [n for n in _ON_COMMANDS if not (route.opens and n == h.IF_MATCH)]
     parameters = [header(n, required=n == h.KEY and route.moves_money) for n in names]
@@ -213,17 +213,11 @@ def command(route: CommandRoute, body: Body) -> dict[str, Any]:
             **problems([s for s in _COMMAND_PROBLEMS if not (route.opens and s in _MATCHING)]),
         },
     }
-    model = {"$ref": SCHEMA_REFERENCE.format(model=route.command.__name__)}
-    operation["requestBody"] = {
-        "required": body.required,
-        "content": {
-            "application/json": {"schema": model, "example": dict(route.example or body.example)}
-        },
-    }
+    operation["requestBody"] = request_body(body, route.example)
     return operation
 
 
-def suspending(path: str, body: Body) -> dict[str, Any]:
+def suspending(path: str, body: Body[Any]) -> dict[str, Any]:
     """The operation of an act of the kill switch."""
     kind = ACTS[path]
     content = {"application/json": {"schema": reference("SuspensionAct")}}
@@ -233,15 +227,7 @@ def suspending(path: str, body: Body) -> dict[str, Any]:
         "description": "It counts in every process within a second. Asking again changes nothing.",
         "tags": ["authority"],
         "parameters": [header(h.ACTOR), header(h.CORRELATION_ID)],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": SCHEMA_REFERENCE.format(model=kind.__name__)},
-                    "example": body.example,
-                }
-            },
-        },
+        "requestBody": request_body(body),
         "responses": {
             "200": {"description": "It is so now.", "content": content},
             **problems((400, 403, 404, 408, 409, 413, 415, *ALWAYS)),
@@ -249,7 +235,13 @@ def suspending(path: str, body: Body) -> dict[str, Any]:
     }
 
 
-def _path_parameters(body: Body) -> list[dict[str, Any]]:
+def request_body(body: Body[Any], example: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """What a body is, with an example where the body's own will not do."""
+    content = {"schema": reference(body.model), "example": dict(example or body.example)}
+    return {"required": body.required, "content": {"application/json": content}}
+
+
+def _path_parameters(body: Body[Any]) -> list[dict[str, Any]]:
     return [
         in_path(name, accepted.json_schema(ref_template=SCHEMA_REFERENCE), f"The {name}.")
         for name, accepted in body.path_types.items()

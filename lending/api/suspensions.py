@@ -27,7 +27,7 @@ ACTS: Final[Mapping[str, Any]] = {SUSPENSIONS: Suspend, REINSTATEMENTS: Reinstat
 _NONE: Final = Query()
 
 
-def bodies() -> dict[str, Body]:
+def bodies() -> dict[str, Body[Any]]:
     """The bodies of the acts, by path."""
     return {path: Body(act, shown=("name",)) for path, act in ACTS.items()}
 
@@ -56,14 +56,14 @@ class Suspending:
         items = [_item(subject, name, why) for (subject, name), why in standing.items()]
         return Answer(json_bytes({"items": items, "next": None}))
 
-    def act(self, body: Body) -> Endpoint:
+    def act(self, body: Body[Any]) -> Endpoint:
         """The endpoint that records what `body` reads."""
 
         async def endpoint(request: Incoming) -> Response:
             request.require(Permission.SUSPEND)
             _NONE.read(request.query)
             said = read_command_headers(request.named, self._clock)
-            command: Any = body.read(await request.json_bytes(), {}).command
+            command: Any = body.read(await request.json_bytes(), {}).said
             operator = Operator(
                 principal=request.principal,
                 on_behalf_of=said.on_behalf_of,

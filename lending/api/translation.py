@@ -15,7 +15,7 @@ from lending.contract.positions import cursor_text
 from lending.domain.application.refusals import Refusal
 from lending.ledger import submission
 from lending.runtime import limits
-from lending.service import authentication, history, kill_switch, permissions, requests, tail
+from lending.service import authentication, history, kill_switch, permissions, requests, tail, work
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
 
@@ -97,6 +97,9 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         history.UnknownMoment: _said(Fault.MOMENT_NOT_FOUND),
         tail.SlowReader: lambda _: Problem(Fault.SLOW_READER),
         tail.TailEnded: lambda _: _later(Fault.NOT_READY),
+        work.UnknownClaim: _said(Fault.CLAIM_NOT_FOUND),
+        work.TooManyClaims: _said(Fault.TOO_MANY_CLAIMS),
+        work.ReadModelOutdated: lambda fault: _later(Fault.NOT_READY, str(fault)),
         submission.QueueFull: lambda _: _later(Fault.QUEUE_FULL),
         submission.LaneUnavailable: lambda _: _later(Fault.UNAVAILABLE),
         submission.OutcomeUnknown: lambda _: _later(Fault.OUTCOME_UNKNOWN),

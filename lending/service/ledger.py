@@ -50,6 +50,7 @@ from lending.service.registry_watch import RegistryWatch
 from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
+from lending.service.work import Work
 
 SYSTEM: Final = "system"
 """The principal of what the ledger does by itself."""
@@ -129,6 +130,7 @@ class Ledger:
         self._watched: dict[str, Callable[[], str | None]] = {}
         self.feed: FeedLog
         self.tails: Mapping[int, Tail]
+        self.work: Work
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._on_reset: list[Callable[[], None]] = []
 
@@ -242,6 +244,7 @@ class Ledger:
         self.kill_switch = KillSwitch(
             FIRST_SHARD, self.lanes[FIRST_SHARD], registries[FIRST_SHARD], new_id
         )
+        self.work = Work(self.pool, self.history, new_id)
         self.handler = CommandHandler(
             shards={
                 shard: Shard(lane=appender(self.lanes[shard]), registry=registries[shard])
