@@ -16,6 +16,7 @@ from lending.cli import (
     demo,
     epoch,
     import_xes,
+    mcp,
     migrate,
     postgres,
     projections,
@@ -58,6 +59,7 @@ imports.command("xes")(import_xes.xes)
 app.add_typer(imports, name="import")
 app.command()(demo.demo)
 app.command()(serve.serve)
+app.command()(mcp.mcp)
 app.command()(worker.worker)
 app.command()(migrate.migrate)
 app.command()(status.status)

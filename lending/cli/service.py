@@ -10,8 +10,10 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from lending.agents.http import AgentsOverHttp
 from lending.api.app import LedgerApi, create_app
 from lending.api.metrics import Metrics
+from lending.cli.agents import agent_server
 from lending.cli.database import Database, bring_up_to_date, opened_database
 from lending.runtime.children import Child, ChildState
 from lending.runtime.settings import Settings
@@ -64,15 +66,27 @@ class _Service:
             metrics = Metrics(new_registry())
             opening = Ledger.open(database.url, settings, observer=metrics)
             ledger = await stack.enter_async_context(opening)
-            worker = await stack.enter_async_context(_worker(database)) if settings.worker else None
-            failure = None if worker is None else lambda: _failure(worker.state)
-            self._app = create_app(ledger, settings, metrics=metrics, worker_failure=failure)
+            worker = None
+            if settings.worker:
+                worker = await stack.enter_async_context(running_worker(database))
+            agents = None
+            if settings.mcp:
+                tools = agent_server(ledger, principal=None, observed=metrics.commanded)
+                agents = await stack.enter_async_context(AgentsOverHttp(tools).running())
+            self._app = create_app(
+                ledger,
+                settings,
+                metrics=metrics,
+                worker_failure=None if worker is None else lambda: _failure(worker.state),
+                agents=agents,
+                agents_failure=None if agents is None else lambda: agents.failure,
+            )
             self._server = HttpServer(self._app, on_started=lambda: _announce(listener))
             await self._server.serve(sockets=[listener])
 
 
 @asynccontextmanager
-async def _worker(database: Database) -> AsyncIterator[Child]:
+async def running_worker(database: Database) -> AsyncIterator[Child]:
     """The worker, as a child process, inside the block."""
     environment = {**os.environ, "DATABASE_URL": database.url, "LENDING_MIGRATE_ON_START": "false"}
     command = [sys.executable, "-m", "lending", "worker", "--end-with-parent"]

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     worker: bool = Field(
         default=True, description="Whether `serve` runs the projection worker beside it."
     )
+    mcp: bool = Field(
+        default=True, description="Whether `serve` offers the tools for models under `/mcp`."
+    )
     log_format: LogFormat = Field(
         default=LogFormat.CONSOLE, description="`console` for people or `json` for machines."
     )
