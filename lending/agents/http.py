@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from lending.agents.server import AgentServer
+from lending.agents.wire import error_text, refused
 from lending.runtime import limits
 
 
@@ -40,8 +42,20 @@ class AgentsOverHttp:
         return "stopped" if fault is None else f"stopped by {type(fault).__name__}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        await self._manager.handle_request(scope, receive, send)
+        """ASGI. The body comes in one message."""
+        message = await receive()
+        error = refused(message.get("body", b""))
+        if error is not None:
+            answer = Response(error_text(error), 400, media_type="application/json")
+            await answer(scope, receive, send)
+            return
+
+        async def replayed() -> Message:
+            nonlocal message
+            again, message = message, {}
+            return again or await receive()
+
+        await self._manager.handle_request(scope, replayed, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
