@@ -23,15 +23,15 @@ from lending.runtime import limits
 _OURS: Final = (b"content-type", b"content-length", b"cache-control", b"x-content-type-options")
 
 
-def mounted(application: ASGIApp) -> Endpoint:
-    """The endpoint that has `application` answer."""
+def mounted(application: ASGIApp, seconds: float = limits.TOOL_CALL_MAX_SECONDS) -> Endpoint:
+    """The endpoint that has `application` answer, within so many seconds."""
 
     async def endpoint(request: Incoming) -> Response:
         body = await request.json_bytes()
         said = _Said()
         scope = {**request.scope, PRINCIPAL: request.principal}
         try:
-            async with asyncio.timeout(limits.TOOL_CALL_MAX_SECONDS):
+            async with asyncio.timeout(seconds):
                 await application(scope, _Receive(body, request), said.send)
         except TimeoutError:
             raise Problem(Fault.OUTCOME_UNKNOWN, retryable=True, headers=[RETRY_AFTER]) from None
