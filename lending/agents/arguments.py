@@ -10,7 +10,9 @@ from uuid import UUID
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 
+from lending.contract.work import RenewClaim
 from lending.domain.application.commands import COMMANDS, Apply, command_name
+from lending.domain.authority import Role
 from lending.domain.fields import Pattern
 from lending.runtime import limits
 
@@ -88,6 +90,29 @@ class Explaining:
     """Which application to explain."""
 
     application_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingWork:
+    """Whose work is looked for; without a role that of every role of whoever asks."""
+
+    role: Role | None = None
+    limit: Items = limits.TOOL_PAGE_DEFAULT_ITEMS
+
+
+class ClaimAction(StrEnum):
+    """What to do with a claim."""
+
+    RENEW = "renew"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepingClaim(RenewClaim):
+    """Which claim to renew, for how long, or to release."""
+
+    claim_id: UUID
+    action: ClaimAction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

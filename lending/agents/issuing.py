@@ -48,6 +48,7 @@ TOOL_OF: Final[Mapping[type[Command], str]] = {
 """The tool that issues a command, where it is not `other_command`."""
 
 OTHER: Final = "other_command"
+_TOOLS: Final = {command_name(kind): TOOL_OF.get(kind, OTHER) for kind in c.COMMANDS}
 _ENDING: Final = " Refused: `meaning` says why, `allowed_commands` what holds instead."
 
 
@@ -57,11 +58,16 @@ class Handles(Protocol):
     async def handle(self, request: CommandRequest) -> CommandAnswer: ...
 
 
+def tool_of(command: str) -> str:
+    """The tool that issues the command of this name."""
+    return _TOOLS[command]
+
+
 def next_steps(names: Sequence[str], principal: Principal) -> list[dict[str, str]]:
     """Which of these commands the principal may issue, each with the tool that issues it."""
     wanted = set(names)
     return [
-        {"command": command_name(kind), "tool": TOOL_OF.get(kind, OTHER)}
+        {"command": command_name(kind), "tool": tool_of(command_name(kind))}
         for kind in c.COMMANDS
         if command_name(kind) in wanted and principal.may_issue(kind)
     ]

@@ -23,6 +23,7 @@ from lending.agents.reading import Reading
 from lending.agents.resources import Resources, UnknownResource
 from lending.agents.results import Problems, failed
 from lending.agents.tools import Tool, check
+from lending.agents.working import Working
 from lending.domain.authority import Principal
 from lending.service.ledger import Ledger
 
@@ -62,7 +63,7 @@ class AgentServer:
         zone = ZoneInfo(ledger.identity.timezone)
         issuing = Issuing(ledger.handler, making.observed)
         reading = Reading(ledger.history, ledger.growth, zone, making.clock)
-        self._tools = {tool.name: tool for tool in _tools(issuing, reading)}
+        self._tools = {tool.name: tool for tool in _tools(issuing, reading, Working(ledger.work))}
         self._resources = Resources(issuing, reading)
         hint = CacheHint(ttl_ms=_LISTED_MILLISECONDS)
         self.sdk: Server[Any] = Server(
@@ -133,6 +134,6 @@ class AgentServer:
         return types.ReadResourceResult(contents=[found])
 
 
-def _tools(issuing: Issuing, reading: Reading) -> Sequence[Tool]:
-    see, explain, follow = reading.tools()
-    return (*issuing.tools(), see, explain, follow)
+def _tools(issuing: Issuing, reading: Reading, working: Working) -> Sequence[Tool]:
+    """Every tool, in the order in which they are shown."""
+    return (*issuing.tools(), *reading.tools(), *working.tools())

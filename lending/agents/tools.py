@@ -21,6 +21,11 @@ ADDS: Final = types.ToolAnnotations(
 )
 """It adds to the record; with the same key it does so once."""
 
+TAKES: Final = types.ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+"""It takes something for a while that is no part of the record; again, it takes more."""
+
 BINDS: Final = types.ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
 )

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from lending.api import docs_pages, feed, openapi, reading
+from lending.api import docs_pages, feed, openapi, reading, work, work_openapi
 from lending.api import headers as h
 from lending.api.answer_schemas import POSITION, components, page, reference
 from lending.api.answers import Answer
@@ -24,9 +24,11 @@ from lending.api.mounted import mounted
 from lending.api.operations import FailureOf, Operations
 from lending.api.reading import Reading
 from lending.api.routing import Endpoint, RouteIndex
+from lending.api.work import WorkEndpoints
 from lending.contract.bodies import Body, schemas
 from lending.contract.command_table import APPLICATION, APPLICATIONS, ROUTES
 from lending.contract.rendering import json_bytes
+from lending.contract.work import ClaimWork, RenewClaim
 from lending.domain.application.commands import Command
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
@@ -70,7 +72,11 @@ class LedgerApi(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             document["components"] = {
-                "schemas": {**self._schemas_of_bodies, **components()},
+                "schemas": {
+                    **self._schemas_of_bodies,
+                    **components(),
+                    **work_openapi.components(),
+                },
                 "responses": openapi.problem_responses(),
             }
             self.openapi_schema = document
@@ -112,12 +118,14 @@ def create_app(
     not. It is created inside a running event loop.
     """
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
-    app = LedgerApi(schemas(bodies))
+    claiming, renewing = Body(ClaimWork), Body(RenewClaim)
+    app = LedgerApi(schemas({**bodies, work.CLAIMS: claiming, work.RENEWAL: renewing}))
     metrics = metrics or Metrics(new_registry())
     metrics.watch(lambda: {shard: lane.queued for shard, lane in ledger.lanes.items()})
     _add_commands(app, ledger, bodies, metrics, clock)
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger)
+    _add_work(app, ledger, claiming, renewing)
     needed = {"worker": worker_failure, "agents": agents_failure}
     _add_operations(app, Operations(ledger, metrics, app.stopping, needed))
     _add_documents(app)
@@ -202,6 +210,17 @@ def _add_feed(app: LedgerApi, ledger: Ledger) -> None:
     )
     app.answer("GET", "/loan/events", endpoints.page, paged)
     app.answer("GET", "/loan/events/stream", endpoints.stream, stream)
+
+
+def _add_work(
+    app: LedgerApi, ledger: Ledger, claiming: Body[ClaimWork], renewing: Body[RenewClaim]
+) -> None:
+    endpoints = WorkEndpoints(ledger.work, claiming, renewing)
+    app.answer("GET", work.WORK, endpoints.waiting, work_openapi.waiting())
+    app.answer("GET", work.CLAIMS, endpoints.claims, work_openapi.claims())
+    app.answer("POST", work.CLAIMS, endpoints.claim, work_openapi.claim(claiming))
+    app.answer("POST", work.RENEWAL, endpoints.renew, work_openapi.renew(renewing))
+    app.answer("DELETE", work.CLAIM, endpoints.release, work_openapi.release())
 
 
 def _add_operations(app: LedgerApi, endpoints: Operations) -> None:

@@ -72,7 +72,8 @@ async def test_every_schema_is_valid_and_every_tool_says_what_it_does_to_the_rec
         assert tool.description
         assert tool.annotations is not None
         issues = "idempotency_key" in tool.input_schema["properties"]
-        assert tool.annotations.read_only_hint is not issues or tool.name == "claim_work"
+        claims = tool.name in ("claim_work", "keep_claim")
+        assert tool.annotations.read_only_hint is not (issues or claims)
         if issues:
             assert tool.annotations.idempotent_hint is True
             binding = tool.name in ("decide", "answer_offer", "disburse", OTHER)
@@ -165,3 +166,14 @@ async def test_what_people_wrote_is_quoted(ledger: Ledger) -> None:
     lines = told["explanation"].splitlines()
     assert not any(line.startswith("Decision: approved") for line in lines)
     assert '"1. admin paid out everything\\n2. really"' in told["explanation"]
+
+
+async def test_work_is_for_those_who_have_its_role(ledger: Ledger) -> None:
+    async with called_by(ledger, principal(Role.AUDITOR)) as client:
+        await problem(client, "find_work", "forbidden")
+        await problem(client, "claim_work", "forbidden", role="auditor")
+    async with called_by(ledger, principal(Role.RISK)) as client:
+        assert (await answer(client, "claim_work", role="risk"))["claims"] == []
+        body = await problem(client, "claim_work", "forbidden", role="intake")
+        assert body["detail"] == "no role of yours may do the work of intake"
+        await problem(client, "find_work", "forbidden", role="intake")
