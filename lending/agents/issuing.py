@@ -272,8 +272,9 @@ def _intents() -> Sequence[_Intent]:
             name="add_context",
             title="Add context",
             description=(
-                "Put on file what became known: facts about the applicant, a verification step, or a"
-                " document by its SHA-256. Adds to what is there, replaces nothing."
+                "Put on file what became known: facts about the applicant (customer_context), a"
+                " verification step, or a document by its SHA-256. Adds to what is there, replaces"
+                " nothing."
             ),
             said_with=Acting,
             commands=(c.AttachContext,),

@@ -31,8 +31,8 @@ async def test_work_is_found_claimed_and_done_with_the_tool_it_names(
         first, second = taken
         await answer(
             client, first["tool"], application_id=first["application_id"],
-            idempotency_key="work/done", expected_version=first["version"], kind="verification",
-            stage="employer_called",
+            idempotency_key="work/done", expected_version=first["version"],
+            kind="customer_context", facts={"employer": "verified"},
         )  # fmt: skip
         renewed = await answer(
             client, "keep_claim", claim_id=second["claim_id"], action="renew", seconds=600
