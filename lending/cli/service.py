@@ -9,11 +9,10 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
-from lending.agents.http import AgentsOverHttp
 from lending.api.app import LedgerApi, create_app
 from lending.api.metrics import Metrics
-from lending.cli.agents import agent_server
 from lending.cli.database import Database, bring_up_to_date, opened_database
 from lending.runtime.children import Child, ChildState
 from lending.runtime.settings import Settings
@@ -21,6 +20,9 @@ from lending.runtime.tasks import beside
 from lending.runtime.telemetry import new_registry
 from lending.runtime.web import HttpServer, listen, on_signals, url_of
 from lending.service.ledger import Ledger
+
+if TYPE_CHECKING:
+    from lending.agents.http import AgentsOverHttp
 
 
 async def run_until_stopped(settings: Settings) -> None:
@@ -69,10 +71,7 @@ class _Service:
             worker = None
             if settings.worker:
                 worker = await stack.enter_async_context(running_worker(database))
-            agents = None
-            if settings.mcp:
-                tools = agent_server(ledger, principal=None, observed=metrics.commanded)
-                agents = await stack.enter_async_context(AgentsOverHttp(tools).running())
+            agents = await stack.enter_async_context(_tools(ledger, metrics, settings))
             self._app = create_app(
                 ledger,
                 settings,
@@ -83,6 +82,24 @@ class _Service:
             )
             self._server = HttpServer(self._app, on_started=lambda: _announce(listener))
             await self._server.serve(sockets=[listener])
+
+
+@asynccontextmanager
+async def _tools(
+    ledger: Ledger, metrics: Metrics, settings: Settings
+) -> "AsyncIterator[AgentsOverHttp | None]":
+    """The tools for models inside the block, or None where they are left out. What they import, the
+    protocol's SDK, takes as long as all the rest.
+    """
+    if not settings.mcp:
+        yield None
+        return
+    from lending.agents.http import AgentsOverHttp
+    from lending.cli.agents import agent_server
+
+    server = agent_server(ledger, principal=None, observed=metrics.commanded)
+    async with AgentsOverHttp(server).running() as agents:
+        yield agents
 
 
 @asynccontextmanager
