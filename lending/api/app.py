@@ -30,7 +30,8 @@ from lending.api.commands import CommandEndpoints
 from lending.api.feed import Feed
 from lending.api.incoming import Incoming
 from lending.api.metrics import Metrics
-from lending.api.operations import Operations, WorkerFailure
+from lending.api.mounted import mounted
+from lending.api.operations import FailureOf, Operations
 from lending.api.reading import Reading
 from lending.api.refused import REFUSALS, Refused
 from lending.api.routing import Endpoint, RouteIndex
@@ -49,6 +50,9 @@ from lending.runtime.telemetry import new_registry
 from lending.service.ledger import Ledger, system_clock
 
 VERSION: Final = "1"
+AGENTS: Final = "/mcp"
+"""Where the tools for models are, which the Model Context Protocol describes and OpenAPI does not."""
+
 _DESCRIPTION: Final = (
     "Commands are recorded before they are answered. A command with an `Idempotency-Key` can be"
     " repeated blindly: it is done once, and answered the same. Errors are problem details"
@@ -142,12 +146,15 @@ def create_app(
     *,
     metrics: Metrics | None = None,
     clock: Callable[[], datetime] = system_clock,
-    worker_failure: WorkerFailure | None = None,
+    worker_failure: FailureOf | None = None,
+    agents: ASGIApp | None = None,
+    agents_failure: FailureOf | None = None,
 ) -> LedgerApi:
     """The web application over an opened ledger.
 
     `metrics` is what observes the ledger's lanes too. `worker_failure` is given where this service
-    runs the worker. It is created inside a running event loop.
+    runs the worker; `agents` is what answers under `/mcp`, and `agents_failure` says why it does
+    not. It is created inside a running event loop.
     """
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
     acts = suspensions.bodies()
@@ -164,8 +171,11 @@ def create_app(
     _add_feed(app, ledger, metrics)
     _add_authority(app, ledger, acts, clock)
     _add_work(app, ledger, claiming, renewing)
-    _add_operations(app, Operations(ledger, metrics, app.stopping, worker_failure))
+    needed = {"worker": worker_failure, "agents": agents_failure}
+    _add_operations(app, Operations(ledger, metrics, app.stopping, needed))
     _add_documents(app)
+    if agents is not None:
+        app.answer("POST", AGENTS, mounted(agents))
     app.boundary = lambda lifespan: Boundary(
         RouteIndex(app.routes),
         lifespan=lifespan,
@@ -325,6 +335,7 @@ def _add_documents(app: LedgerApi) -> None:
 
     for path, endpoint in (
         ("/openapi.json", document),
+        ("/llms.txt", docs_pages.for_models),
         ("/docs", docs_pages.page),
         ("/docs/{asset}", docs_pages.asset),
         ("/", docs_pages.home),

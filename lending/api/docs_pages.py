@@ -1,4 +1,6 @@
-"""The page at /docs and its assets, served from this package: it works without internet."""
+"""The page at /docs and its assets, served from this package: it works without internet. And the
+contract for models, /llms.txt.
+"""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -10,6 +12,7 @@ from starlette.responses import Response
 from lending.api.answers import Answer
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem
+from lending.contract.llms import llms_text
 
 _TYPES: Final[Mapping[str, bytes]] = MappingProxyType(
     {
@@ -43,6 +46,11 @@ async def asset(request: Incoming) -> Response:
 async def home(_: Incoming) -> Response:
     """The root leads to the documentation."""
     return Answer(b"", 307, [(b"location", b"/docs")], b"text/plain")
+
+
+async def for_models(_: Incoming) -> Response:
+    """The contract in two pages, for models."""
+    return Answer(llms_text().encode(), media_type=b"text/plain; charset=utf-8")
 
 
 def _asset(name: str) -> Answer:

@@ -23,24 +23,26 @@ _OK: Final = "ok"
 _METRICS_TYPE: Final = b"text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
 _SHARD: Final = 0
 
-WorkerFailure = Callable[[], str | None]
-"""Says what is wrong with the worker this service runs, None where nothing is."""
+FailureOf = Callable[[], str | None]
+"""Says what is wrong with a part that this service runs, None where nothing is."""
 
 
 class Operations:
-    """The endpoints of operations. `worker_failure` is given where this service runs the worker."""
+    """The endpoints of operations. `needed` are the parts that this service runs beside the ledger,
+    by name; None for one that it does not run.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         metrics: Metrics,
         stopping: asyncio.Event,
-        worker_failure: WorkerFailure | None,
+        needed: Mapping[str, FailureOf | None],
     ) -> None:
         self._ledger = ledger
         self._metrics = metrics
         self._stopping = stopping
-        self._worker_failure = worker_failure
+        self._needed = needed
 
     async def alive(self, request: Incoming) -> Response:
         """Whether the process answers at all."""
@@ -94,8 +96,9 @@ class Operations:
             "service": "it is stopping" if self._stopping.is_set() else _OK,
             **{f"task {name}": why for name, why in self._ledger.failures.items()},
         }
-        if self._worker_failure is not None:
-            checks["worker"] = self._worker_failure() or _OK
+        for name, failure_of in self._needed.items():
+            if failure_of is not None:
+                checks[name] = failure_of() or _OK
         try:
             async with asyncio.timeout(limits.READINESS_CHECK_SECONDS):
                 rows = await self._rows()

@@ -17,6 +17,7 @@ from lending.cli import (
     epoch,
     import_xes,
     keys,
+    mcp,
     migrate,
     postgres,
     projections,
@@ -60,6 +61,7 @@ imports.command("xes")(import_xes.xes)
 app.add_typer(imports, name="import")
 app.command()(demo.demo)
 app.command()(serve.serve)
+app.command()(mcp.mcp)
 app.command()(worker.worker)
 app.command()(migrate.migrate)
 app.command()(status.status)

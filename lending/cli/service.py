@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 from lending.api.app import LedgerApi, create_app
 from lending.api.metrics import Metrics
@@ -19,6 +20,9 @@ from lending.runtime.tasks import beside
 from lending.runtime.telemetry import new_registry
 from lending.runtime.web import HttpServer, allow_open_files, listen, on_signals, url_of
 from lending.service.ledger import Ledger
+
+if TYPE_CHECKING:
+    from lending.agents.http import AgentsOverHttp
 
 
 async def run_until_stopped(settings: Settings) -> None:
@@ -68,15 +72,42 @@ class _Service:
             metrics = Metrics(new_registry())
             opening = Ledger.open(database.url, settings, observer=metrics)
             ledger = await stack.enter_async_context(opening)
-            worker = await stack.enter_async_context(_worker(database)) if settings.worker else None
-            failure = None if worker is None else lambda: _failure(worker.state)
-            self._app = create_app(ledger, settings, metrics=metrics, worker_failure=failure)
+            worker = None
+            if settings.worker:
+                worker = await stack.enter_async_context(running_worker(database))
+            agents = await stack.enter_async_context(_tools(ledger, metrics, settings))
+            self._app = create_app(
+                ledger,
+                settings,
+                metrics=metrics,
+                worker_failure=None if worker is None else lambda: _failure(worker.state),
+                agents=agents,
+                agents_failure=None if agents is None else lambda: agents.failure,
+            )
             self._server = HttpServer(self._app, on_started=lambda: _announce(listener))
             await self._server.serve(sockets=[listener])
 
 
 @asynccontextmanager
-async def _worker(database: Database) -> AsyncIterator[Child]:
+async def _tools(
+    ledger: Ledger, metrics: Metrics, settings: Settings
+) -> "AsyncIterator[AgentsOverHttp | None]":
+    """The tools for models inside the block, or None where they are left out. What they import, the
+    protocol's SDK, takes as long as all the rest.
+    """
+    if not settings.mcp:
+        yield None
+        return
+    from lending.agents.http import AgentsOverHttp
+    from lending.cli.agents import agent_server
+
+    server = agent_server(ledger, admitted=None, observed=metrics.commanded)
+    async with AgentsOverHttp(server).running() as agents:
+        yield agents
+
+
+@asynccontextmanager
+async def running_worker(database: Database) -> AsyncIterator[Child]:
     """The worker, as a child process, inside the block."""
     environment = {**os.environ, "DATABASE_URL": database.url, "LENDING_MIGRATE_ON_START": "false"}
     command = [sys.executable, "-m", "lending", "worker", "--end-with-parent"]

@@ -32,6 +32,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "tuple_type": "must be an array",
     "string_type": "must be a string",
     "int_type": "must be an integer",
+    "bool_type": "must be true or false",
     "enum": "must be one of {expected}",
     "string_too_short": "must have at least {min_length} character(s)",
     "string_too_long": "must have at most {max_length} characters",

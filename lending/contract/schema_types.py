@@ -112,6 +112,8 @@ def _accepted(base: Any, marks: Marks) -> Any:
         return _integer(marks)
     if base is str:
         return _text(marks)
+    if base is bool:
+        return Annotated[bool, Field(strict=True)]
     if base is date:
         return Annotated[date, PlainValidator(_to_date), WithJsonSchema(_DATE_SCHEMA)]
     if base is UUID:

@@ -103,6 +103,29 @@ TAIL_RETRY_SECONDS: Final = 0.5
 STAGES_KEPT_MAX: Final = 5_000
 """Applications whose state is kept to tell the stage after their next event."""
 
+# -- tools for models ---------------------------------------------------------------------------
+
+TOOL_PAGE_MAX_ITEMS: Final = 100
+"""Items that one call of a tool answers at most: what a model reads at once."""
+
+TOOL_PAGE_DEFAULT_ITEMS: Final = 20
+"""Items that one call of a tool answers when the caller does not say."""
+
+TOOL_WAIT_MAX_SECONDS: Final = 20
+"""How long a tool waits for something to happen; shorter than the service takes to stop."""
+
+TOOL_CALL_MAX_SECONDS: Final = 60
+"""How long one request to `/mcp` may take; then it is answered 503 `outcome_unknown`."""
+
+TOOL_LIST_MAX_TOKENS: Final = 6_000
+"""What `tools/list` may cost a model, at four characters a token."""
+
+EXPLAINED_EVENTS_MAX: Final = 100
+"""Events that one explanation or timeline tells, the latest ones."""
+
+LLMS_TEXT_MAX_CHARACTERS: Final = 9_000
+"""The contract for models at `/llms.txt`: about two pages."""
+
 # -- work ---------------------------------------------------------------------------------------
 
 WORK_CLAIM_MAX_ITEMS: Final = 100

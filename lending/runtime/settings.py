@@ -173,6 +173,12 @@ class Settings(BaseSettings):
     worker: bool = Field(
         default=True, description="Whether `serve` runs the projection worker beside it."
     )
+    mcp: bool = Field(
+        default=True, description="Whether `serve` offers the tools for models under `/mcp`."
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="The API key that `lending mcp` asks with."
+    )
     log_format: LogFormat = Field(
         default=LogFormat.CONSOLE, description="`console` for people or `json` for machines."
     )

@@ -20,6 +20,10 @@ from lending.runtime.settings import LogFormat, LogLevel
 # Libraries whose lines of level INFO say what we log ourselves, or nothing.
 _QUIET = ("uvicorn.access", "uvicorn.error", "httpx2", "httpcore2", "asyncio", "psycopg.pool")
 
+# Libraries whose lines, or the tracebacks with them, may repeat what a request or an answer says.
+# What fails in them is logged where it is met, without that.
+_SILENT = ("mcp",)
+
 
 def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
     """Send what structlog and the standard library log to stderr, in one form.
@@ -58,6 +62,8 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
     root.setLevel(log_level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _rendering(log_format: LogFormat) -> list[Processor]:

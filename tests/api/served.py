@@ -15,7 +15,9 @@ from typing import Any
 import httpx2
 import psycopg
 
+from lending.agents.http import AgentsOverHttp
 from lending.api.app import LedgerApi, create_app
+from lending.cli.agents import agent_server
 from lending.ledger.sealing import MasterKey
 from lending.runtime.settings import Settings
 from lending.runtime.web import HttpServer, listen
@@ -96,8 +98,11 @@ async def served_api(
 ) -> AsyncIterator[Api]:
     """The ledger of a migrated database, served on a free port inside the block."""
     settings = settings or Settings(data_dir=data_dir, database_url=database_url)
-    async with opened_ledger(database_url, data_dir, settings=settings) as ledger:
-        app = create_app(ledger, settings)
+    async with (
+        opened_ledger(database_url, data_dir, settings=settings) as ledger,
+        AgentsOverHttp(agent_server(ledger, admitted=None)).running() as agents,
+    ):
+        app = create_app(ledger, settings, agents=agents, agents_failure=lambda: agents.failure)
         started = asyncio.Event()
         server = HttpServer(app, on_started=started.set)
         with listen("127.0.0.1", 0) as listener:
