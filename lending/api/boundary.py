@@ -107,7 +107,8 @@ class Boundary:
                 response = self._options(scope["path"])
             else:
                 endpoint, route, in_path = self._routes.find(scope["method"], scope["path"])
-                request = Incoming(scope, receive, in_path, self._under_way)
+                request = Incoming(scope, receive, in_path)
+                request.under_way = self._under_way
                 self._hosts.check(request.named)
                 response = await endpoint(request)
         except Problem as problem:

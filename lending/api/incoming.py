@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
@@ -32,31 +32,28 @@ class UnderWay:
         self.count = 0
 
 
-def _always() -> bool:
-    return True
-
-
 class Incoming(Request):
     """A request, matched to a route. `in_path` are the path's parameters as they were written.
 
-    `principal` is who asks; `still_admitted` says, cheaply, whether it may go on doing so.
+    `principal` is who asks, `under_way` the count that the request is part of.
     """
 
-    def __init__(
-        self, scope: Scope, receive: Receive, in_path: Mapping[str, str], under_way: UnderWay
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, in_path: Mapping[str, str]) -> None:
         super().__init__(scope, receive)
         self.in_path = in_path
         self.named: Headers = by_name(scope["headers"])
         self.principal: Principal = LOCAL
-        self.still_admitted: Callable[[], bool] = _always
-        self.under_way = under_way
+        self.under_way = UnderWay()
 
     @property
     def query(self) -> bytes:
         """The query string as it was sent."""
         query: bytes = self.scope["query_string"]
         return query
+
+    def still_admitted(self) -> bool:
+        """Whether who asks may go on reading; asked every moment of what takes long."""
+        return True
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
