@@ -79,7 +79,7 @@ STREAM_CHUNK_MAX_BYTES: Final = 64 * 1024
 STREAM_SEND_MAX_SECONDS: Final = 30.0
 """How long a stream waits for its reader to take what was sent before its connection is cut."""
 
-STREAM_CHECK_SECONDS: Final = 1.0
+STREAM_CHECK_SECONDS: Final = 0.5
 """How often all streams are looked over: may they still be read, do they need a sign of life."""
 
 TAIL_MAX_EVENTS: Final = 16_384
