@@ -155,6 +155,9 @@ ACTS_FOR_MAX: Final = 100
 ADMISSION_CHECK_SECONDS: Final = 0.3
 """How often a stream that waits for events looks whether its credential still is good."""
 
+REASON_MAX_CHARACTERS: Final = 500
+"""Why an operator revokes a key."""
+
 REGISTRY_PAUSE_SECONDS: Final = 0.1
 """The shortest time between two looks into the registry for what was revoked or suspended."""
 

@@ -146,7 +146,12 @@ class IdentityOffice:
         return Issued(fresh=fresh, principal=old.principal, expires_at=expires_at)
 
     async def revoke(self, key_id: str, *, reason: str) -> bool:
-        """Make a key good for nothing; False where it was revoked before. Raises UnknownKey."""
+        """Make a key good for nothing; False where it was revoked before.
+
+        Raises UnknownKey, and OperatorError for a reason that is none.
+        """
+        if not 1 <= len(reason.strip()) <= limits.REASON_MAX_CHARACTERS:
+            raise OperatorError(f"a reason has 1 to {limits.REASON_MAX_CHARACTERS} characters")
         async with self._connected() as connection:
             async with self._taken(connection) as taken:
                 key = taken.known.keys.get(key_id)

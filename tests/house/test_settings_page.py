@@ -50,6 +50,13 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("LENDING_PORT", "70000", "LENDING_PORT: .* less than or equal to 65535"),
         ("LENDING_TIMEZONE", "Mars/Olympus", "LENDING_TIMEZONE: not a time zone"),
         ("LENDING_LOG_LEVEL", "loud", "LENDING_LOG_LEVEL: .* 'debug'"),
+        ("LENDING_JWT_ALGORITHMS", "none", "LENDING_JWT_ALGORITHMS: must be some of RS256"),
+        ("LENDING_JWT_ALGORITHMS", "RS256,HS256", "LENDING_JWT_ALGORITHMS: must be some of"),
+        ("LENDING_JWT_ALGORITHMS", " ,", "LENDING_JWT_ALGORITHMS: must be some of"),
+        ("LENDING_JWT_KEYS", "http://secret.example/keys", "LENDING_JWT_KEYS: must be the path"),
+        ("LENDING_JWT_ISSUER", "https://a", "jwt_issuer, jwt_audience and jwt_keys go together"),
+        ("LENDING_ALLOWED_HOSTS", "a.example:80", "LENDING_ALLOWED_HOSTS: must be names of hosts"),
+        ("LENDING_AUTHENTICATION", "maybe", "LENDING_AUTHENTICATION: .* 'required'"),
         ("LENDING_POOL_MIN_CONNECTIONS", "50", "pool_min_connections is more than"),
     ],
 )

@@ -202,7 +202,7 @@ def test_stopped_while_it_starts_it_leaves_no_server(tmp_path: Path) -> None:
 def test_any_address_but_loopback_is_refused(tmp_path: Path) -> None:
     done = lending("serve", "--host", "0.0.0.0", LENDING_DATA_DIR=str(tmp_path / "data"))
     assert done.returncode == 1
-    assert done.stderr.startswith("lending: the ledger does not serve on 0.0.0.0: it has no auth")
+    assert done.stderr.startswith("lending: the ledger does not serve on 0.0.0.0 without auth")
     assert not (tmp_path / "data").exists()
 
 

@@ -1,4 +1,4 @@
-"""The HTTP server listens on this machine only, and says why when it cannot listen."""
+"""Without authentication the HTTP server listens on this machine only; it says why it cannot listen."""
 
 import socket
 
@@ -14,9 +14,21 @@ def test_a_loopback_address_will_do(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "10.0.0.1", "example.org", "", "*"])
-def test_any_other_address_is_refused(host: str) -> None:
-    with pytest.raises(NotLoopback, match="no authentication yet"):
+def test_any_other_address_is_refused_where_nobody_is_told_apart(host: str) -> None:
+    with pytest.raises(NotLoopback, match="LENDING_AUTHENTICATION=required"):
         listen(host, 0)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
+def test_any_address_will_do_where_everybody_is(host: str) -> None:
+    with listen(host, 0, authenticated=True) as listener:
+        assert listener.getsockname()[0] == host
+
+
+@pytest.mark.parametrize("host", ["example.org", "", "*"])
+def test_what_is_no_address_is_never_one(host: str) -> None:
+    with pytest.raises(CannotListen, match="not an IP address"):
+        listen(host, 0, authenticated=True)
 
 
 def test_a_port_in_use_is_named_with_what_to_do() -> None:

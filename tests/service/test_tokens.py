@@ -34,6 +34,7 @@ pytestmark = pytest.mark.anyio
 RULES = TokenRules(issuer=ISSUER, audience=AUDIENCE, algorithms=frozenset(MAKES))
 NOW = int(time.time())
 LEEWAY, DAY = limits.TOKEN_LEEWAY_SECONDS, limits.TOKEN_LIFE_MAX_SECONDS
+HOUR = 3600
 
 
 @asynccontextmanager
@@ -88,14 +89,15 @@ CLAIMS: list[dict[str, Any]] = [
     {"iss": "https://other.test"}, {"iss": None}, {"iss": [ISSUER]},
     {"aud": "another"}, {"aud": None}, {"aud": ["another"]}, {"aud": {}},
     {"sub": None}, {"sub": ""}, {"sub": "\x07"}, {"sub": "x" * 198}, {"sub": 7}, {"sub": "\u00e9"},
-    {"exp": None}, {"exp": "tomorrow"}, {"exp": True}, {"exp": 10**400}, {"exp": -1}, {"exp": float("nan")}, {"exp": float("inf")}, {"exp": [1]},
-    {"exp": NOW - LEEWAY - 5}, {"exp": NOW + DAY + 60},
-    {"iat": None}, {"iat": NOW + LEEWAY + 60}, {"iat": "x"}, {"nbf": NOW + LEEWAY + 60},
+    {"exp": None}, {"exp": "tomorrow"}, {"exp": True}, {"exp": 10**400}, {"exp": -1},
+    {"exp": float("nan")}, {"exp": float("inf")}, {"exp": [1]},
+    {"exp": NOW - LEEWAY - 5}, {"exp": NOW + DAY + HOUR},
+    {"iat": None}, {"iat": NOW + HOUR}, {"iat": "x"}, {"nbf": NOW + HOUR},
     {"nbf": "x"}, {"iat": NOW + 20, "exp": NOW + 10},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("claims", CLAIMS, ids=lambda claims: str(claims)[:40])
+@pytest.mark.parametrize("claims", CLAIMS, ids=map(str, range(len(CLAIMS))))
 async def test_a_token_for_others_or_another_time_is_refused(
     issuer: TokenIssuer, tokens: Tokens, claims: dict[str, Any]
 ) -> None:
