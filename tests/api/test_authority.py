@@ -15,6 +15,8 @@ from lending.contract.bodies import Body
 from lending.contract.command_table import ROUTES, CommandRoute
 from lending.domain.application.commands import command_name
 from lending.domain.authority import MAY, MAY_ISSUE, Permission, Role
+from lending.ledger.verification import Epochs, ShardOfLog, check_stretch, read_identity
+from lending.runtime.postgres import connect
 from lending.service.ledger import new_id
 from tests.api.acting import Actor, actor
 from tests.api.served import APPLICATIONS, STORY, Api, names, problem, served_api
@@ -121,6 +123,29 @@ async def test_what_a_principal_might_do_is_recorded_with_what_it_did(api: Api) 
     assert second["authority"] == score["authority"] | {
         "credential": second["authority"]["credential"]
     }
+
+
+async def test_leaves_of_both_formats_are_proved_and_told_apart(api: Api) -> None:
+    risk = await of_role(api, Role.RISK)
+    path = await api.applied()
+    await risk.post(f"{path}/score", SCORE)
+    assert await unproved(api) == []
+    with psycopg.connect(api.database_url) as owner:
+        owner.execute("alter table ledger.loan_events disable trigger all")
+        changed = owner.execute(
+            "update ledger.loan_events set authority = null where authority is not null"
+        )
+        assert changed.rowcount == 1
+    assert await unproved(api) == [int(api.rows("select max(position) from loan_events")[0][0])]
+
+
+async def unproved(api: Api) -> list[int | None]:
+    """The positions at which `lending verify` would find something in the log."""
+    async with await connect(api.database_url, None, "test") as connection:
+        identity = await read_identity(connection)
+        assert identity is not None
+        log = ShardOfLog(identity[0], 0, Epochs({1: 1}))
+        return [one.position for one in await check_stretch(connection, log, 0, api.count())]
 
 
 # next steps

@@ -5,7 +5,6 @@ principal that brings in history records what others decided elsewhere: neither 
 its limits say anything about that.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -112,8 +111,4 @@ def _names(names: list[str]) -> str:
     if not names:
         return "nobody registered"
     more = len(names) - NAMED_MAX
-    return _listed(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+    return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
