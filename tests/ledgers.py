@@ -32,9 +32,10 @@ async def opened_ledger(
     *,
     clock: Callable[[], datetime] = system_clock,
     batch_max_commands: int = 1_000,
+    settings: Settings | None = None,
 ) -> AsyncIterator[Ledger]:
     """The ledger in a migrated database, created if it is not there yet."""
-    settings = Settings(data_dir=data_dir, database_url=database_url)
+    settings = settings or Settings(data_dir=data_dir, database_url=database_url)
     await create_ledger(database_url, settings, clock=system_clock, new_id=new_id)
     async with Ledger.open(
         database_url, settings, clock=clock, batch_max_commands=batch_max_commands

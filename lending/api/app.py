@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from lending.api import docs_pages, feed, openapi, reading
+from lending.api import docs_pages, feed, openapi, reading, webhook_routes
 from lending.api import headers as h
 from lending.api.answer_schemas import POSITION, array, components, page, reference
 from lending.api.answers import Answer
@@ -67,7 +67,11 @@ class LedgerApi(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             document["components"] = {
-                "schemas": {**self._schemas_of_bodies, **components()},
+                "schemas": {
+                    **self._schemas_of_bodies,
+                    **components(),
+                    **webhook_routes.components(),
+                },
                 "responses": openapi.problem_responses(),
             }
             self.openapi_schema = document
@@ -106,12 +110,14 @@ def create_app(
     runs the worker. It is created inside a running event loop.
     """
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
-    app = LedgerApi(schemas(bodies))
+    app = LedgerApi(schemas({**bodies, **webhook_routes.BODIES}))
     metrics = metrics or Metrics(new_registry())
     metrics.watch(lambda: {shard: lane.queued for shard, lane in ledger.lanes.items()})
     _add_commands(app, ledger, bodies, metrics, clock)
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger, metrics)
+    for method, path, endpoint, operation in webhook_routes.routes(ledger.webhooks):
+        app.answer(method, path, endpoint, operation)
     _add_operations(app, Operations(ledger, metrics, app.stopping, worker_failure))
     _add_documents(app)
     app.boundary = lambda lifespan: Boundary(

@@ -47,6 +47,11 @@ class Fault(Enum):
         "moment_not_found", 404, False,
         "The application has no such version, or was not on record at that moment.",
     )  # fmt: skip
+    WEBHOOK_NOT_FOUND = "webhook_not_found", 404, False, "There is no webhook of this id."
+    DELIVERY_NOT_FOUND = (
+        "delivery_not_found", 404, False,
+        "The webhook has no such delivery, waiting or given up: it was delivered, or never wanted.",
+    )  # fmt: skip
     SHARD_NOT_FOUND = "shard_not_found", 404, False, "The ledger has no such shard."
     METHOD_NOT_ALLOWED = (
         "method_not_allowed", 405, False, "The path exists; the header Allow names its methods.",
@@ -64,6 +69,14 @@ class Fault(Enum):
     CONFLICT = (
         "conflict", 409, True,
         "Other processes kept changing the application. Nothing was recorded; repeat the request.",
+    )  # fmt: skip
+    WEBHOOK_URL_REFUSED = (
+        "webhook_url_refused", 409, False,
+        "Nothing is sent to such an address: webhooks are https, on the public internet.",
+    )  # fmt: skip
+    TOO_MANY_WEBHOOKS = (
+        "too_many_webhooks", 409, False,
+        "As many webhooks are registered as there may be. Delete one.",
     )  # fmt: skip
     HISTORY_REWOUND = (
         "history_rewound", 410, False,

@@ -15,6 +15,7 @@ from lending.contract.positions import cursor_text
 from lending.ledger import submission
 from lending.runtime import limits
 from lending.service import history, requests, tail
+from lending.service.webhooks import model as webhooks
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
 
@@ -79,6 +80,10 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         history.UnknownMoment: _said(Fault.MOMENT_NOT_FOUND),
         tail.SlowReader: lambda _: Problem(Fault.SLOW_READER),
         tail.TailEnded: lambda _: _later(Fault.NOT_READY),
+        webhooks.UnknownWebhook: _said(Fault.WEBHOOK_NOT_FOUND),
+        webhooks.UnknownDelivery: _said(Fault.DELIVERY_NOT_FOUND),
+        webhooks.UrlRefused: _said(Fault.WEBHOOK_URL_REFUSED),
+        webhooks.TooManyWebhooks: _said(Fault.TOO_MANY_WEBHOOKS),
         submission.QueueFull: lambda _: _later(Fault.QUEUE_FULL),
         submission.LaneUnavailable: lambda _: _later(Fault.UNAVAILABLE),
         submission.OutcomeUnknown: lambda _: _later(Fault.OUTCOME_UNKNOWN),

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from lending.api.app import LedgerApi, create_app
 from lending.api.metrics import Metrics
+from lending.api.webhook_delivery import deliver_webhooks
 from lending.cli.database import Database, bring_up_to_date, opened_database
 from lending.runtime.children import Child, ChildState
 from lending.runtime.settings import Settings
@@ -67,6 +68,8 @@ class _Service:
             ledger = await stack.enter_async_context(opening)
             worker = await stack.enter_async_context(_worker(database)) if settings.worker else None
             failure = None if worker is None else lambda: _failure(worker.state)
+            if settings.webhooks:
+                deliver_webhooks(ledger, settings, metrics.webhooks)
             self._app = create_app(ledger, settings, metrics=metrics, worker_failure=failure)
             self._server = HttpServer(self._app, on_started=lambda: _announce(listener))
             await self._server.serve(sockets=[listener])

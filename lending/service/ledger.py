@@ -41,6 +41,8 @@ from lending.service.history import History
 from lending.service.listing import Listing
 from lending.service.registry import Lane, RegistryReader
 from lending.service.tail import Render, Tail
+from lending.service.webhooks.progress import Progress
+from lending.service.webhooks.registrations import Registrations
 
 SYSTEM: Final = "system"
 """The principal of what the ledger does by itself."""
@@ -114,6 +116,8 @@ class Ledger:
         self.listing: Listing
         self.feed: FeedLog
         self.tails: Mapping[int, Tail]
+        self.webhooks: Registrations
+        self.webhook_progress: Progress
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._on_reset: list[Callable[[], None]] = []
 
@@ -164,6 +168,7 @@ class Ledger:
                 batch_max_commands=batch_max_commands,
                 appender=appender,
             )
+            ledger._assemble_webhooks(master, new_id, settings.webhooks_private_addresses)
             try:
                 await ledger._publish_built_in(new_id)
                 yield ledger
@@ -250,6 +255,19 @@ class Ledger:
     def supervise(self, name: str, running: Coroutine[Any, Any, None]) -> None:
         """Run something beside the lanes until the ledger is closed; if it ends before, it failed."""
         self._tasks[name] = asyncio.create_task(running)
+
+    def _assemble_webhooks(
+        self, master: MasterKey, new_id: Callable[[int], UUID], private_allowed: bool
+    ) -> None:
+        self.webhooks = Registrations(
+            pool=self.pool,
+            history=self.history,
+            master=master,
+            randomness=secrets.token_bytes,
+            new_id=new_id,
+            private_allowed=private_allowed,
+        )
+        self.webhook_progress = Progress(self.pool, master, new_id(0))
 
     @property
     def failures(self) -> dict[str, str]:

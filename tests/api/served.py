@@ -16,10 +16,13 @@ import httpx2
 import psycopg
 
 from lending.api.app import LedgerApi, create_app
+from lending.api.metrics import Metrics
 from lending.ledger.sealing import MasterKey
 from lending.runtime.settings import Settings
+from lending.runtime.telemetry import new_registry
 from lending.runtime.web import HttpServer, listen
 from lending.service.creation import load_master_key
+from lending.service.ledger import Ledger
 from tests.ledgers import opened_ledger
 
 APPLICATIONS = "/loan/applications"
@@ -35,9 +38,18 @@ JSON = {"content-type": "application/json"}
 class Api:
     """A served ledger."""
 
-    def __init__(self, client: httpx2.AsyncClient, settings: Settings, app: LedgerApi) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        settings: Settings,
+        app: LedgerApi,
+        ledger: Ledger,
+        metrics: Metrics,
+    ) -> None:
         assert settings.database_url is not None
         self.client = client
+        self.ledger = ledger
+        self.metrics = metrics
         self.database_url = settings.database_url
         self.settings = settings
         self.app = app
@@ -96,8 +108,9 @@ async def served_api(
 ) -> AsyncIterator[Api]:
     """The ledger of a migrated database, served on a free port inside the block."""
     settings = settings or Settings(data_dir=data_dir, database_url=database_url)
-    async with opened_ledger(database_url, data_dir) as ledger:
-        app = create_app(ledger, settings)
+    async with opened_ledger(database_url, data_dir, settings=settings) as ledger:
+        metrics = Metrics(new_registry())
+        app = create_app(ledger, settings, metrics=metrics)
         started = asyncio.Event()
         server = HttpServer(app, on_started=started.set)
         with listen("127.0.0.1", 0) as listener:
@@ -108,7 +121,7 @@ async def served_api(
                 async with httpx2.AsyncClient(
                     base_url=f"http://127.0.0.1:{port}", timeout=60
                 ) as client:
-                    yield Api(client, settings, app)
+                    yield Api(client, settings, app, ledger, metrics)
             finally:
                 app.stop_waiting()
                 server.stop()
