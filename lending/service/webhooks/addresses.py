@@ -57,11 +57,13 @@ def require_sendable(url: str, *, private_allowed: bool) -> None:
 
     What a name leads to is looked at when something is sent, each time.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise UrlRefused(f"a port is a number up to {_PORT_MAX}") from None
+        raise UrlRefused(
+            f"its host is no address, or its port no number up to {_PORT_MAX}"
+        ) from None
     if port == 0:
         raise UrlRefused("nothing can be sent to port 0")
     if private_allowed:

@@ -122,8 +122,7 @@ class Courier:
         except NameNotResolved:
             return Outcome(None, Failure.NAME_NOT_RESOLVED)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as fault:
-            tls = isinstance(fault, ssl.SSLError) or isinstance(fault.__cause__, ssl.SSLError)
-            return Outcome(None, Failure.TLS if tls else Failure.CONNECTION)
+            return Outcome(None, Failure.TLS if _of_tls(fault) else Failure.CONNECTION)
         return Outcome(status, None if 200 <= status < 300 else Failure.STATUS)
 
     async def _status(self, url: str, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> int:
@@ -135,6 +134,15 @@ class Courier:
                 async with asyncio.timeout(limits.WEBHOOK_ANSWER_SECONDS):
                     await _drop(answer)
             return int(answer.status)
+
+
+def _of_tls(fault: BaseException | None) -> bool:
+    """Whether TLS is at the bottom of it: libraries put their own faults on top."""
+    while fault is not None:
+        if isinstance(fault, ssl.SSLError):
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return False
 
 
 async def _drop(answer: httpcore2.Response) -> None:

@@ -56,13 +56,13 @@ class Progress:
     def __init__(self, pool: Pool, master: MasterKey, owner: UUID) -> None:
         self._pool = pool
         self._master = master
-        self._owner = owner
+        self.owner = owner
 
     async def lease(self) -> tuple[Sequence[UUID], Sequence[UUID]]:
         """Renew one's leases and take what nobody works on: those just leased for
         WEBHOOK_LEASE_SECONDS, and all that are leased.
         """
-        asked = {"owner": self._owner, "seconds": limits.WEBHOOK_LEASE_SECONDS}
+        asked = {"owner": self.owner, "seconds": limits.WEBHOOK_LEASE_SECONDS}
         async with self._pool.connection() as connection:
             renewed = await (await connection.execute(_SQL["lease"], asked)).fetchall()
             leased = await (await connection.execute(_SQL["leased"], asked)).fetchall()
@@ -113,7 +113,7 @@ class Progress:
         """Move the cursor, and put what was not taken among the deliveries. Raises LeaseLost."""
         moved = {
             "webhook_id": webhook_id,
-            "owner": self._owner,
+            "owner": self.owner,
             "shard": at.shard,
             "position": at.position,
             "epoch": at.epoch,
@@ -172,12 +172,12 @@ class Progress:
 
     async def _one(self, statement: str, **values: Any) -> tuple[Any, ...] | None:
         async with self._pool.connection() as connection:
-            found = await connection.execute(_SQL[statement], {**values, "owner": self._owner})
+            found = await connection.execute(_SQL[statement], {**values, "owner": self.owner})
             return await found.fetchone()
 
     async def _execute(self, statement: str, **values: Any) -> None:
         async with self._pool.connection() as connection:
-            await connection.execute(_SQL[statement], {**values, "owner": self._owner})
+            await connection.execute(_SQL[statement], {**values, "owner": self.owner})
 
 
 def _row(webhook_id: UUID, one: Undelivered) -> dict[str, Any]:
