@@ -102,6 +102,7 @@ class Sender:
         self._reader = reader
         self._courier = courier
         self._places = asyncio.Semaphore(limits.WEBHOOK_CONCURRENT_DELIVERIES)
+        self._something_waits = True
 
     async def run(self) -> None:
         """Send until there is nothing to be sent any more: it was paused, deleted, or is another
@@ -114,6 +115,7 @@ class Sender:
 
     async def _follow(self) -> None:
         while (work := await self._progress.work(self._webhook_id)) is not None:
+            self._something_waits = work.waiting > 0
             if await self._advance(work):
                 await asyncio.sleep(limits.WEBHOOK_PAUSE_SECONDS)
             else:
@@ -145,6 +147,7 @@ class Sender:
             undelivered,
             taken=len(undelivered) < len(stretch.events),
         )
+        self._something_waits = self._something_waits or bool(undelivered)
         if any(one.outcome is not None and one.outcome.gone for one in undelivered):
             await self._stop(State.DISABLED, Reason.GONE)
         return True
@@ -193,7 +196,7 @@ class Sender:
 
     async def _retry(self) -> None:
         while True:
-            due = await self._progress.due(self._webhook_id)
+            due = await self._progress.due(self._webhook_id) if self._something_waits else ()
             if due:
                 work = await self._progress.work(self._webhook_id)
                 if work is not None:
