@@ -18,6 +18,7 @@ from lending.api import (
     reading,
     refused,
     suspensions,
+    webhook_routes,
     work,
     work_openapi,
 )
@@ -95,6 +96,7 @@ class LedgerApi(FastAPI):
                     **self._schemas_of_bodies,
                     **components(),
                     **work_openapi.components(),
+                    **webhook_routes.components(),
                 },
                 "responses": openapi.problem_responses(),
                 "securitySchemes": openapi.SECURITY_SCHEMES,
@@ -159,8 +161,14 @@ def create_app(
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
     acts = suspensions.bodies()
     claiming, renewing = Body(ClaimWork), Body(RenewClaim)
+    beside: dict[str, Body[Any]] = {
+        work.CLAIMS: claiming,
+        work.RENEWAL: renewing,
+        **acts,
+        **webhook_routes.BODIES,
+    }
     app = LedgerApi(
-        schemas({**bodies, **acts, work.CLAIMS: claiming, work.RENEWAL: renewing}),
+        schemas({**bodies, **beside}),
         authentication_required=ledger.authenticator.required,
     )
     app.admit = ledger.authority.admit
@@ -171,6 +179,8 @@ def create_app(
     _add_feed(app, ledger, metrics)
     _add_authority(app, ledger, acts, clock)
     _add_work(app, ledger, claiming, renewing)
+    for method, path, endpoint, operation in webhook_routes.routes(ledger.webhooks):
+        app.answer(method, path, endpoint, operation)
     needed = {"worker": worker_failure, "agents": agents_failure}
     _add_operations(app, Operations(ledger, metrics, app.stopping, needed))
     _add_documents(app)

@@ -17,6 +17,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from lending.api.webhook_metrics import WebhookMetrics
+
 _SECONDS: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 )  # fmt: skip
@@ -62,8 +64,10 @@ class Metrics(Collector):
         self._flushes = Distribution(_SECONDS)
         self._events = 0
         self._unknown = 0
+        self.webhooks = WebhookMetrics()
         self.registry = registry
         registry.register(self)
+        registry.register(self.webhooks)
 
     def watch(self, queued: Callable[[], Mapping[int, int]]) -> None:
         """`queued` says how many commands wait in each shard's lane."""

@@ -70,8 +70,10 @@ class Operations:
         try:
             async with asyncio.timeout(limits.READINESS_CHECK_SECONDS):
                 self._metrics.projections(await self._rows())
+                self._metrics.webhooks.standing(await self._ledger.webhooks.all())
         except Exception:  # noqa: BLE001 metrics are wanted most when the database is away
             self._metrics.projections(())
+            self._metrics.webhooks.standing(())
         return Answer(generate_latest(self._metrics.registry), 200, (), _METRICS_TYPE)
 
     async def problems(self, request: Incoming) -> Response:

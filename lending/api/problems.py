@@ -58,6 +58,11 @@ class Fault(Enum):
         "moment_not_found", 404, False,
         "The application has no such version, or was not on record at that moment.",
     )  # fmt: skip
+    WEBHOOK_NOT_FOUND = "webhook_not_found", 404, False, "There is no webhook of this id."
+    DELIVERY_NOT_FOUND = (
+        "delivery_not_found", 404, False,
+        "The webhook has no such delivery, waiting or given up: it was delivered, or never wanted.",
+    )  # fmt: skip
     SHARD_NOT_FOUND = "shard_not_found", 404, False, "The ledger has no such shard."
     CLAIM_NOT_FOUND = (
         "claim_not_found", 404, False,
@@ -87,6 +92,14 @@ class Fault(Enum):
     TOO_MANY_CLAIMS = (
         "too_many_claims", 409, True,
         "You hold as many claims as you may. Do what you hold, or release some.",
+    )  # fmt: skip
+    WEBHOOK_URL_REFUSED = (
+        "webhook_url_refused", 409, False,
+        "Nothing is sent to such an address: webhooks are https, on the public internet.",
+    )  # fmt: skip
+    TOO_MANY_WEBHOOKS = (
+        "too_many_webhooks", 409, False,
+        "As many webhooks are registered as there may be. Delete one.",
     )  # fmt: skip
     HISTORY_REWOUND = (
         "history_rewound", 410, False,

@@ -16,6 +16,7 @@ from lending.domain.application.refusals import Refusal
 from lending.ledger import submission
 from lending.runtime import limits
 from lending.service import authentication, history, kill_switch, permissions, requests, tail, work
+from lending.service.webhooks import model as webhooks
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
 
@@ -100,6 +101,10 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         work.UnknownClaim: _said(Fault.CLAIM_NOT_FOUND),
         work.TooManyClaims: _said(Fault.TOO_MANY_CLAIMS),
         work.ReadModelOutdated: lambda fault: _later(Fault.NOT_READY, str(fault)),
+        webhooks.UnknownWebhook: _said(Fault.WEBHOOK_NOT_FOUND),
+        webhooks.UnknownDelivery: _said(Fault.DELIVERY_NOT_FOUND),
+        webhooks.UrlRefused: _said(Fault.WEBHOOK_URL_REFUSED),
+        webhooks.TooManyWebhooks: _said(Fault.TOO_MANY_WEBHOOKS),
         submission.QueueFull: lambda _: _later(Fault.QUEUE_FULL),
         submission.LaneUnavailable: lambda _: _later(Fault.UNAVAILABLE),
         submission.OutcomeUnknown: lambda _: _later(Fault.OUTCOME_UNKNOWN),

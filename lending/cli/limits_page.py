@@ -48,5 +48,6 @@ def _constants(part: str) -> Iterator[tuple[str, str]]:
 
 def _amount(name: str) -> str:
     value = getattr(limits, name)
+    written = "; ".join(f"{v:,}" for v in (value if isinstance(value, tuple) else (value,)))
     unit = name.rpartition("_")[2].lower()
-    return f"{value:,} {unit}" if unit in _UNITS else f"{value:,}"
+    return f"{written} {unit}" if unit in _UNITS else written

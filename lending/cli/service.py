@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lending.api.app import LedgerApi, create_app
 from lending.api.metrics import Metrics
+from lending.api.webhook_delivery import deliver_webhooks
 from lending.cli.database import Database, bring_up_to_date, opened_database
 from lending.runtime.children import Child, ChildState
 from lending.runtime.settings import Authentication, Settings
@@ -76,6 +77,8 @@ class _Service:
             if settings.worker:
                 worker = await stack.enter_async_context(running_worker(database))
             agents = await stack.enter_async_context(_tools(ledger, metrics, settings))
+            if settings.webhooks:
+                deliver_webhooks(ledger, settings, metrics.webhooks)
             self._app = create_app(
                 ledger,
                 settings,

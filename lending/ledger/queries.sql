@@ -143,7 +143,7 @@ limit %(limit)s;
 -- The events of some types in a stretch of the shard's log, in order.
 select shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
        agent_build, command_id, command_key_hash, correlation_id, causation_id, traceparent, epoch, recorded_at,
-       effective_at, effective_on, leaf_hash
+       effective_at, effective_on, leaf_hash, authority
 from ledger.loan_events
 where shard = %(shard)s and position > %(after)s and position <= %(to_position)s
   and event_type = any(%(event_types)s)
@@ -154,7 +154,7 @@ limit %(limit)s;
 -- The events of one stream in a stretch of the shard's log, in order.
 select shard, position, application_id, version, event_type, schema_version, data, actor, actor_kind, on_behalf_of,
        agent_build, command_id, command_key_hash, correlation_id, causation_id, traceparent, epoch, recorded_at,
-       effective_at, effective_on, leaf_hash
+       effective_at, effective_on, leaf_hash, authority
 from ledger.loan_events
 where shard = %(shard)s and application_id = %(application_id)s
   and position > %(after)s and position <= %(to_position)s

@@ -281,6 +281,70 @@ TOKEN_KEYS_REFRESH_SECONDS: Final = 300.0
 
 TOKEN_KEYS_STALE_MAX_SECONDS: Final = 24 * 60 * 60
 """How old the key set may be when it cannot be fetched any more; then tokens are answered 503."""
+# -- webhooks -----------------------------------------------------------------------------------
+
+WEBHOOKS_MAX: Final = 50
+"""Webhooks that may be registered."""
+
+WEBHOOK_URL_MAX_CHARACTERS: Final = 2_048
+"""The address of a webhook."""
+
+WEBHOOK_SECRETS_MAX: Final = 4
+"""Secrets of one webhook that sign at the same time; a further one ends the oldest."""
+
+WEBHOOK_OVERLAP_DEFAULT_SECONDS: Final = 24 * 3600
+"""How long a replaced secret goes on signing when the caller does not say."""
+
+WEBHOOK_OVERLAP_MAX_SECONDS: Final = 30 * 24 * 3600
+"""How long a replaced secret goes on signing at most."""
+
+WEBHOOK_RETRIES_SECONDS: Final = (5, 30, 120, 600, 3_600, 10_800, 28_800, 86_400)
+"""The pauses before a failed delivery is sent again; after the last attempt it is given up."""
+
+WEBHOOK_RETRY_JITTER_PERCENT: Final = 20
+"""By how much each of those pauses is made longer or shorter at random."""
+
+WEBHOOK_TIMEOUT_SECONDS: Final = 15
+"""One attempt, from resolving the name to the status of the answer."""
+
+WEBHOOK_ANSWER_SECONDS: Final = 2
+"""How long the body of a receiver's answer is read before its connection is closed."""
+
+WEBHOOK_ANSWER_MAX_BYTES: Final = 64 * 1024
+"""What is read, and thrown away, of a receiver's answer."""
+
+WEBHOOK_CONCURRENT_DELIVERIES: Final = 8
+"""Events, each of another application, that are sent to one webhook at the same time."""
+
+WEBHOOK_KEEP_ALIVE_SECONDS: Final = 20
+"""How long an idle connection to a receiver is kept."""
+
+WEBHOOK_PAGE_MAX_EVENTS: Final = 100
+"""Events sent to one webhook before its cursor moves: as many may be sent again after a crash."""
+
+WEBHOOK_STAGES_KEPT_MAX: Final = 1_000
+"""Applications whose state is kept for one webhook that is filtered by stage."""
+
+WEBHOOK_WAITING_MAX_DELIVERIES: Final = 1_000
+"""Deliveries of one webhook that may wait to be sent again; then its cursor stops until they are fewer."""
+
+WEBHOOK_DEAD_MAX_DELIVERIES: Final = 10_000
+"""Deliveries of one webhook that were given up and are kept; then it is paused."""
+
+WEBHOOK_RETRIES_AT_ONCE: Final = 64
+"""Applications whose waiting deliveries are taken up together."""
+
+WEBHOOK_LEASE_SECONDS: Final = 30
+"""How long a process that vanished keeps a webhook to itself."""
+
+WEBHOOK_LOOK_SECONDS: Final = 2.0
+"""How often a process looks for webhooks to work on, and renews its leases."""
+
+WEBHOOK_RETRY_POLL_SECONDS: Final = 1.0
+"""How often a webhook's waiting deliveries are looked at."""
+
+WEBHOOK_PAUSE_SECONDS: Final = 0.05
+"""The shortest time between two moves of a webhook's cursor."""
 
 # -- PostgreSQL ---------------------------------------------------------------------------------
 

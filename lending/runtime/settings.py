@@ -191,6 +191,13 @@ class Settings(BaseSettings):
     pool_max_connections: int = Field(
         default=10, ge=1, le=100, description="Connections the service opens at most for reading."
     )
+    webhooks: bool = Field(
+        default=True, description="Whether `serve` sends webhooks, besides keeping them."
+    )
+    webhooks_private_addresses: bool = Field(
+        default=False,
+        description="Whether webhooks may lead to private addresses, and be plain http.",
+    )
 
     @model_validator(mode="after")
     def _pool_bounds_agree(self) -> Self:

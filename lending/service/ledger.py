@@ -50,6 +50,8 @@ from lending.service.registry_watch import RegistryWatch
 from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
+from lending.service.webhooks.progress import Progress
+from lending.service.webhooks.registrations import Registrations
 from lending.service.work import Work
 
 SYSTEM: Final = "system"
@@ -131,6 +133,8 @@ class Ledger:
         self.feed: FeedLog
         self.tails: Mapping[int, Tail]
         self.work: Work
+        self.webhooks: Registrations
+        self.webhook_progress: Progress
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._on_reset: list[Callable[[], None]] = []
 
@@ -181,6 +185,7 @@ class Ledger:
                 batch_max_commands=batch_max_commands,
                 appender=appender,
             )
+            ledger._assemble_webhooks(master, new_id, settings.webhooks_private_addresses)
             try:
                 await ledger._publish_built_in(new_id)
                 ledger._watch_registry(database_url)
@@ -288,6 +293,19 @@ class Ledger:
         self._tasks[name] = asyncio.create_task(running)
         if failure is not None:
             self._watched[name] = failure
+
+    def _assemble_webhooks(
+        self, master: MasterKey, new_id: Callable[[int], UUID], private_allowed: bool
+    ) -> None:
+        self.webhooks = Registrations(
+            pool=self.pool,
+            history=self.history,
+            master=master,
+            randomness=secrets.token_bytes,
+            new_id=new_id,
+            private_allowed=private_allowed,
+        )
+        self.webhook_progress = Progress(self.pool, master, new_id(0))
 
     @property
     def failures(self) -> dict[str, str]:

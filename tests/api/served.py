@@ -17,11 +17,14 @@ import psycopg
 
 from lending.agents.http import AgentsOverHttp
 from lending.api.app import LedgerApi, create_app
+from lending.api.metrics import Metrics
 from lending.cli.agents import agent_server
 from lending.ledger.sealing import MasterKey
 from lending.runtime.settings import Settings
+from lending.runtime.telemetry import new_registry
 from lending.runtime.web import HttpServer, listen
 from lending.service.creation import load_master_key
+from lending.service.ledger import Ledger
 from tests.ledgers import opened_ledger
 
 APPLICATIONS = "/loan/applications"
@@ -37,9 +40,18 @@ JSON = {"content-type": "application/json"}
 class Api:
     """A served ledger."""
 
-    def __init__(self, client: httpx2.AsyncClient, settings: Settings, app: LedgerApi) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        settings: Settings,
+        app: LedgerApi,
+        ledger: Ledger,
+        metrics: Metrics,
+    ) -> None:
         assert settings.database_url is not None
         self.client = client
+        self.ledger = ledger
+        self.metrics = metrics
         self.database_url = settings.database_url
         self.settings = settings
         self.app = app
@@ -98,11 +110,18 @@ async def served_api(
 ) -> AsyncIterator[Api]:
     """The ledger of a migrated database, served on a free port inside the block."""
     settings = settings or Settings(data_dir=data_dir, database_url=database_url)
+    metrics = Metrics(new_registry())
     async with (
         opened_ledger(database_url, data_dir, settings=settings) as ledger,
         AgentsOverHttp(agent_server(ledger, admitted=None)).running() as agents,
     ):
-        app = create_app(ledger, settings, agents=agents, agents_failure=lambda: agents.failure)
+        app = create_app(
+            ledger,
+            settings,
+            metrics=metrics,
+            agents=agents,
+            agents_failure=lambda: agents.failure,
+        )
         started = asyncio.Event()
         server = HttpServer(app, on_started=started.set)
         with listen("127.0.0.1", 0) as listener:
@@ -113,7 +132,7 @@ async def served_api(
                 async with httpx2.AsyncClient(
                     base_url=f"http://127.0.0.1:{port}", timeout=60
                 ) as client:
-                    yield Api(client, settings, app)
+                    yield Api(client, settings, app, ledger, metrics)
             finally:
                 app.stop_waiting()
                 server.stop()
