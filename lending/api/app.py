@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -11,21 +12,24 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from lending.api import docs_pages, feed, openapi, reading
+from lending.api import bulk_schemas, docs_pages, feed, openapi, reading
 from lending.api import headers as h
 from lending.api.answer_schemas import POSITION, components, page, reference
 from lending.api.answers import Answer
 from lending.api.boundary import Boundary, HostRule
+from lending.api.bulk import BulkEndpoint
 from lending.api.commands import CommandEndpoints
 from lending.api.feed import Feed
 from lending.api.incoming import Incoming
 from lending.api.metrics import Metrics
 from lending.api.operations import Operations, WorkerFailure
+from lending.api.rates import Rates
 from lending.api.reading import Reading
 from lending.api.routing import Endpoint, RouteIndex
 from lending.contract.bodies import Body, schemas
-from lending.contract.command_table import APPLICATION, APPLICATIONS, ROUTES
+from lending.contract.command_table import APPLICATION, APPLICATIONS, BULK, ROUTES
 from lending.contract.rendering import json_bytes
+from lending.runtime.rates import RateLimits
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
 from lending.service.ledger import Ledger, system_clock
@@ -65,7 +69,11 @@ class LedgerApi(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             document["components"] = {
-                "schemas": {**self._schemas_of_bodies, **components()},
+                "schemas": {
+                    **self._schemas_of_bodies,
+                    **components(),
+                    **bulk_schemas.components(self._schemas_of_bodies),
+                },
                 "responses": openapi.problem_responses(),
             }
             self.openapi_schema = document
@@ -106,8 +114,12 @@ def create_app(
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
     app = LedgerApi(schemas(bodies))
     metrics = metrics or Metrics(new_registry())
+    rates = Rates(
+        RateLimits(settings.rate_limit_per_second, settings.rate_limit_burst, time.monotonic)
+    )
     metrics.watch(lambda: {shard: lane.queued for shard, lane in ledger.lanes.items()})
-    _add_commands(app, ledger, bodies, metrics, clock)
+    endpoints = _add_commands(app, ledger, bodies, metrics, clock)
+    _add_bulk(app, ledger, bodies, endpoints, rates)
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger)
     _add_operations(app, Operations(ledger, metrics, app.stopping, worker_failure))
@@ -116,6 +128,7 @@ def create_app(
         RouteIndex(app.routes),
         lifespan=lifespan,
         hosts=HostRule(settings.host),
+        rates=rates,
         observer=metrics,
         new_incident=lambda: secrets.token_hex(8),
     )
@@ -128,7 +141,7 @@ def _add_commands(
     bodies: dict[str, Body],
     metrics: Metrics,
     clock: Callable[[], datetime],
-) -> None:
+) -> CommandEndpoints:
     endpoints = CommandEndpoints(
         handler=ledger.handler,
         clock=clock,
@@ -139,6 +152,19 @@ def _add_commands(
         body = bodies[route.path]
         operation = openapi.command(route, body)
         app.answer("POST", route.path, endpoints.endpoint(route, body), operation)
+    return endpoints
+
+
+def _add_bulk(
+    app: LedgerApi,
+    ledger: Ledger,
+    bodies: dict[str, Body],
+    endpoints: CommandEndpoints,
+    rates: Rates,
+) -> None:
+    kinds = [(route, bodies[route.path]) for route in ROUTES]
+    many = BulkEndpoint(endpoints, ledger.handler, rates, kinds)
+    app.answer("POST", BULK, many.endpoint, bulk_schemas.operation())
 
 
 def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) -> None:

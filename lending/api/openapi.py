@@ -61,12 +61,18 @@ _ON_COMMANDS: Final = (
     h.KEY, h.IF_MATCH, h.ACTOR, h.AGENT_BUILD, h.EFFECTIVE_AT, h.CORRELATION_ID, h.CAUSATION_ID,
     h.TRACEPARENT,
 )  # fmt: skip
-ALWAYS: Final = (421, 422, 500, 503)
+ALWAYS: Final = (421, 422, 429, 500, 503)
 """The statuses of problems that every route may answer with."""
 OF_ONE: Final = (404, *ALWAYS)
 OF_THE_LOG: Final = (404, 410, *ALWAYS)
 _MATCHING: Final = (404, 412)
-_COMMAND_PROBLEMS: Final = (400, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
+_COMMAND_PROBLEMS: Final = (400, 404, 408, 409, 412, 413, 415, 421, 422, 429, 500, 503)
+
+
+def said(name: bytes) -> dict[str, Any]:
+    """The schema of what a header says, for where a member says it."""
+    schema, meaning = _HEADERS[name]
+    return {**schema, "description": meaning}
 
 
 def header(name: bytes, *, required: bool = False) -> dict[str, Any]:

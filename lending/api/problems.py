@@ -56,6 +56,11 @@ class Fault(Enum):
         "conflict", 409, True,
         "Other processes kept changing the application. Nothing was recorded; repeat the request.",
     )  # fmt: skip
+    NOT_ATTEMPTED = (
+        "not_attempted", 409, True,
+        "Another command of the request, on which this one depends, did not hold. Nothing was"
+        " recorded; repeat the request once that is mended.",
+    )  # fmt: skip
     HISTORY_REWOUND = (
         "history_rewound", 410, False,
         "The cursor is of a history whose end was lost. Drop what you saw from first_position on,"
@@ -120,13 +125,18 @@ class Fault(Enum):
         "last_event_id_invalid", 422, False,
         "Last-Event-ID is the id of an event of the stream: shard:position@epoch.",
     )  # fmt: skip
+    RATE_LIMITED = (
+        "rate_limited", 429, True,
+        "You ask more often than one may. Nothing was done; Retry-After says how long to wait.",
+    )  # fmt: skip
     INTERNAL_FAULT = (
         "internal_fault", 500, False,
         "The service failed. Its log says why, under the incident given here.",
     )  # fmt: skip
     OVERLOADED = "overloaded", 503, True, "Too many requests are under way."
     QUEUE_FULL = (
-        "queue_full", 503, True, "Too many commands wait to be recorded. Nothing was recorded.",
+        "queue_full", 503, True,
+        "Too many commands wait to be recorded, in all or of yours. Nothing was recorded.",
     )  # fmt: skip
     UNAVAILABLE = (
         "unavailable", 503, True, "The database does not answer. Nothing was recorded.",

@@ -73,6 +73,7 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         requests.KeyReused: _said(Fault.KEY_REUSED),
         requests.KeyRequired: _said(Fault.KEY_REQUIRED),
         requests.Contended: _with_version(Fault.CONFLICT),
+        requests.NotAttempted: _said(Fault.NOT_ATTEMPTED),
         requests.EventTooLarge: _said(Fault.EVENT_TOO_LARGE),
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),

@@ -34,8 +34,9 @@ from lending.runtime.postgres import SERVICE_ROLE, Connection, Pool, connect, po
 from lending.runtime.settings import Settings
 from lending.runtime.sql import load_queries
 from lending.service.aggregates import Aggregates
+from lending.service.bulk import BulkHandler
 from lending.service.creation import load_master_key, open_secret
-from lending.service.handle import CommandHandler, Shard
+from lending.service.handle import Shard
 from lending.service.history import History
 from lending.service.listing import Listing
 from lending.service.registry import Lane, RegistryReader
@@ -107,7 +108,7 @@ class Ledger:
         self.pool = read_pool
         self.growth = growth
         self.lanes: dict[int, AppendLane] = {}
-        self.handler: CommandHandler
+        self.handler: BulkHandler
         self.history: History
         self.listing: Listing
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -212,7 +213,7 @@ class Ledger:
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
         )
         self.listing = Listing(self.pool, zone)
-        self.handler = CommandHandler(
+        self.handler = BulkHandler(
             shards={
                 shard: Shard(lane=appender(self.lanes[shard]), registry=registries[shard])
                 for shard in registries
