@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from lending.api import (
+    bulk_schemas,
     docs_pages,
     feed,
     openapi,
@@ -27,12 +29,14 @@ from lending.api.answer_schemas import POSITION, array, components, page, refere
 from lending.api.answers import Answer
 from lending.api.authentication import Gate
 from lending.api.boundary import Boundary, HostRule
+from lending.api.bulk import BulkEndpoint
 from lending.api.commands import CommandEndpoints
 from lending.api.feed import Feed
 from lending.api.incoming import Incoming
 from lending.api.metrics import Metrics
 from lending.api.mounted import mounted
 from lending.api.operations import FailureOf, Operations
+from lending.api.rates import Rates
 from lending.api.reading import Reading
 from lending.api.refused import REFUSALS, Refused
 from lending.api.routing import Endpoint, RouteIndex
@@ -41,11 +45,12 @@ from lending.api.suspensions import SUSPENSIONS, Suspending
 from lending.api.work import WorkEndpoints
 from lending.contract import cloud_events
 from lending.contract.bodies import Body, schemas
-from lending.contract.command_table import APPLICATION, APPLICATIONS, ROUTES
+from lending.contract.command_table import APPLICATION, APPLICATIONS, BULK, ROUTES
 from lending.contract.rendering import event, json_bytes
 from lending.contract.work import ClaimWork, RenewClaim
 from lending.domain.application.commands import Command
 from lending.domain.authority import Principal
+from lending.runtime.rates import RateLimits
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
 from lending.service.ledger import Ledger, system_clock
@@ -97,6 +102,7 @@ class LedgerApi(FastAPI):
                     **components(),
                     **work_openapi.components(),
                     **webhook_routes.components(),
+                    **bulk_schemas.components(self._schemas_of_bodies),
                 },
                 "responses": openapi.problem_responses(),
                 "securitySchemes": openapi.SECURITY_SCHEMES,
@@ -173,8 +179,12 @@ def create_app(
     )
     app.admit = ledger.authority.admit
     metrics = metrics or Metrics(new_registry())
+    rates = Rates(
+        RateLimits(settings.rate_limit_per_second, settings.rate_limit_burst, time.monotonic)
+    )
     metrics.watch(lambda: {shard: lane.queued for shard, lane in ledger.lanes.items()})
-    _add_commands(app, ledger, bodies, metrics, clock)
+    endpoints = _add_commands(app, ledger, bodies, metrics, clock)
+    _add_bulk(app, ledger, bodies, endpoints, rates)
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger, metrics)
     _add_authority(app, ledger, acts, clock)
@@ -191,6 +201,7 @@ def create_app(
         lifespan=lifespan,
         hosts=HostRule(settings.host, settings.host_names),
         gate=Gate(ledger.authenticator),
+        rates=rates,
         observer=metrics,
         new_incident=lambda: secrets.token_hex(8),
     )
@@ -203,7 +214,7 @@ def _add_commands(
     bodies: dict[str, Body[Command]],
     metrics: Metrics,
     clock: Callable[[], datetime],
-) -> None:
+) -> CommandEndpoints:
     endpoints = CommandEndpoints(
         handler=ledger.handler,
         clock=clock,
@@ -214,6 +225,19 @@ def _add_commands(
         body = bodies[route.path]
         operation = openapi.command(route, body)
         app.answer("POST", route.path, endpoints.endpoint(route, body), operation, on_record=True)
+    return endpoints
+
+
+def _add_bulk(
+    app: LedgerApi,
+    ledger: Ledger,
+    bodies: dict[str, Body[Command]],
+    endpoints: CommandEndpoints,
+    rates: Rates,
+) -> None:
+    kinds = [(route, bodies[route.path]) for route in ROUTES]
+    many = BulkEndpoint(endpoints, ledger.handler, rates, kinds)
+    app.answer("POST", BULK, many.endpoint, bulk_schemas.operation(), on_record=True)
 
 
 def _add_authority(

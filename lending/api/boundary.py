@@ -17,6 +17,7 @@ from lending.api.answers import Answer, no_content
 from lending.api.authentication import Gate
 from lending.api.incoming import Incoming, UnderWay
 from lending.api.problems import MEDIA_TYPE, Fault, Problem
+from lending.api.rates import Rates
 from lending.api.routing import RouteIndex
 from lending.api.translation import RETRY_AFTER, problem_of
 from lending.runtime import limits
@@ -25,6 +26,8 @@ _LOG: Final = logging.getLogger(__name__)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 UNMATCHED: Final = "(none)"
 """The route of a request that matched none, in metrics."""
+_FREE: Final = frozenset({"/livez", "/readyz", "/metrics"})
+"""What is asked however busy a principal is: nobody learns that a service is well by being refused."""
 _LAST_RESORT: Final = (
     b'{"type":"/problems/internal_fault","title":"Internal fault","status":500,'
     b'"detail":"The service failed.","code":"internal_fault","retryable":false}'
@@ -78,6 +81,7 @@ class Boundary:
         lifespan: ASGIApp,
         hosts: HostRule,
         gate: Gate,
+        rates: Rates,
         observer: RequestObserver,
         new_incident: Callable[[], str],
     ) -> None:
@@ -86,6 +90,7 @@ class Boundary:
         self._lifespan = lifespan
         self._hosts = hosts
         self._gate = gate
+        self._rates = rates
         self._observer = observer
         self._new_incident = new_incident
         self._under_way = UnderWay()
@@ -119,6 +124,8 @@ class Boundary:
                     scope, receive, in_path, admitted=admitted, under_way=self._under_way
                 )
                 self._hosts.check(request.named)
+                if route not in _FREE:
+                    self._rates.charge(request.principal)
                 response = await endpoint(request)
         except Problem as problem:
             response = problem.answer()

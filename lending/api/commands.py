@@ -1,4 +1,7 @@
-"""The one endpoint of all commands: from a request to a command, from its outcome to an answer."""
+"""The one endpoint of all commands: from a request to a command, from its outcome to an answer.
+
+What belongs here: what is the same for a command alone and for one among many.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,18 +12,19 @@ from uuid import UUID
 from starlette.responses import Response
 
 from lending.api.answers import Answer, Header
-from lending.api.headers import CommandHeaders, read_command_headers
+from lending.api.headers import IF_MATCH, CommandHeaders, Headers, read_command_headers
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, because, invalid_header
 from lending.api.query import Query, flag
 from lending.api.routing import Endpoint
 from lending.api.translation import RETRY_AFTER
-from lending.contract.bodies import Body
+from lending.contract.bodies import Body, Read
 from lending.contract.command_table import CommandRoute
 from lending.contract.next_steps import next_steps
 from lending.contract.rendering import command_answer
 from lending.domain.application.commands import Command, command_name
 from lending.domain.application.refusals import Refused
+from lending.domain.authority import Principal
 from lending.ledger.submission import OutcomeUnknown
 from lending.service.permissions import require_permitted
 from lending.service.requests import CommandAnswer, CommandRequest
@@ -60,44 +64,72 @@ class CommandEndpoints:
             application_id = None if opens else request.application_id()
             dry_run = bool(request.query) and QUERY.read(request.query).get("dry_run", False)
             said = read_command_headers(request.named, self.clock)
-            if opens and b"if-match" in request.named:
-                raise invalid_header(
-                    Fault.IF_MATCH_INVALID, "If-Match", "there is no application yet to match"
-                )
-            command, sent = body.read(await request.json_bytes(), request.in_path)
-            asked = CommandRequest(
-                command=command,
+            refuse_match(request.named, opens=opens)
+            asked = self.asked(
+                body.read(await request.json_bytes(), request.in_path),
+                said,
                 application_id=application_id,
-                method="POST",
                 path=_canonical_path(request, application_id),
-                sent=sent,
                 principal=request.principal,
-                correlation_id=said.correlation_id or self.new_correlation_id(),
-                key=said.key,
-                if_match=said.if_match,
-                effective_at=said.effective_at,
-                on_behalf_of=said.on_behalf_of,
-                agent_build=said.agent_build,
-                causation_id=said.causation_id,
-                traceparent=said.traceparent,
                 dry_run=dry_run,
             )
-            require_permitted(asked)
-            answer = await self._handled(asked, said)
-            self.observer.commanded(name, _outcome(answer, dry_run))
-            return _response(answer, asked, opened=opens)
+            try:
+                answer = await self.handler.handle(asked)
+            except OutcomeUnknown:
+                raise outcome_unknown(asked) from None
+            self.observer.commanded(name, outcome_of(answer, dry_run))
+            return response(answer, asked, opened=opens)
 
         endpoint.__name__ = name
         return endpoint
 
-    async def _handled(self, asked: CommandRequest, said: CommandHeaders) -> CommandAnswer:
-        try:
-            return await self.handler.handle(asked)
-        except OutcomeUnknown:
-            safe = said.key is not None or said.if_match is not None
-            raise Problem(
-                Fault.OUTCOME_UNKNOWN, retryable=safe, headers=[RETRY_AFTER] if safe else ()
-            ) from None
+    def asked(
+        self,
+        read: Read[Command],
+        said: CommandHeaders,
+        *,
+        application_id: UUID | None,
+        path: str,
+        principal: Principal,
+        dry_run: bool = False,
+    ) -> CommandRequest:
+        """The command with all that was said with it, whether alone or among many.
+
+        Raises NotPermitted, ActingNotAllowed.
+        """
+        request = CommandRequest(
+            command=read.said,
+            application_id=application_id,
+            method="POST",
+            path=path,
+            sent=read.sent,
+            principal=principal,
+            correlation_id=said.correlation_id or self.new_correlation_id(),
+            key=said.key,
+            if_match=said.if_match,
+            effective_at=said.effective_at,
+            on_behalf_of=said.on_behalf_of,
+            agent_build=said.agent_build,
+            causation_id=said.causation_id,
+            traceparent=said.traceparent,
+            dry_run=dry_run,
+        )
+        require_permitted(request)
+        return request
+
+
+def refuse_match(headers: Headers, *, opens: bool) -> None:
+    """Raise Problem where a command that opens an application comes with If-Match."""
+    if opens and IF_MATCH in headers:
+        raise invalid_header(
+            Fault.IF_MATCH_INVALID, "If-Match", "there is no application yet to match"
+        )
+
+
+def outcome_unknown(asked: CommandRequest) -> Problem:
+    """The problem where nobody knows whether the command is recorded."""
+    safe = asked.key is not None or asked.if_match is not None
+    return Problem(Fault.OUTCOME_UNKNOWN, retryable=safe, headers=[RETRY_AFTER] if safe else ())
 
 
 def _canonical_path(request: Incoming, application_id: UUID | None) -> str:
@@ -108,7 +140,8 @@ def _canonical_path(request: Incoming, application_id: UUID | None) -> str:
     return path.replace(request.in_path["application_id"], str(application_id), 1)
 
 
-def _outcome(answer: CommandAnswer, dry_run: bool) -> str:
+def outcome_of(answer: CommandAnswer, dry_run: bool) -> str:
+    """What is counted of an answer."""
     if dry_run:
         return "rehearsed"
     if answer.replayed:
@@ -118,12 +151,14 @@ def _outcome(answer: CommandAnswer, dry_run: bool) -> str:
     return "accepted" if answer.events else "already_so"
 
 
-def _response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Response:
+def response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Response:
+    """The answer as it goes out. Raises Problem for a refusal."""
     headers: list[Header] = [(b"correlation-id", asked.correlation_id.encode("ascii"))]
     if answer.replayed:
         headers.append(_REPLAYED)
     if answer.refused is not None:
-        raise _refused(answer, answer.refused, asked.application_id, headers)
+        about = asked.application_id or (None if opened else answer.application_id)
+        raise _refused(answer, answer.refused, about, headers)
     if asked.dry_run:
         return Answer(command_answer(answer, opened=opened), 200, headers)
     headers.append((b"etag", b'"%d"' % answer.version))

@@ -64,14 +64,14 @@ _ON_COMMANDS: Final = (
     h.KEY, h.IF_MATCH, h.ACTOR, h.AGENT_BUILD, h.EFFECTIVE_AT, h.CORRELATION_ID, h.CAUSATION_ID,
     h.TRACEPARENT,
 )  # fmt: skip
-ALWAYS: Final = (421, 422, 500, 503)
+ALWAYS: Final = (421, 422, 429, 500, 503)
 """The statuses of problems that every route may answer with."""
 OF_ONE: Final = (404, *ALWAYS)
 OF_THE_LOG: Final = (404, 410, *ALWAYS)
 OF_AUTHORITY: Final = (403, *ALWAYS)
 OF_THE_FEED: Final = (404, 406, 410, 421, 422, 429, 500, 503)
 _MATCHING: Final = (404, 412)
-_COMMAND_PROBLEMS: Final = (400, 403, 404, 408, 409, 412, 413, 415, 421, 422, 500, 503)
+_COMMAND_PROBLEMS: Final = (400, 403, 404, 408, 409, 412, 413, 415, 421, 422, 429, 500, 503)
 
 
 SECURITY_SCHEMES: Final[Mapping[str, Any]] = {
@@ -95,6 +95,12 @@ def protect(paths: Mapping[str, Any], *, required: bool) -> None:
             else:
                 operation["security"] = security
                 operation["responses"].update(problems((401, 403)))
+
+
+def said(name: bytes) -> dict[str, Any]:
+    """The schema of what a header says, for where a member says it."""
+    schema, meaning = _HEADERS[name]
+    return {**schema, "description": meaning}
 
 
 def header(name: bytes, *, required: bool = False) -> dict[str, Any]:

@@ -85,6 +85,11 @@ class Fault(Enum):
         "conflict", 409, True,
         "Other processes kept changing the application. Nothing was recorded; repeat the request.",
     )  # fmt: skip
+    NOT_ATTEMPTED = (
+        "not_attempted", 409, True,
+        "Another command of the request, on which this one depends, did not hold. Nothing was"
+        " recorded; repeat the request once that is mended.",
+    )  # fmt: skip
     TOO_MANY_SUSPENDED = (
         "too_many_suspended", 409, False,
         "As many principals and policies are suspended as may be. Reinstate some first.",
@@ -165,6 +170,10 @@ class Fault(Enum):
         "last_event_id_invalid", 422, False,
         "Last-Event-ID is the id of an event of the stream: shard:position@epoch.",
     )  # fmt: skip
+    RATE_LIMITED = (
+        "rate_limited", 429, True,
+        "You ask more often than one may. Nothing was done; Retry-After says how long to wait.",
+    )  # fmt: skip
     TOO_MANY_STREAMS = (
         "too_many_streams", 429, True,
         "The principal follows the feed as often as it may. End a stream, or use fewer.",
@@ -175,7 +184,8 @@ class Fault(Enum):
     )  # fmt: skip
     OVERLOADED = "overloaded", 503, True, "Too many requests are under way."
     QUEUE_FULL = (
-        "queue_full", 503, True, "Too many commands wait to be recorded. Nothing was recorded.",
+        "queue_full", 503, True,
+        "Too many commands wait to be recorded, in all or of yours. Nothing was recorded.",
     )  # fmt: skip
     UNAVAILABLE = (
         "unavailable", 503, True, "The database does not answer. Nothing was recorded.",

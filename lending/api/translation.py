@@ -89,6 +89,7 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         requests.KeyReused: _said(Fault.KEY_REUSED),
         requests.KeyRequired: _said(Fault.KEY_REQUIRED),
         requests.Contended: _with_version(Fault.CONFLICT),
+        requests.NotAttempted: _said(Fault.NOT_ATTEMPTED),
         requests.EventTooLarge: _said(Fault.EVENT_TOO_LARGE),
         kill_switch.PolicyNotPublished: _said(Fault.POLICY_NOT_FOUND),
         kill_switch.WrongName: lambda fault: invalid([{"pointer": "/name", "message": str(fault)}]),

@@ -10,6 +10,7 @@ from lending.domain.application.commands import Command
 
 APPLICATIONS: Final = "/loan/applications"
 APPLICATION: Final = "/loan/applications/{application_id}"
+BULK: Final = "/loan/commands"
 OFFER: Final = APPLICATION + "/offers/{offer_id}"
 
 

@@ -21,6 +21,15 @@ async def answers_by_command(
     return {row[0]: stored_answer(row) for row in await rows.fetchall()}
 
 
+async def answers_by_key(
+    connection: Connection, shard: int, principal: str, target: UUID, keys: list[str]
+) -> dict[str, StoredAnswer]:
+    """The stored answers to the commands that `principal` gave these keys, by key."""
+    asked = {"shard": shard, "principal": principal, "target": target, "keys": keys}
+    rows = await connection.execute(_SQL["answers_by_key"], asked)
+    return {row[3]: stored_answer(row) for row in await rows.fetchall()}
+
+
 def stored_answer(row: tuple[Any, ...]) -> StoredAnswer:
     """A row of `command_keys`, in the order in which queries.sql selects it."""
     command_id, principal, target, key, fingerprint, command, application_id, outcome, *rest = row

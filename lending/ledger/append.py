@@ -8,13 +8,12 @@ so committed positions are exactly 1..N at any moment.
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,19 +22,21 @@ import psycopg
 from psycopg import errors
 
 from lending.ledger.answers import answers_by_command
-from lending.ledger.flush import Look, Plan, Planned, SameKey, plan
+from lending.ledger.flush import Look, Plan, Planned, SameKey, plan_groups
 from lending.ledger.holder import Connect, end_silent_holder
 from lending.ledger.lineage import verify_history
+from lending.ledger.queue import LaneQueue, Waiting
 from lending.ledger.submission import (
     ClockFault,
     Conflict,
+    Group,
     HistoryRewound,
     KeyUsed,
     LaneFault,
     LaneUnavailable,
+    NotPlaced,
     Outcome,
     OutcomeUnknown,
-    QueueFull,
     StoredAnswer,
     Submission,
     Unstorable,
@@ -80,11 +81,6 @@ class LaneSettings:
     queue_max_commands: int = limits.APPEND_QUEUE_MAX_COMMANDS
 
 
-class _Waiting(NamedTuple):
-    submission: Submission
-    answer: "asyncio.Future[Outcome]"
-
-
 class _Lost(Exception):
     """The connection broke while a commit was under way: the plan may be committed or not."""
 
@@ -121,7 +117,7 @@ class AppendLane:
         self._observer = observer
         self._on_commit = on_commit
         self._on_reset = on_reset
-        self._queue: deque[_Waiting] = deque()
+        self._queue = LaneQueue(settings.queue_max_commands)
         self._arrived = asyncio.Event()
         self._connection: Connection | None = None
         self._commit_warned = False
@@ -142,14 +138,24 @@ class AppendLane:
 
     async def submit(self, submission: Submission) -> Outcome:
         """Commit the submission, or say why not. Raises LaneFault of the kind that fits."""
+        (outcome,) = await self._enqueued(Group((submission,)))
+        return cast(Outcome, outcome)  # only what has others before it can be left out
+
+    async def submit_group(self, group: Group) -> Sequence[Outcome | NotPlaced]:
+        """Commit the group, or say of each of its commands why not; where its principal's share of
+        the queue is taken, wait for room. Raises LaneFault of the kind that fits.
+        """
+        await self._queue.room(group)
+        return await self._enqueued(group)
+
+    def _enqueued(self, group: Group) -> "asyncio.Future[Sequence[Outcome | NotPlaced]]":
         if self._closing:
             raise LaneUnavailable("the service is stopping")
-        if len(self._queue) >= self._settings.queue_max_commands:
-            raise QueueFull(f"{len(self._queue)} commands wait already")
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(submission, answer))
+        answer: asyncio.Future[Sequence[Outcome | NotPlaced]]
+        answer = asyncio.get_running_loop().create_future()
+        self._queue.put(Waiting(group, answer))
         self._arrived.set()
-        return await answer
+        return answer
 
     async def run(self) -> None:
         """Flush what arrives until `close` is called and the queue is empty."""
@@ -161,11 +167,11 @@ class AppendLane:
                         return
                     self._arrived.clear()
                     continue
-                await self._settle(self._take_batch())
+                limited = self._settings.batch_max_commands, self._settings.batch_max_events
+                await self._settle(self._queue.take(*limited))
         finally:
             self._closing = True
-            self._fail(list(self._queue), LaneUnavailable("the service is stopping"))
-            self._queue.clear()
+            self._fail(self._queue.drain(), LaneUnavailable("the service is stopping"))
             await self._disconnect()
 
     def close(self) -> None:
@@ -173,27 +179,16 @@ class AppendLane:
         self._closing = True
         self._arrived.set()
 
-    def _take_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        events = 0
-        while self._queue and len(batch) < self._settings.batch_max_commands:
-            waiting = self._queue[0]
-            events += sum(len(stream.events) for stream in waiting.submission.streams)
-            if batch and events > self._settings.batch_max_events:
-                break
-            batch.append(self._queue.popleft())
-        return batch
-
-    async def _settle(self, batch: Sequence[_Waiting]) -> None:
+    async def _settle(self, batch: Sequence[Waiting]) -> None:
         """Give every command of the batch its outcome, splitting the batch where PostgreSQL refuses
         a row.
         """
         try:
-            planned = await self._flush([waiting.submission for waiting in batch])
+            planned = await self._flush([waiting.group for waiting in batch])
         except _EpochMoved:
             await self._disconnect()
             for waiting in batch:
-                _resolve(waiting, Conflict(waiting.submission.streams[0].application_id, -1))
+                _resolve(waiting, [_moved(one) for one in waiting.group.submissions])
         except LaneFault as fault:
             await self._disconnect()
             self._fail(batch, fault)
@@ -211,24 +206,34 @@ class AppendLane:
         else:
             await self._deliver(batch, planned)
 
-    async def _deliver(self, batch: Sequence[_Waiting], planned: Sequence[Planned]) -> None:
+    async def _deliver(self, batch: Sequence[Waiting], planned: Sequence[Planned]) -> None:
         """Hand out the outcomes of a flush. What was committed stands, whatever happens here."""
-        repeats: list[tuple[_Waiting, UUID]] = []
-        for waiting, outcome in zip(batch, planned, strict=True):
-            if isinstance(outcome, SameKey):
-                repeats.append((waiting, outcome.command_id))
+        repeats: list[tuple[Waiting, Sequence[Planned]]] = []
+        begin = 0
+        for waiting in batch:
+            end = begin + len(waiting.group.submissions)
+            outcomes, begin = planned[begin:end], end
+            if any(isinstance(outcome, SameKey) for outcome in outcomes):
+                repeats.append((waiting, outcomes))
             else:
-                _resolve(waiting, outcome)
+                _resolve(waiting, cast(Sequence[Outcome], outcomes))
         if not repeats:
             return
+        wanted = [o.command_id for _, all_ in repeats for o in all_ if isinstance(o, SameKey)]
         try:
-            stored = await self._answers([command_id for _, command_id in repeats])
+            stored = await self._answers(wanted)
         except LaneFault as fault:
             await self._disconnect()
             self._fail([waiting for waiting, _ in repeats], fault)
         else:
-            for waiting, command_id in repeats:
-                _resolve(waiting, KeyUsed(stored[command_id]))
+            for waiting, outcomes in repeats:
+                _resolve(
+                    waiting,
+                    [
+                        KeyUsed(stored[o.command_id]) if isinstance(o, SameKey) else o
+                        for o in outcomes
+                    ],
+                )
 
     async def _answers(self, command_ids: list[UUID]) -> dict[UUID, StoredAnswer]:
         """The stored answers to these commands. Raises LaneFault."""
@@ -239,24 +244,25 @@ class AppendLane:
         except (psycopg.Error, OSError, TimeoutError) as fault:
             raise LaneUnavailable("the answer given before cannot be read") from fault
 
-    def _fail(self, batch: Sequence[_Waiting], fault: LaneFault) -> None:
+    def _fail(self, batch: Sequence[Waiting], fault: LaneFault) -> None:
         if isinstance(fault, OutcomeUnknown):
-            self._observer.unknown(len(batch))
+            self._observer.unknown(sum(len(waiting.group.submissions) for waiting in batch))
         for waiting in batch:
             if not waiting.answer.done():
                 waiting.answer.set_exception(type(fault)(*fault.args))
 
-    async def _flush(self, batch: Sequence[Submission]) -> Sequence[Planned]:
+    async def _flush(self, groups: Sequence[Group]) -> Sequence[Planned]:
         """Commit the batch. Whatever is not known to be committed is tried again, for a bounded
         time.
         """
         loop = asyncio.get_running_loop()
+        batch = [submission for group in groups for submission in group.submissions]
         deadline = loop.time() + limits.LANE_PATIENCE_SECONDS
         pause = limits.LANE_RETRY_FIRST_SECONDS
         while True:
             try:
                 async with asyncio.timeout(limits.COMMIT_TIMEOUT_SECONDS):
-                    return await self._transact(batch)
+                    return await self._transact(groups, batch)
             except _Lost as lost:
                 await self._disconnect()
                 if await self._was_committed(batch, lost.planned.head_position):
@@ -271,7 +277,9 @@ class AppendLane:
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 jitter need not be secret
             pause = min(pause * 2, limits.LANE_RETRY_LONGEST_SECONDS)
 
-    async def _transact(self, batch: Sequence[Submission]) -> Sequence[Planned]:
+    async def _transact(
+        self, groups: Sequence[Group], batch: Sequence[Submission]
+    ) -> Sequence[Planned]:
         """One transaction. Raises _Lost where the commit was sent and its reply did not come."""
         started = asyncio.get_running_loop().time()
         connection = await self._ready()
@@ -283,7 +291,7 @@ class AppendLane:
             # the server does not count the session as idle in a transaction any more.
             async with connection.pipeline() as pipeline:
                 look = await self._look(connection, pipeline, batch)
-                planned = plan(batch, look, self._settings.ledger_id, self._settings.zone)
+                planned = plan_groups(groups, look, self._settings.ledger_id, self._settings.zone)
                 await _send(connection, planned)
         except (psycopg.Error, OSError, asyncio.CancelledError) as fault:
             if planned is not None and planned.writes and _leaves_open(fault):
@@ -442,9 +450,13 @@ async def _send(connection: Connection, planned: Plan) -> None:
     await connection.execute("commit")
 
 
-def _resolve(waiting: _Waiting, outcome: Outcome) -> None:
+def _resolve(waiting: Waiting, outcomes: Sequence[Outcome | NotPlaced]) -> None:
     if not waiting.answer.done():
-        waiting.answer.set_result(outcome)
+        waiting.answer.set_result(outcomes)
+
+
+def _moved(submission: Submission) -> Conflict:
+    return Conflict(submission.streams[0].application_id, -1)
 
 
 def _leaves_open(fault: BaseException) -> bool:

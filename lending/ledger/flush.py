@@ -6,7 +6,7 @@ Each command gets its own outcome; one bad command never fails its neighbours.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,16 @@ import orjson
 
 from lending.ledger.leaf import Envelope, Row, columns, leaf_hash
 from lending.ledger.sealing import WrappedKey
-from lending.ledger.submission import Committed, Conflict, EncodedEvent, Submission, Verdict
+from lending.ledger.submission import (
+    Committed,
+    Conflict,
+    EncodedEvent,
+    Group,
+    NotPlaced,
+    StreamAppend,
+    Submission,
+    Verdict,
+)
 from lending.runtime import limits
 
 A = TypeVar("A")
@@ -44,7 +53,7 @@ class SameKey:
     command_id: UUID
 
 
-Planned = Committed | Conflict | SameKey
+Planned = Committed | Conflict | SameKey | NotPlaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +144,22 @@ def _inserts(
         yield name, {**same, "rows": rows.decode()}
 
 
+class _Mark(NamedTuple):
+    """How far a planner had come, to go back to."""
+
+    position: int
+    events: int
+    answers: int
+    subject_keys: int
+    versions: Mapping[UUID, int]
+    last_positions: dict[UUID, int]
+    used: dict[tuple[str, UUID, str], UUID]
+
+
+def _streams(group: Group) -> Iterator[StreamAppend]:
+    return (stream for one in group.submissions for stream in one.streams)
+
+
 class _Planner:
     """Assigns versions and positions in order and collects what is to be written."""
 
@@ -150,6 +175,54 @@ class _Planner:
         self.events: list[tuple[Envelope, EncodedEvent]] = []
         self.answers: list[tuple[Submission, Committed]] = []
         self.subject_keys: list[tuple[UUID, WrappedKey]] = []
+        self._last_positions: dict[UUID, int] = {}
+
+    def place_group(self, group: Group) -> list[Planned]:
+        """Plan the commands of a group up to the first that cannot be placed."""
+        before = None
+        if group.all_or_none:
+            before = _Mark(
+                self.position,
+                len(self.events),
+                len(self.answers),
+                len(self.subject_keys),
+                {s.application_id: self._versions[s.application_id] for s in _streams(group)},
+                dict(self._last_positions),
+                dict(self._used),
+            )
+        outcomes: list[Planned] = []
+        for submission in group.submissions:
+            outcome = self.place(submission)
+            outcomes.append(outcome)
+            if not isinstance(outcome, Committed):
+                break
+        else:
+            return outcomes
+        if before is not None:
+            self._return_to(before)
+            taken_back = {one.command_id for one in group.submissions}
+            outcomes = [
+                NotPlaced()
+                if isinstance(o, Committed)
+                or (isinstance(o, SameKey) and o.command_id in taken_back)
+                else o
+                for o in outcomes
+            ]
+        return outcomes + [self._left_out(s) for s in group.submissions[len(outcomes) :]]
+
+    def _left_out(self, submission: Submission) -> Planned:
+        """What is said of a command behind one that was not placed: a used key is told at once."""
+        key = submission.scoped_key
+        return SameKey(self._used[key]) if key is not None and key in self._used else NotPlaced()
+
+    def _return_to(self, mark: "_Mark") -> None:
+        self.position = mark.position
+        del self.events[mark.events :]
+        del self.answers[mark.answers :]
+        del self.subject_keys[mark.subject_keys :]
+        self._versions.update(mark.versions)
+        self._last_positions = mark.last_positions
+        self._used = mark.used
 
     def place(self, submission: Submission) -> Planned:
         """Plan one command, unless its key was used or a stream has moved."""
@@ -170,7 +243,8 @@ class _Planner:
         before = self.position
         effective_at = submission.effective_at or self.recorded_at
         effective_on = submission.effective_on or self._recorded_on
-        last_position = submission.last_position
+        about = submission.streams[0].application_id
+        last_position = self._last_positions.get(about, submission.last_position)
         for index, stream in enumerate(submission.streams):
             version = stream.expected_version
             for event in stream.events:
@@ -193,9 +267,9 @@ class _Planner:
             self._versions[stream.application_id] = version
             self.subject_keys += [(stream.application_id, key) for key in stream.new_keys]
             if index == 0 and stream.events:
-                last_position = self.position
+                last_position = self._last_positions[about] = self.position
         return Committed(
-            version=self._versions[submission.streams[0].application_id],
+            version=self._versions[about],
             first_position=before + 1 if self.position > before else None,
             last_position=last_position,
             recorded_at=self.recorded_at,
@@ -206,9 +280,14 @@ class _Planner:
 
 
 def plan(batch: Sequence[Submission], look: Look, ledger_id: UUID, zone: ZoneInfo) -> Plan:
+    """What commands that stand alone write and what comes of each."""
+    return plan_groups([Group((submission,)) for submission in batch], look, ledger_id, zone)
+
+
+def plan_groups(groups: Sequence[Group], look: Look, ledger_id: UUID, zone: ZoneInfo) -> Plan:
     """What a batch writes and what comes of it, given what the database says under the lock."""
     planner = _Planner(look, zone)
-    outcomes = [planner.place(submission) for submission in batch]
+    outcomes = [outcome for group in groups for outcome in planner.place_group(group)]
     return Plan(
         outcomes=outcomes,
         ledger_id=ledger_id,

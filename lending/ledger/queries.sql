@@ -81,6 +81,13 @@ select command_id, principal, target, key, fingerprint, command, application_id,
 from ledger.command_keys
 where shard = %(shard)s and command_id = any(%(command_ids)s);
 
+-- name: answers_by_key
+-- The stored answers to the commands that one principal gave these keys, on one application or in applying.
+select command_id, principal, target, key, fingerprint, command, application_id, outcome, refusal, detail, version,
+       first_position, last_position, recorded_at
+from ledger.command_keys
+where shard = %(shard)s and principal = %(principal)s and target = %(target)s and key = any(%(keys)s);
+
 -- name: committed_commands
 -- Which of these commands a lost commit left behind, behind the position where the flush began.
 select command_id from ledger.loan_events

@@ -135,6 +135,35 @@ class KeyUsed:
 Outcome = Committed | Conflict | KeyUsed
 
 
+@dataclass(frozen=True, slots=True)
+class NotPlaced:
+    """Another command of its group was not placed, so this one was not either. Nothing of it is on
+    record.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands of one principal that go into one transaction, in their order, and are never parted.
+
+    Each is decided on the state to which those before it lead: behind one that is not placed none
+    is. With `all_or_none` those before it are not placed either.
+    """
+
+    submissions: Sequence[Submission]
+    all_or_none: bool = False
+
+    @property
+    def principal(self) -> str:
+        """Whose commands they are."""
+        return self.submissions[0].principal
+
+    @property
+    def event_count(self) -> int:
+        """How many events they append."""
+        return sum(len(stream.events) for one in self.submissions for stream in one.streams)
+
+
 class LaneFault(OperatorError):
     """The lane could not take the command. The docstring of each kind says what is known and what
     to do.

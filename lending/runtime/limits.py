@@ -35,6 +35,18 @@ BODY_DISCARDED_MAX_BYTES: Final = 8 * 1024 * 1024
 REQUESTS_MAX: Final = 2_000
 """Requests under way in one service, readers that wait not counted; more are answered 503."""
 
+BULK_MAX_COMMANDS: Final = 1_000
+"""Commands in one bulk request."""
+
+BULK_SLICE_COMMANDS: Final = 64
+"""Commands of a bulk that are handled before other requests get a turn."""
+
+BULK_READS_AT_ONCE: Final = 4
+"""Applications that one bulk request reads from the log at once."""
+
+RATE_BUCKETS_MAX: Final = 10_000
+"""Principals whose rate is remembered; the one that asked longest ago is forgotten."""
+
 EFFECTIVE_AHEAD_MAX_SECONDS: Final = 5
 """How far a caller's clock may be ahead of ours in `Lending-Effective-At`."""
 
@@ -156,6 +168,12 @@ APPEND_ROWS_AT_ONCE: Final = 250
 
 APPEND_QUEUE_MAX_COMMANDS: Final = 10_000
 """Commands that may wait for the lane; more are answered 503 with `Retry-After`."""
+
+QUEUE_SHARES: Final = 4
+"""One principal's commands may take the queue's size through this; more are answered 503 with `Retry-After`."""
+
+QUEUE_ROOM_SECONDS: Final = 20
+"""How long the commands of a bulk wait for room in the queue; then they are answered 503."""
 
 COMMIT_TIMEOUT_SECONDS: Final = 20.0
 """How long the appender waits for one flush and its commit, which no server time-out bounds."""

@@ -199,6 +199,19 @@ class Settings(BaseSettings):
         description="Whether webhooks may lead to private addresses, and be plain http.",
     )
 
+    rate_limit_per_second: int = Field(
+        default=20_000,
+        ge=1,
+        le=1_000_000,
+        description="Requests a second that one principal may send in the long run; a bulk counts as its commands.",
+    )
+    rate_limit_burst: int = Field(
+        default=20_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests that one principal may send at once after it was quiet.",
+    )
+
     @model_validator(mode="after")
     def _pool_bounds_agree(self) -> Self:
         if self.pool_min_connections > self.pool_max_connections:

@@ -72,7 +72,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
+class Decided:
     """A command decided on an aggregate, encoded and ready to submit."""
 
     events: Sequence[Event]
@@ -118,20 +118,17 @@ class CommandHandler:
 
     async def handle(self, request: CommandRequest) -> CommandAnswer:
         """The answer to a command; a refusal is an answer too. Raises RequestFault and LaneFault."""
-        if isinstance(request.command, MOVES_MONEY) and request.key is None and not request.dry_run:
-            raise KeyRequired(
-                f"{command_name(type(request.command))} moves money: send an Idempotency-Key"
-            )
+        require_key(request)
         if request.application_id is None:
             return await self._handle_apply(request)
-        known = (
-            is_application_id(request.application_id)
-            and shard_of(request.application_id) in self._shards
-        )
-        if not known:
-            raise UnknownApplication(request.application_id)
+        self._require_possible(request.application_id)
         async with self._locks.hold(request.application_id):
             return await self._handle_on(request, request.application_id)
+
+    def _require_possible(self, application_id: UUID) -> None:
+        """Raise UnknownApplication where no application of this ledger can have the id."""
+        if not is_application_id(application_id) or shard_of(application_id) not in self._shards:
+            raise UnknownApplication(application_id)
 
     async def _handle_apply(self, request: CommandRequest) -> CommandAnswer:
         shard = 0  # this version runs one shard; with more, a key picks the same shard each time
@@ -196,17 +193,22 @@ class CommandHandler:
                 return self._answer(application_id, decided, outcome, aggregate)
             case KeyUsed(answer=stored):
                 return await self._repeat(request, stored)
-            case Conflict(application_id=moved):
-                self._aggregates.forget(application_id)
-                if moved == registry_id(shard_of(application_id)) or outcome.version < 0:
-                    await shard.registry.refresh()
+            case Conflict():
+                await self._moved(application_id, outcome)
                 return None
+
+    async def _moved(self, application_id: UUID, conflict: Conflict) -> None:
+        """Have what a decision was made on read again."""
+        self._aggregates.forget(application_id)
+        shard = shard_of(application_id)
+        if conflict.application_id == registry_id(shard) or conflict.version < 0:
+            await self._shards[shard].registry.refresh()
 
     # deciding
 
     async def _decide(
         self, request: CommandRequest, application_id: UUID, command_id: UUID, aggregate: Aggregate
-    ) -> _Decided:
+    ) -> Decided:
         effective_at = request.effective_at or max(self._clock(), aggregate.recorded_at)
         shard = shard_of(application_id)
         asks_policy = isinstance(request.command, Decide) and request.command.outcome is None
@@ -242,7 +244,7 @@ class CommandHandler:
             if asks_policy or asking.restricted
             else (stream,),
         )
-        return _Decided(events, refused, submission, keyring, asking)
+        return Decided(events, refused, submission, keyring, asking)
 
     async def _continued(self, command: Command) -> Application | None:
         if not isinstance(command, Apply) or command.continues is None:
@@ -325,7 +327,7 @@ class CommandHandler:
     # answering
 
     def _answer(
-        self, application_id: UUID, decided: _Decided, committed: Committed, aggregate: Aggregate
+        self, application_id: UUID, decided: Decided, committed: Committed, aggregate: Aggregate
     ) -> CommandAnswer:
         state = _after(aggregate.state, decided, committed.effective_at)
         if decided.events:
@@ -352,7 +354,7 @@ class CommandHandler:
         )
 
     def _rehearsed(
-        self, request: CommandRequest, decided: _Decided, aggregate: Aggregate
+        self, request: CommandRequest, decided: Decided, aggregate: Aggregate
     ) -> CommandAnswer:
         """The answer of a dry run: what would happen, with nothing recorded."""
         now = self._clock()
@@ -367,6 +369,19 @@ class CommandHandler:
             events=[(None, event) for event in decided.events],
             refused=decided.refused,
             rehearsal=Rehearsal(request.application_id, aggregate.state),
+        )
+
+    def _ahead(self, aggregate: Aggregate, decided: Decided) -> Aggregate:
+        """The aggregate as it will be once what was decided is on record, but for the instant and
+        the position it gets then.
+        """
+        now = max(self._clock(), aggregate.recorded_at)
+        return Aggregate(
+            state=_after(aggregate.state, decided, decided.submission.effective_at or now),
+            version=aggregate.version + len(decided.events),
+            position=aggregate.position,
+            recorded_at=now,
+            keyring=decided.keyring,
         )
 
     async def _stored(self, application_id: UUID, command_id: UUID) -> StoredAnswer:
@@ -405,7 +420,15 @@ class CommandHandler:
         )
 
 
-def _after(state: Application, decided: _Decided, at: datetime) -> Application:
+def require_key(request: CommandRequest) -> None:
+    """Raise KeyRequired where a command that moves money comes without one, rehearsed or not."""
+    if isinstance(request.command, MOVES_MONEY) and request.key is None:
+        raise KeyRequired(
+            f"{command_name(type(request.command))} moves money: send an Idempotency-Key"
+        )
+
+
+def _after(state: Application, decided: Decided, at: datetime) -> Application:
     """The state after what was decided."""
     by = decided.submission.provenance
     for event in decided.events:
@@ -417,7 +440,7 @@ def _applicant(command: Command, state: Application) -> str:
     return command.applicant_id if isinstance(command, Apply) else state.applicant_id
 
 
-def _envelopes(decided: _Decided, committed: Committed, version_before: int) -> list[Envelope]:
+def _envelopes(decided: Decided, committed: Committed, version_before: int) -> list[Envelope]:
     submission = decided.submission
     stream = submission.streams[0]
     return [

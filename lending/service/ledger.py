@@ -36,9 +36,10 @@ from lending.runtime.sql import load_queries
 from lending.service.aggregates import Aggregates
 from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
+from lending.service.bulk import BulkHandler
 from lending.service.creation import load_master_key, open_secret, read_secret
 from lending.service.following import FeedLog
-from lending.service.handle import CommandHandler, Shard
+from lending.service.handle import Shard
 from lending.service.history import History
 from lending.service.keys import PEPPER_NAME, KeyDigests
 from lending.service.kill_switch import KillSwitch
@@ -121,7 +122,7 @@ class Ledger:
         self.pool = read_pool
         self.growth = growth
         self.lanes: dict[int, AppendLane] = {}
-        self.handler: CommandHandler
+        self.handler: BulkHandler
         self.history: History
         self.listing: Listing
         self.authority: Authority
@@ -250,7 +251,7 @@ class Ledger:
             FIRST_SHARD, self.lanes[FIRST_SHARD], registries[FIRST_SHARD], new_id
         )
         self.work = Work(self.pool, self.history, new_id)
-        self.handler = CommandHandler(
+        self.handler = BulkHandler(
             shards={
                 shard: Shard(lane=appender(self.lanes[shard]), registry=registries[shard])
                 for shard in registries

@@ -2,6 +2,7 @@
 relied on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -9,7 +10,7 @@ from lending.domain.identifiers import registry_id
 from lending.domain.registry import EMPTY_REGISTRY, Registry, RegistryEvent, evolve_registry
 from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.read import read_stream
-from lending.ledger.submission import Outcome, StreamAppend, Submission
+from lending.ledger.submission import Group, NotPlaced, Outcome, StreamAppend, Submission
 from lending.runtime.postgres import Connection, Pool
 
 
@@ -25,6 +26,7 @@ class Lane(Protocol):
     """What the service needs of an append lane."""
 
     async def submit(self, submission: Submission) -> Outcome: ...
+    async def submit_group(self, group: Group) -> Sequence[Outcome | NotPlaced]: ...
 
 
 class RegistryReader:

@@ -117,6 +117,10 @@ class Contended(RequestFault):
         self.current_version = current_version
 
 
+class NotAttempted(RequestFault):
+    """Another command of the request, on which this one depends, did not hold. Nothing was recorded."""
+
+
 class EventTooLarge(RequestFault):
     """What the command would record is larger than an event may be. Send less text, or documents by
     digest.

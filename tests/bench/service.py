@@ -7,14 +7,14 @@ ends.
 
 import argparse
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvloop
 
 from lending.api.app import create_app
 from lending.api.metrics import Metrics
 from lending.ledger.append import AppendLane
-from lending.ledger.submission import Committed, Outcome, Submission
+from lending.ledger.submission import Committed, Group, Outcome, Submission
 from lending.runtime import limits
 from lending.runtime.children import parent_gone
 from lending.runtime.settings import LogFormat, LogLevel, load_settings
@@ -45,6 +45,10 @@ class AnswersAtOnce:
             effective_on=submission.effective_on or now.date(),
             epoch=1,
         )
+
+    async def submit_group(self, group: Group) -> Sequence[Outcome]:
+        """What a lane would answer to commands that are all placed."""
+        return [await self.submit(submission) for submission in group.submissions]
 
 
 def _at_once(_: AppendLane) -> Lane:
