@@ -4,6 +4,7 @@ What belongs here: their names, and installing what is missing. Another version 
 a rebuild's affair.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -34,15 +35,15 @@ def read_model(name: str) -> ReadModel:
     raise UnknownReadModel(f"there is no read model {name!r}; there is {names}")
 
 
-async def install(database_url: str) -> None:
-    """Make the table, the view and the checkpoints of every read model that the database lacks.
+async def install(database_url: str, models: Sequence[ReadModel] = READ_MODELS) -> None:
+    """Make the table, the view and the checkpoints of these read models that the database lacks.
 
     Safe to run twice, and twice at once. Raises psycopg.Error.
     """
     connection = await connect(database_url, PROJECTOR_ROLE, "lending install")
     async with connection, connection.transaction():
         await connection.execute(SQL["one_install_at_a_time"])
-        for model in READ_MODELS:
+        for model in models:
             await _install(connection, model)
 
 

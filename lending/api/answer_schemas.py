@@ -54,10 +54,11 @@ def array(schema: Schema) -> Schema:
 
 def page(name: str, *also: tuple[str, Schema]) -> Schema:
     """A page of the component `name`."""
-    return _object(items=array(reference(name)), next=CURSOR, **dict(also))
+    return record(items=array(reference(name)), next=CURSOR, **dict(also))
 
 
-def _object(**members: Schema) -> Schema:
+def record(**members: Schema) -> Schema:
+    """An object of which every member is always there."""
     return {
         "type": "object",
         "properties": {name: dict(schema) for name, schema in members.items()},
@@ -78,7 +79,7 @@ def components() -> dict[str, Any]:
     allowed = array(_one_of([command_name(command) for command in COMMANDS]))
     return {
         "Event": _event(),
-        "CommandAnswer": _object(
+        "CommandAnswer": record(
             application_id=or_null(UUID_TEXT),
             status=_one_of(["stored", *Status]),
             version=WHOLE,
@@ -95,7 +96,7 @@ def components() -> dict[str, Any]:
         },
         "Projection": _projection(),
         "Problem": _problem(allowed),
-        "ProblemKind": _object(
+        "ProblemKind": record(
             type=TEXT, code=TEXT, status=WHOLE, retryable={"type": "boolean"}, meaning=TEXT
         ),
     }
@@ -104,7 +105,7 @@ def components() -> dict[str, Any]:
 def _event() -> Schema:
     """An event of a dry run has neither ids nor positions, so nearly every member may be null."""
     names = [event.stored_as for event in (*EVENTS, *REGISTRY_EVENTS)]
-    return _object(
+    return record(
         shard=or_null(WHOLE),
         position=or_null(WHOLE),
         application_id=or_null(UUID_TEXT),
@@ -128,7 +129,7 @@ def _event() -> Schema:
 
 def _application(allowed: Schema) -> Schema:
     anything = {"type": ["object", "null"]}
-    found = _object(
+    found = record(
         application_id=UUID_TEXT,
         status=_one_of([*Status]),
         stage=_one_of([*Stage]),
@@ -167,7 +168,7 @@ def _application(allowed: Schema) -> Schema:
 
 def _projection() -> Schema:
     return {
-        **_object(
+        **record(
             shard=WHOLE,
             projection=TEXT,
             state=_one_of(["running", "stopped"]),
@@ -182,7 +183,7 @@ def _projection() -> Schema:
 
 
 def _problem(allowed: Schema) -> Schema:
-    found = _object(
+    found = record(
         type=TEXT,
         title=TEXT,
         status=WHOLE,
@@ -193,7 +194,7 @@ def _problem(allowed: Schema) -> Schema:
             "description": "Whether the same request, sent again as it is, may succeed.",
         },
     )
-    errors = _object(message=TEXT)
+    errors = record(message=TEXT)
     where = {"pointer": dict(TEXT), "parameter": dict(TEXT), "header": dict(TEXT)}
     also = {
         "errors": array({**errors, "properties": {**where, **errors["properties"]}}),

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from lending.api import bulk_schemas, docs_pages, feed, openapi, reading
+from lending.api import bulk_schemas, docs_pages, feed, openapi, reading, work, work_openapi
 from lending.api import headers as h
 from lending.api.answer_schemas import POSITION, components, page, reference
 from lending.api.answers import Answer
@@ -26,9 +26,12 @@ from lending.api.operations import Operations, WorkerFailure
 from lending.api.rates import Rates
 from lending.api.reading import Reading
 from lending.api.routing import Endpoint, RouteIndex
+from lending.api.work import WorkEndpoints
 from lending.contract.bodies import Body, schemas
 from lending.contract.command_table import APPLICATION, APPLICATIONS, BULK, ROUTES
 from lending.contract.rendering import json_bytes
+from lending.contract.work import ClaimWork, RenewClaim
+from lending.domain.application.commands import Command
 from lending.runtime.rates import RateLimits
 from lending.runtime.settings import Settings
 from lending.runtime.telemetry import new_registry
@@ -73,6 +76,7 @@ class LedgerApi(FastAPI):
                     **self._schemas_of_bodies,
                     **components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
+                    **work_openapi.components(),
                 },
                 "responses": openapi.problem_responses(),
             }
@@ -112,7 +116,8 @@ def create_app(
     runs the worker. It is created inside a running event loop.
     """
     bodies = {route.path: Body(route.command, route.in_path, route.shown) for route in ROUTES}
-    app = LedgerApi(schemas(bodies))
+    claiming, renewing = Body(ClaimWork), Body(RenewClaim)
+    app = LedgerApi(schemas({**bodies, work.CLAIMS: claiming, work.RENEWAL: renewing}))
     metrics = metrics or Metrics(new_registry())
     rates = Rates(
         RateLimits(settings.rate_limit_per_second, settings.rate_limit_burst, time.monotonic)
@@ -122,6 +127,7 @@ def create_app(
     _add_bulk(app, ledger, bodies, endpoints, rates)
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger)
+    _add_work(app, ledger, claiming, renewing)
     _add_operations(app, Operations(ledger, metrics, app.stopping, worker_failure))
     _add_documents(app)
     app.boundary = lambda lifespan: Boundary(
@@ -138,7 +144,7 @@ def create_app(
 def _add_commands(
     app: LedgerApi,
     ledger: Ledger,
-    bodies: dict[str, Body],
+    bodies: dict[str, Body[Command]],
     metrics: Metrics,
     clock: Callable[[], datetime],
 ) -> CommandEndpoints:
@@ -158,7 +164,7 @@ def _add_commands(
 def _add_bulk(
     app: LedgerApi,
     ledger: Ledger,
-    bodies: dict[str, Body],
+    bodies: dict[str, Body[Command]],
     endpoints: CommandEndpoints,
     rates: Rates,
 ) -> None:
@@ -217,6 +223,17 @@ def _add_feed(app: LedgerApi, ledger: Ledger) -> None:
     )
     app.answer("GET", "/loan/events", endpoints.page, paged)
     app.answer("GET", "/loan/events/stream", endpoints.stream, stream)
+
+
+def _add_work(
+    app: LedgerApi, ledger: Ledger, claiming: Body[ClaimWork], renewing: Body[RenewClaim]
+) -> None:
+    endpoints = WorkEndpoints(ledger.work, claiming, renewing)
+    app.answer("GET", work.WORK, endpoints.waiting, work_openapi.waiting())
+    app.answer("GET", work.CLAIMS, endpoints.claims, work_openapi.claims())
+    app.answer("POST", work.CLAIMS, endpoints.claim, work_openapi.claim(claiming))
+    app.answer("POST", work.RENEWAL, endpoints.renew, work_openapi.renew(renewing))
+    app.answer("DELETE", work.CLAIM, endpoints.release, work_openapi.release())
 
 
 def _add_operations(app: LedgerApi, endpoints: Operations) -> None:

@@ -30,7 +30,7 @@ from lending.contract.bodies import Body, InvalidBody, Read
 from lending.contract.command_table import CommandRoute
 from lending.contract.json_body import parse
 from lending.contract.schema_types import to_uuid
-from lending.domain.application.commands import Apply, command_name
+from lending.domain.application.commands import Apply, Command, command_name
 from lending.domain.authority import Principal
 from lending.ledger.submission import OutcomeUnknown
 from lending.runtime import limits
@@ -85,7 +85,7 @@ class _Known(NamedTuple):
     """A kind of command by its name in an item."""
 
     route: CommandRoute
-    body: Body
+    body: Body[Command]
 
 
 class _Envelope(NamedTuple):
@@ -101,7 +101,7 @@ class BulkEndpoint:
         endpoints: CommandEndpoints,
         handler: HandlesAll,
         rates: Charges,
-        kinds: Sequence[tuple[CommandRoute, Body]],
+        kinds: Sequence[tuple[CommandRoute, Body[Command]]],
     ) -> None:
         self._endpoints = endpoints
         self._handler = handler
@@ -316,7 +316,7 @@ def _headers(item: Mapping[str, Any]) -> Headers:
     return said
 
 
-def _read_body(item: Mapping[str, Any], known: _Known) -> tuple[Read, dict[str, str]]:
+def _read_body(item: Mapping[str, Any], known: _Known) -> tuple[Read[Command], dict[str, str]]:
     """The command, and those of its fields that are in the path of a command alone."""
     names = known.route.in_path
     if "body" not in item and not names:

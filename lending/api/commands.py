@@ -21,7 +21,7 @@ from lending.api.translation import RETRY_AFTER
 from lending.contract.bodies import Body, Read
 from lending.contract.command_table import CommandRoute
 from lending.contract.rendering import command_answer
-from lending.domain.application.commands import command_name
+from lending.domain.application.commands import Command, command_name
 from lending.domain.application.refusals import Refused
 from lending.domain.authority import Principal
 from lending.ledger.submission import OutcomeUnknown
@@ -54,7 +54,7 @@ class CommandEndpoints:
     new_correlation_id: Callable[[], str]
     observer: CommandObserver
 
-    def endpoint(self, route: CommandRoute, body: Body) -> Endpoint:
+    def endpoint(self, route: CommandRoute, body: Body[Command]) -> Endpoint:
         """The endpoint of one command."""
         name, opens = command_name(route.command), route.opens
 
@@ -83,7 +83,7 @@ class CommandEndpoints:
 
     def asked(
         self,
-        read: Read,
+        read: Read[Command],
         said: CommandHeaders,
         *,
         application_id: UUID | None,
@@ -93,7 +93,7 @@ class CommandEndpoints:
     ) -> CommandRequest:
         """The command with all that was said with it, whether alone or among many."""
         return CommandRequest(
-            command=read.command,
+            command=read.said,
             application_id=application_id,
             method="POST",
             path=path,

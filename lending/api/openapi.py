@@ -163,7 +163,7 @@ def reading(
 ETAG: Final = {"ETag": {"description": "The version, as If-Match takes it.", "schema": dict(TEXT)}}
 
 
-def command(route: CommandRoute, body: Body) -> dict[str, Any]:
+def command(route: CommandRoute, body: Body[Any]) -> dict[str, Any]:
     """The operation of a command."""
     names = [n for n in _ON_COMMANDS if not (route.opens and n == h.IF_MATCH)]
     parameters = [header(n, required=n == h.KEY and route.moves_money) for n in names]
@@ -180,17 +180,17 @@ def command(route: CommandRoute, body: Body) -> dict[str, Any]:
             **problems([s for s in _COMMAND_PROBLEMS if not (route.opens and s in _MATCHING)]),
         },
     }
-    model = {"$ref": SCHEMA_REFERENCE.format(model=route.command.__name__)}
-    operation["requestBody"] = {
-        "required": body.required,
-        "content": {
-            "application/json": {"schema": model, "example": dict(route.example or body.example)}
-        },
-    }
+    operation["requestBody"] = request_body(body, route.example)
     return operation
 
 
-def _path_parameters(body: Body) -> list[dict[str, Any]]:
+def request_body(body: Body[Any], example: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """What a body is, with an example where the body's own will not do."""
+    content = {"schema": reference(body.model), "example": dict(example or body.example)}
+    return {"required": body.required, "content": {"application/json": content}}
+
+
+def _path_parameters(body: Body[Any]) -> list[dict[str, Any]]:
     return [
         in_path(name, accepted.json_schema(ref_template=SCHEMA_REFERENCE), f"The {name}.")
         for name, accepted in body.path_types.items()

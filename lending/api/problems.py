@@ -48,6 +48,10 @@ class Fault(Enum):
         "The application has no such version, or was not on record at that moment.",
     )  # fmt: skip
     SHARD_NOT_FOUND = "shard_not_found", 404, False, "The ledger has no such shard."
+    CLAIM_NOT_FOUND = (
+        "claim_not_found", 404, False,
+        "You hold no claim of this id: it was released, it expired, or its task is done.",
+    )  # fmt: skip
     METHOD_NOT_ALLOWED = (
         "method_not_allowed", 405, False, "The path exists; the header Allow names its methods.",
     )  # fmt: skip
@@ -60,6 +64,10 @@ class Fault(Enum):
         "not_attempted", 409, True,
         "Another command of the request, on which this one depends, did not hold. Nothing was"
         " recorded; repeat the request once that is mended.",
+    )  # fmt: skip
+    TOO_MANY_CLAIMS = (
+        "too_many_claims", 409, True,
+        "You hold as many claims as you may. Do what you hold, or release some.",
     )  # fmt: skip
     HISTORY_REWOUND = (
         "history_rewound", 410, False,

@@ -14,7 +14,7 @@ from lending.contract.json_body import MalformedJson
 from lending.contract.positions import cursor_text
 from lending.ledger import submission
 from lending.runtime import limits
-from lending.service import history, requests
+from lending.service import history, requests, work
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
 
@@ -78,6 +78,9 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),
         history.UnknownMoment: _said(Fault.MOMENT_NOT_FOUND),
+        work.UnknownClaim: _said(Fault.CLAIM_NOT_FOUND),
+        work.TooManyClaims: _said(Fault.TOO_MANY_CLAIMS),
+        work.ReadModelOutdated: lambda fault: _later(Fault.NOT_READY, str(fault)),
         submission.QueueFull: lambda _: _later(Fault.QUEUE_FULL),
         submission.LaneUnavailable: lambda _: _later(Fault.UNAVAILABLE),
         submission.OutcomeUnknown: lambda _: _later(Fault.OUTCOME_UNKNOWN),

@@ -1,20 +1,24 @@
-"""The bodies of commands: from each command's dataclass a reader and a JSON schema.
+"""The bodies of requests: from a dataclass a reader and a JSON schema.
 
-No class is written a second time: fields, bounds and examples are those of lending.domain.
+No class is written a second time: what a request says is a frozen dataclass with the constrained
+types of lending.domain.fields, a command of the domain's or another way in's own, and fields, bounds
+and examples are read from it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import date
 from enum import Enum
-from typing import Any, Final, NamedTuple, get_args, get_type_hints
+from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from lending.contract.json_body import parse
 from lending.contract.schema_types import accepted_type, typed_dict
-from lending.domain.application.commands import Command
 from lending.domain.fields import Example
+
+Said = TypeVar("Said")
+"""The dataclass that a body says a value of."""
 
 SCHEMA_REFERENCE: Final = "#/components/schemas/{model}"
 POINTER_MAX_CHARACTERS: Final = 200
@@ -40,34 +44,37 @@ _MESSAGES: Final[Mapping[str, str]] = {
 
 
 class InvalidBody(ValueError):
-    """A body or a field of the path is not what the command takes. `errors` say where and why."""
+    """A body or a field of the path is not what is taken. `errors` say where and why."""
 
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
         super().__init__("; ".join(error["message"] for error in errors))
         self.errors = errors
 
 
-class Read(NamedTuple):
-    """A command as it was sent, and the names of the body's fields that were sent."""
+class Read(NamedTuple, Generic[Said]):
+    """What was said, and the names of the body's fields that were sent."""
 
-    command: Command
+    said: Said
     sent: Sequence[str]
 
 
-class Body:
-    """Reads the body of one kind of command; fields named in `in_path` come from the path instead."""
+class Body(Generic[Said]):
+    """Reads the body of one kind of request; fields named in `in_path` come from the path instead."""
 
     def __init__(
-        self, command: type[Command], in_path: Sequence[str] = (), shown: Sequence[str] = ()
+        self, kind: type[Said], in_path: Sequence[str] = (), shown: Sequence[str] = ()
     ) -> None:
         """`shown` are the optional fields that the example has besides the required ones."""
-        hints = get_type_hints(command, include_extras=True)
-        self._command: Any = command
-        self.adapter: TypeAdapter[Any] = TypeAdapter(typed_dict(command, frozenset(in_path)))
+        hints = get_type_hints(kind, include_extras=True)
+        self._make = kind
+        self.model = kind.__name__
+        """The name of its component schema."""
+        self.adapter: TypeAdapter[Any] = TypeAdapter(typed_dict(kind, frozenset(in_path)))
         self.path_types: dict[str, TypeAdapter[Any]] = {
             name: TypeAdapter(accepted_type(hints[name])) for name in in_path
         }
-        in_body = [field for field in fields(command) if field.name not in in_path]
+        of_kind: Any = kind  # a dataclass, which no bound of a type variable can say
+        in_body = [field for field in fields(of_kind) if field.name not in in_path]
         self.required = any(field.default is MISSING for field in in_body)
         self.takes_anything = bool(in_body)
         self._known = frozenset(field.name for field in in_body)
@@ -79,22 +86,22 @@ class Body:
             and (field.default is MISSING or field.name in shown)
         }
 
-    def read(self, raw: bytes, in_path: Mapping[str, str]) -> Read:
-        """The command that a body says, none being nothing. Raises MalformedJson, InvalidBody."""
+    def read(self, raw: bytes, in_path: Mapping[str, str]) -> Read[Said]:
+        """What a body says, none being nothing. Raises MalformedJson, InvalidBody."""
         if raw:
             return self.take(parse(raw), in_path)
         if self.required:
             raise InvalidBody([{"pointer": "", "message": "a body is required"}])
-        return Read(self._command(**self._path_values(in_path)), ())
+        return Read(self._make(**self._path_values(in_path)), ())
 
-    def take(self, given: Any, in_path: Mapping[str, str]) -> Read:
-        """The command that a body, parsed already, says. Raises InvalidBody."""
+    def take(self, given: Any, in_path: Mapping[str, str]) -> Read[Said]:
+        """What a body, parsed already, says. Raises InvalidBody."""
         values = self._path_values(in_path) if self.path_types else {}
         try:
             sent: dict[str, Any] = self._validate(given)
         except ValidationError as fault:
             raise InvalidBody(self._errors(given, fault)) from None
-        return Read(self._command(**sent, **values), tuple(sent))
+        return Read(self._make(**sent, **values), tuple(sent))
 
     def _path_values(self, in_path: Mapping[str, str]) -> dict[str, Any]:
         values = {}
@@ -133,7 +140,7 @@ def _example(hint: Any) -> Any:
     return next((found for arm in arms if (found := _example(arm)) is not None), None)
 
 
-def schemas(bodies: Mapping[str, Body]) -> dict[str, Any]:
+def schemas(bodies: Mapping[str, Body[Any]]) -> dict[str, Any]:
     """The component schemas of all bodies, by name."""
     inputs = [(key, "validation", body.adapter) for key, body in bodies.items()]
     _, components = TypeAdapter.json_schemas(

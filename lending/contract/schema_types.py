@@ -51,7 +51,7 @@ Marks = Mapping[type[Any], Any]
 
 
 def accepted_type(hint: Any) -> Any:
-    """The type pydantic validates for a field of a command declared as `hint`.
+    """The type pydantic validates for a field declared as `hint`.
 
     Raises TypeError for a type outside the vocabulary: it is made when the application starts.
     """
@@ -129,7 +129,7 @@ def _accepted(base: Any, marks: Marks) -> Any:
     if is_dataclass(base):
         make: Any = base
         return Annotated[typed_dict(make), AfterValidator(lambda given: make(**given))]
-    raise TypeError(f"a field of a command cannot be a {base}")
+    raise TypeError(f"a field cannot be a {base}")
 
 
 def _lengths(marks: Marks) -> Any:

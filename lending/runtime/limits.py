@@ -76,6 +76,23 @@ FEED_POLL_SECONDS: Final = 2.0
 STREAMS_MAX: Final = 200
 """Streams of server-sent events in one service; more are answered 503."""
 
+# -- work ---------------------------------------------------------------------------------------
+
+WORK_CLAIM_MAX_ITEMS: Final = 100
+"""Tasks that one request may claim."""
+
+WORK_CLAIM_MAX_SECONDS: Final = 3_600
+"""How long a task may be held without renewing the claim."""
+
+WORK_CLAIM_DEFAULT_SECONDS: Final = 300
+"""How long a task is held when the caller does not say."""
+
+WORK_CLAIMS_MAX_ITEMS: Final = 1_000
+"""Tasks that one principal may hold at a time."""
+
+WORK_SWEEP_MAX_ITEMS: Final = 200
+"""Claims of each kind, expired and overtaken, that one request removes on its way."""
+
 # -- the append lane ----------------------------------------------------------------------------
 
 APPEND_BATCH_MAX_COMMANDS: Final = 1_000

@@ -40,6 +40,7 @@ from lending.service.handle import Shard
 from lending.service.history import History
 from lending.service.listing import Listing
 from lending.service.registry import Lane, RegistryReader
+from lending.service.work import Work
 
 SYSTEM: Final = "system"
 """The principal of what the ledger does by itself."""
@@ -111,6 +112,7 @@ class Ledger:
         self.handler: BulkHandler
         self.history: History
         self.listing: Listing
+        self.work: Work
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
@@ -213,6 +215,7 @@ class Ledger:
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
         )
         self.listing = Listing(self.pool, zone)
+        self.work = Work(self.pool, self.history, new_id)
         self.handler = BulkHandler(
             shards={
                 shard: Shard(lane=appender(self.lanes[shard]), registry=registries[shard])

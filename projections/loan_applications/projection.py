@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lending.domain.application import events as e
 from lending.domain.application.state import Application, Offer, Status
+from lending.domain.application.work import waiting_for
 from lending.domain.fields import Erased
 from lending.runtime.sql import load_queries
 from projections.model import Happened, Key, Loan, ReadModel, Row, Rows
@@ -49,6 +50,7 @@ def apply(rows: Rows, happened: Happened, loan: Loan) -> Rows:
     if happened.event_type in FOLDS:
         state = loan()
         after.update(standing(state))
+        after.update(_waiting(after, state, happened))
         if after["outcome_at"] is None and state.status in OUTCOMES:
             after["outcome_at"] = happened.effective_at
     return {THE_ROW: after}
@@ -96,6 +98,24 @@ def _offered(row: Row, happened: Happened) -> Row:
     }
 
 
+def _waiting(row: Row, loan: Application, happened: Happened) -> Row:
+    """The columns that say what the application waits for, and since which event."""
+    task = waiting_for(loan)
+    if task is None:
+        return _NO_TASK
+    if task == (row["waits_for_role"], row["waits_for_command"]):
+        return {}
+    return {
+        "waits_for_role": task.role.value,
+        "waits_for_command": task.command,
+        "waiting_since": happened.recorded_at,
+        "waiting_since_version": happened.version,
+    }
+
+
+_NO_TASK: Final[Row] = dict.fromkeys(
+    ("waits_for_role", "waits_for_command", "waiting_since", "waiting_since_version")
+)
 _STEPS: Final[Mapping[type[Any], Callable[[Row, Happened], Row]]] = MappingProxyType(
     {
         e.Amended: _counts("amendments"),
@@ -113,7 +133,7 @@ _STEPS: Final[Mapping[type[Any], Callable[[Row, Happened], Row]]] = MappingProxy
 )
 """What an event adds to its application's row besides where the application stands."""
 
-FOLDS: Final = frozenset(kind.stored_as for kind in e.EVENTS if kind not in (e.Noted, e.NoticeSent))
+FOLDS: Final = frozenset(kind.stored_as for kind in e.EVENTS if kind is not e.Noted)
 """The events after which an application may stand elsewhere."""
 
 
@@ -238,6 +258,7 @@ _BLANK: Final[Row] = {
             *("offered_at", "offer_returned_at", "accepted_at", "outcome_at"),
         )
     ),
+    **_NO_TASK,
     **dict.fromkeys(
         (
             *("amendments", "contexts", "information_requests", "scores"),
@@ -250,7 +271,7 @@ _BLANK: Final[Row] = {
 
 MODEL: Final = ReadModel(
     name="loan_applications",
-    code_version=1,
+    code_version=2,
     columns=(
         *("shard", "id"),
         *("applicant_id", "reference", "amount", "currency", "term_months", "income", "purpose"),
@@ -267,6 +288,7 @@ MODEL: Final = ReadModel(
         *("amendments", "contexts", "information_requests", "scores", "decisions", "notices"),
         *("notes", "offers", "last_event_type", "last_actor"),
         *("created_at", "updated_at", "version", "position"),
+        *("waits_for_role", "waits_for_command", "waiting_since", "waiting_since_version"),
     ),
     key_columns=2,
     folds=FOLDS,

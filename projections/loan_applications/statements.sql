@@ -67,6 +67,10 @@ create table {table} (
     updated_at             timestamptz not null,
     version                integer     not null,
     position               bigint      not null,
+    waits_for_role         text,
+    waits_for_command      text,
+    waiting_since          timestamptz,
+    waiting_since_version  integer,
     primary key (shard, id)
 ) with (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 comment on table {table} is 'One row an application, folded from the log. What analysts query is the view over it.';
@@ -134,14 +138,20 @@ comment on column {table}.created_at is 'When the application was recorded.';
 comment on column {table}.updated_at is 'When its last event was recorded.';
 comment on column {table}.version is 'The version of its stream, which is the number of its events.';
 comment on column {table}.position is 'The position of its last event in the log.';
+comment on column {table}.waits_for_role is 'The role that it waits for; none where nothing is to be done any more.';
+comment on column {table}.waits_for_command is 'The command that it waits for.';
+comment on column {table}.waiting_since is 'When the event was recorded since which it waits for that.';
+comment on column {table}.waiting_since_version is 'The version of that event in its stream.';
 
 -- name: create_indexes
--- What lists are filtered by; each ends with the id, newest first, so that pages follow it.
+-- What lists are filtered by; each ends with the id, newest first, so that pages follow it. The last one is the
+-- queue of each role, oldest first.
 create index on {table} (shard, applicant_id, id);
 create index on {table} (shard, reference, id) where reference is not null;
 create index on {table} (shard, status, id);
 create index on {table} (shard, stage, id);
 create index on {table} (shard, applied_at, id);
+create index on {table} (shard, waits_for_role, waiting_since, id) where waits_for_role is not null;
 
 -- name: replace_view
 -- What analysts see. Columns are only ever added, and at the end, so that what is built on the view stays.
@@ -158,7 +168,8 @@ select id, applicant_id, reference, amount, currency, term_months, income, purpo
        outcome_at - applied_at as time_to_outcome,
        disbursed_at - applied_at as time_to_disbursement,
        amendments, contexts, information_requests, scores, decisions, notices, notes, offers,
-       last_event_type, last_actor, created_at, updated_at, shard, version, position
+       last_event_type, last_actor, created_at, updated_at, shard, version, position,
+       waits_for_role, waits_for_command, waiting_since, waiting_since_version
 from {table};
 comment on view {view} is 'Loan applications as they stand: one row each, current up to the position that read.projections gives.';
 comment on column {view}.time_to_decision is 'From application to first decision.';
@@ -196,4 +207,6 @@ on conflict (shard, id) do update set
     information_requests = excluded.information_requests, scores = excluded.scores,
     decisions = excluded.decisions, notices = excluded.notices, notes = excluded.notes, offers = excluded.offers,
     last_event_type = excluded.last_event_type, last_actor = excluded.last_actor, created_at = excluded.created_at,
-    updated_at = excluded.updated_at, version = excluded.version, position = excluded.position;
+    updated_at = excluded.updated_at, version = excluded.version, position = excluded.position,
+    waits_for_role = excluded.waits_for_role, waits_for_command = excluded.waits_for_command,
+    waiting_since = excluded.waiting_since, waiting_since_version = excluded.waiting_since_version;

@@ -2,7 +2,7 @@
 
 import psycopg
 
-SCHEMAS = "('ledger', 'vault', 'read_data', 'read')"
+SCHEMAS = "('ledger', 'vault', 'work', 'read_data', 'read')"
 
 
 def rows(database_url: str, query: str) -> list[str]:
@@ -55,7 +55,7 @@ def test_every_table_belongs_to_a_role_of_the_ledger(database_url: str) -> None:
         join pg_namespace n on n.oid = relnamespace
         where nspname in SCHEMAS and relkind in ('r', 'p', 'v', 'm')
           and pg_get_userbyid(relowner) <>
-              case when nspname in ('ledger', 'vault') then 'lending_owner' else 'lending_projector' end
+              case when nspname in ('ledger', 'vault', 'work') then 'lending_owner' else 'lending_projector' end
         """,
     ) == []  # fmt: skip
 

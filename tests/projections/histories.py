@@ -15,6 +15,7 @@ from lending.domain.application.decide import decide
 from lending.domain.application.evolve import evolve
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import INITIAL, Application, OfferStatus, Status
+from lending.domain.application.work import Task, waiting_for
 from lending.domain.fields import Erased
 from tests.projections.worlds import Stream, World
 
@@ -66,8 +67,10 @@ def expected(world: World, stream: Stream, history: Sequence[e.Event]) -> dict[s
         [stream.id],
     )
     state, outcome_at = INITIAL, None
+    tasks: list[Task | None] = []
     for event, (at, *_) in zip(history, log, strict=True):
         state = evolve(state, event, at)
+        tasks.append(waiting_for(state))
         if outcome_at is None and state.status not in UNDECIDED:
             outcome_at = at
     last = log[-1]
@@ -85,6 +88,20 @@ def expected(world: World, stream: Stream, history: Sequence[e.Event]) -> dict[s
         "last_event_type": last[3],
         "last_actor": last[4],
         "version": len(history),
+        **_waiting(tasks, [row[1] for row in log]),
+    }
+
+
+def _waiting(tasks: Sequence[Task | None], recorded: Sequence[datetime]) -> dict[str, Any]:
+    """What is waited for after the last event, and since which of them it is the same."""
+    task, since = tasks[-1], len(tasks)
+    while since > 1 and tasks[since - 2] == task:
+        since -= 1
+    return {
+        "waits_for_role": task and str(task.role),
+        "waits_for_command": task and task.command,
+        "waiting_since": task and recorded[since - 1],
+        "waiting_since_version": task and since,
     }
 
 

@@ -1,6 +1,7 @@
 """Rebuilding a read model while the ledger is at work."""
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from projections.model import ReadModel
+from projections.model import Happened, Loan, ReadModel, Rows
 from projections.projector import Step
 from projections.rebuild import CannotRebuild, Rebuilt, rebuild
 from projections.registry import install
@@ -23,6 +24,7 @@ from tests.projections.test_acts import mend, quarantine, stopped
 from tests.projections.worlds import World, fill, note
 
 pytestmark = pytest.mark.anyio
+WAITING = ("waits_for_role", "waits_for_command", "waiting_since", "waiting_since_version")
 
 
 async def rebuilt(world: World, model: ReadModel = LOAN_APPLICATIONS, **given: Any) -> Rebuilt:
@@ -179,9 +181,55 @@ async def test_missing_surplus_and_stale_rows_are_differences(world: World, dama
     assert (result.switched, result.difference_count) == (False, 1)
 
 
+def as_of_version_1() -> ReadModel:
+    """The read model as it was before applications waited for anybody."""
+    new = re.compile(r"\n[^\n]*(waits_for|waiting_since)[^\n]*(?=\n|$)")
+    queries: dict[str, Any] = {
+        name: new.sub("", text).replace("version, position,", "version, position")
+        for name, text in LOAN_APPLICATIONS.queries.items()
+    }
+    queries["upsert"] = queries["upsert"].removesuffix(",")
+    queries["create_table"] = queries["create_table"].replace(";;", ";")
+    columns = tuple(name for name in LOAN_APPLICATIONS.columns if "wait" not in name)
+
+    def apply(rows: Rows, happened: Happened, loan: Loan) -> Rows:
+        was = {key: {**row, **dict.fromkeys(WAITING)} for key, row in rows.items()}
+        changed = LOAN_APPLICATIONS.apply(was, happened, loan)
+        return {key: {name: row[name] for name in columns} for key, row in changed.items()}
+
+    return replace(LOAN_APPLICATIONS, code_version=1, columns=columns, queries=queries, apply=apply)
+
+
+async def test_a_ledger_made_before_an_application_waited_for_anybody_is_carried_over(
+    world: World,
+) -> None:
+    old = as_of_version_1()
+    world.connection.execute("drop view read.loan_applications")
+    world.connection.execute("drop table read_data.loan_applications__v1")
+    world.connection.execute("delete from read_data.checkpoints")
+    await install(world.database_url, (old,))
+    fill(world, 300, at_once=30, batch=100)
+    async with following(world, model=old) as follower:
+        assert await follower.settle() is Step.IDLE
+        stream = world.apply()
+        assert await follower.settle() is Step.IDLE
+    assert "waits_for_role" not in world.row(stream)
+    await install(world.database_url)
+    async with following(world) as follower:
+        assert await follower.settle() is Step.NOT_OURS
+    assert world.checkpoint()["rebuild_needed"]
+    result = await rebuilt(world)
+    assert (result.switched, result.difference_count) == (True, 0)
+    row = world.row(stream)
+    assert (row["waits_for_role"], row["waits_for_command"]) == ("context", "attach_context")
+    assert (row["waiting_since"], row["waiting_since_version"]) == (row["created_at"], 1)
+    async with following(world) as follower:
+        assert await follower.settle() is Step.IDLE
+
+
 async def test_rows_of_newer_code_may_differ_and_are_taken(world: World) -> None:
     await settled(world)
-    newer = replace(LOAN_APPLICATIONS, code_version=2)
+    newer = replace(LOAN_APPLICATIONS, code_version=3)
     world.connection.execute("update read_data.loan_applications__v1 set notes = notes + 1")
     result = await rebuilt(world, newer)
     assert (result.switched, result.same_code, result.difference_count > 0) == (True, False, True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import assert_never
 
 from lending.domain.application import events as e
-from lending.domain.application.commands import ContextKind, Outcome
+from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
 from lending.domain.application.state import (
     Application,
     Decision,
@@ -36,8 +36,10 @@ def evolve(state: Application, event: e.Event, at: datetime) -> Application:  # 
             return _decided(state, event, at)
         case e.Overridden():
             return _overridden(state, event, at)
-        case e.Noted() | e.NoticeSent():
+        case e.Noted():
             return state
+        case e.NoticeSent(kind=kind):
+            return state._replace(notices=state.notices | {kind})
         case e.Held(kind=kind):
             return state._replace(holds=state.holds | {kind})
         case e.Released(kind=kind):
@@ -139,10 +141,14 @@ def _overridden(state: Application, event: e.Overridden, at: datetime) -> Applic
 
 
 def _under(state: Application, decision: Decision) -> Application:
-    """The state under a new decision: a rejection ends the application, and its offers with it."""
+    """The state under a new decision: a rejection ends the application, and its offers with it.
+
+    Notices about the decision before do not tell of this one.
+    """
+    state = state._replace(decision=decision, notices=state.notices & {NoticeKind.INCOMPLETENESS})
     if decision.outcome is not Outcome.REJECTED:
-        return state._replace(decision=decision)
-    return state._replace(decision=decision, offers=_closed(state.offers), accepted_offer_id=None)
+        return state
+    return state._replace(offers=_closed(state.offers), accepted_offer_id=None)
 
 
 def _offered(state: Application, event: e.Offered) -> Application:

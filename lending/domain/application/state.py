@@ -16,6 +16,7 @@ from lending.domain.application.commands import (
     ContextKind,
     CreditKind,
     HoldKind,
+    NoticeKind,
     Outcome,
     WithdrawnBy,
 )
@@ -142,7 +143,8 @@ _DECIDED_STATUS: Final = {
 class Application(NamedTuple):
     """One application. `INITIAL` is the application that nobody has applied for yet.
 
-    `outstanding` gives what the applicant was asked for, and by when.
+    `outstanding` gives what the applicant was asked for, and by when; `notices` which the applicant
+    was sent about how the application stands.
     """
 
     applicant_id: str = ""
@@ -162,6 +164,7 @@ class Application(NamedTuple):
     decision: Decision | None = None
     offers: Mapping[str, Offer] = MappingProxyType({})
     accepted_offer_id: str | None = None
+    notices: frozenset[NoticeKind] = frozenset()
     holds: frozenset[HoldKind] = frozenset()
     ending: Ending | None = None
     disbursement: Disbursement | None = None
