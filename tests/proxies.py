@@ -6,7 +6,7 @@ protocol.
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -49,6 +49,7 @@ class CuttingProxy:
         self._cuts_left = 0
         self._stall: Stall | None = None
         self.cuts_made = 0
+        self.on_commit_cut: Callable[[], None] = lambda: None
 
     def arm(self, cut: Cut, times: int, marker: bytes = FLUSH) -> None:
         """Break the next `times` connections on which the client sends `marker`."""
@@ -100,7 +101,10 @@ class CuttingProxy:
                 for key, _ in ready.select():
                     sender = key.fileobj
                     data = client.recv(1 << 16) if sender is client else server.recv(1 << 16)
-                    if not data or (committing and b"COMMIT\0" in data):
+                    if committing and b"COMMIT\0" in data:
+                        self.on_commit_cut()
+                        return
+                    if not data:
                         return
                     if sender is client:
                         if not committing and self._cuts(data):

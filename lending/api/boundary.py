@@ -115,7 +115,7 @@ class Boundary:
                 request = Incoming(scope, receive, in_path)
                 self._hosts.check(request.named)
                 if route not in _FREE:
-                    self._rates.charge(request.principal, 1)
+                    self._rates.charge(request.principal)
                 response = await endpoint(request)
         except Problem as problem:
             response = problem.answer()

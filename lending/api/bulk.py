@@ -78,7 +78,7 @@ class HandlesAll(Protocol):
 class Charges(Protocol):
     """What keeps principals within their rate."""
 
-    def charge(self, principal: Principal, requests: int) -> None: ...
+    def charge_more(self, principal: Principal, commands: int) -> None: ...
 
 
 class _Known(NamedTuple):
@@ -113,7 +113,7 @@ class BulkEndpoint:
         _NOTHING.read(request.query)
         _refuse_headers(request.named)
         items, atomic = _envelope(await request.json_bytes())
-        self._rates.charge(request.principal, len(items) - 1)
+        self._rates.charge_more(request.principal, len(items) - 1)
         commands = await self._read_all(items, request)
         if atomic:
             _require_one_application(commands)

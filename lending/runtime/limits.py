@@ -38,7 +38,7 @@ REQUESTS_MAX: Final = 2_000
 BULK_MAX_COMMANDS: Final = 1_000
 """Commands in one bulk request."""
 
-BULK_SLICE_COMMANDS: Final = 32
+BULK_SLICE_COMMANDS: Final = 64
 """Commands of a bulk that are handled before other requests get a turn."""
 
 BULK_READS_AT_ONCE: Final = 4

@@ -6,15 +6,18 @@ concern of this file.
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
 
 from lending.runtime import limits
+
+_NOTHING: Final = 1e-9  # less than any token: what is left of one by rounding
 
 
 class RateLimits:
     """Buckets by name. Each holds `burst` tokens and gains `per_second` of them each second.
 
-    What costs more than a whole bucket is let through when it is full, and owed afterwards: so the
-    rate holds whatever the size of what is asked.
+    Who has a token left may ask for more than that: it is owed afterwards. So the rate holds
+    whatever the size of what is asked.
     """
 
     def __init__(
@@ -31,13 +34,16 @@ class RateLimits:
         self._keep = keep
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait_seconds(self, name: str, cost: int) -> float:
-        """Take `cost` tokens and return 0; or take none, and say after how long they are there."""
+    def wait_seconds(self, name: str, cost: int, *, let_in: bool = False) -> float:
+        """Take `cost` tokens and return 0; or take none, and say after how long there will be one.
+
+        Who was `let_in` for a token already is refused only while it owes some.
+        """
         now = self._clock()
         tokens, at = self._buckets.get(name, (self._burst, now))
         tokens = min(self._burst, tokens + (now - at) * self._per_second)
-        missing = min(float(cost), self._burst) - tokens
-        if missing > 0:
+        missing = (0.0 if let_in else 1.0) - tokens
+        if missing > _NOTHING:
             return missing / self._per_second
         self._buckets[name] = tokens - cost, now
         self._buckets.move_to_end(name)

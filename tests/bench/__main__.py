@@ -14,7 +14,7 @@ from typing import Final
 
 from lending.runtime.settings import LogFormat, LogLevel
 from lending.runtime.telemetry import configure_logs
-from tests.bench import growth, http_commands, log_alone, page, projection
+from tests.bench import growth, http_commands, log_alone, many_commands, page, projection
 from tests.bench.figures import Figure, as_text
 from tests.bench.machine import Machine, machine, scalar
 
@@ -25,6 +25,7 @@ EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "1000000"))
 MEASUREMENTS: Final[Mapping[str, Callable[[Machine], list[Figure]]]] = MappingProxyType(
     {
         "commands": lambda machine: http_commands.measure(machine, SECONDS),
+        "bulk": lambda machine: many_commands.measure(machine, SECONDS),
         "log": log_alone.measure,
         "projection": lambda machine: projection.measure(machine, 2 * SECONDS),
         "growth": lambda machine: growth.measure(machine, EVENTS),

@@ -33,7 +33,7 @@ def measure(machine: Machine, seconds: float) -> list[Figure]:
     """The figures of the service under load, each of its loads lasting `seconds`."""
     with ExitStack() as stack:
         services = {
-            name: stack.enter_context(_service(machine, name))
+            name: stack.enter_context(serving(machine, name))
             for name in ("lane", "one by one", "at once")
         }
         urls = {name: url for name, (url, _) in services.items()}
@@ -79,7 +79,7 @@ def _figures(taken: dict[str, list[Loaded]], rss_mib: float) -> list[Figure]:
 
 
 @contextmanager
-def _service(machine: Machine, appender: str) -> Iterator[tuple[str, Callable[[], float]]]:
+def serving(machine: Machine, appender: str) -> Iterator[tuple[str, Callable[[], float]]]:
     """A service and its worker on a database of their own; the URL, and what tells its memory."""
     with machine.database() as database, machine.worker(database):
         before = scalar(database, "select count(*) from ledger.loan_events")

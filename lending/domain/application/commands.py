@@ -7,6 +7,7 @@ A command's name in `allowed_commands` is its class name in snake case (`MakeOff
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Final, get_args
 from uuid import UUID
 
@@ -361,6 +362,9 @@ COMMANDS: Final[tuple[type[Command], ...]] = get_args(Command)
 
 def command_name(command: type[Command]) -> str:
     """The name of a command wherever one is named: its class name in snake case."""
-    return "".join(
-        "_" + letter.lower() if letter.isupper() else letter for letter in command.__name__
-    )[1:]
+    return _snake_case(command.__name__)
+
+
+@cache
+def _snake_case(name: str) -> str:
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)[1:]

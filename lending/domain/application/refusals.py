@@ -137,6 +137,8 @@ class Refusal(Enum):
         "The accepted offer is paid out whole: the amounts must be equal.",
     )
 
+    __hash__ = object.__hash__  # there is one of each; by name, as Enum has it, takes far longer
+
     def __init__(self, code: str, meaning: str) -> None:
         self.code = code
         self.meaning = meaning
