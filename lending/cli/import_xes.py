@@ -19,7 +19,7 @@ def xes(
     ] = None,
     concurrency: Annotated[
         int, typer.Option(min=1, max=1000, help="Requests at a time.", metavar="N")
-    ] = 32,
+    ] = 8,
 ) -> None:
     """Send an XES event log of a loan process as commands, in the order of its events.
 

@@ -11,6 +11,22 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from lending.client import (
+    AcceptOffer,
+    AttachContext,
+    Command,
+    ContextKind,
+    Decide,
+    Disburse,
+    MakeOffer,
+    NoticeKind,
+    Outcome,
+    Override,
+    Reason,
+    RecordNotice,
+    Score,
+    Withdraw,
+)
 from lending.demo.customers import Answer, Customer
 from lending.demo.view import View
 
@@ -24,10 +40,10 @@ COUNTER_STEP: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an agent wants to do: a command's path below the application, and its body."""
+    """What an agent wants to do, and what it calls that."""
 
-    path: str
-    body: Mapping[str, object] | None
+    name: str
+    command: Command
 
 
 Agent = Callable[[View, Customer, date], Step | None]
@@ -40,9 +56,9 @@ def intake(seen: View, customer: Customer, _: date) -> Step | None:
     if offer is None:
         return None
     if customer.answer is Answer.THINKS_BETTER_OF_IT and "withdraw" in seen.allowed:
-        return Step("/withdrawal", {"by": "applicant", "text": "found cheaper credit elsewhere"})
+        return Step("withdrawal", Withdraw(text="found cheaper credit elsewhere"))
     if "accept_offer" in seen.allowed:
-        return Step(f"/offers/{offer['offer_id']}/acceptance", {})
+        return Step("acceptance", AcceptOffer(offer_id=offer["offer_id"]))
     return None
 
 
@@ -52,10 +68,12 @@ def context(seen: View, customer: Customer, _: date) -> Step | None:
         return None
     if not seen.knows("customer_context"):
         facts = {"relationship": "customer since 2019" if customer.known else "new customer"}
-        return Step("/context", {"kind": "customer_context", "source": "crm", "facts": facts})
+        kind = ContextKind.CUSTOMER_CONTEXT
+        return Step("context", AttachContext(kind=kind, source="crm", facts=facts))
     if not seen.knows("verification"):
-        found = {"kind": "verification", "stage": "income_verified", "source": "payroll"}
-        return Step("/context", found)
+        kind = ContextKind.VERIFICATION
+        found = AttachContext(kind=kind, stage="income_verified", source="payroll")
+        return Step("context", found)
     return None
 
 
@@ -63,24 +81,24 @@ def risk(seen: View, customer: Customer, today: date) -> Step | None:
     """Score what was verified."""
     if "score" not in seen.allowed or seen.score is not None or not seen.knows("verification"):
         return None
-    body = {
-        "model": "credit-risk",
-        "model_version": "2026-10",
-        "score": customer.score,
-        "scored_on": today.isoformat(),
-        "factors": ["income_stability", "time_at_address"],
-    }
-    return Step("/score", body)
+    score = Score(
+        model="credit-risk",
+        model_version="2026-10",
+        score=Decimal(customer.score),
+        scored_on=today,
+        factors=("income_stability", "time_at_address"),
+    )
+    return Step("score", score)
 
 
 def policy(seen: View, customer: Customer, today: date) -> Step | None:
     """Decide what was scored, offer what was decided, pay out what was accepted."""
     if "disburse" in seen.allowed:
-        return Step("/disbursements", {"channel": "bank transfer"})
+        return Step("disbursement", Disburse(channel="bank transfer"))
     if seen.status == "rejected" and not seen.noticed("adverse_action"):
-        return _notice("adverse_action", today)
+        return _notice(NoticeKind.ADVERSE_ACTION, today)
     if seen.status == "counter_offered" and not seen.noticed("counter_offer"):
-        return _notice("counter_offer", today)
+        return _notice(NoticeKind.COUNTER_OFFER, today)
     if "make_offer" in seen.allowed and seen.open_offer is None and _may_offer(seen, customer):
         return _offer(seen)
     waits_for_the_customer = customer.known and seen.last("offer_accepted") is None
@@ -94,7 +112,7 @@ def underwriter(seen: View, _customer: Customer, _: date) -> Step | None:
     if seen.status != "referred" or "override" not in seen.allowed:
         return None
     why = "spoke with the applicant, who holds two steady jobs; the model knows of one"
-    return Step("/override", {"outcome": "approved", "justification": why})
+    return Step("override", Override(outcome=Outcome.APPROVED, justification=why))
 
 
 AGENTS: Final[Mapping[str, Agent]] = {
@@ -120,31 +138,29 @@ def _offer(seen: View) -> Step:
     """What was decided, else what was asked for; the rate follows the score."""
     terms = seen.decision or seen.asked
     rate = Decimal("12.5") - Decimal(seen.score or 0) / 100
-    body: dict[str, object] = {
-        "amount": terms["amount"],
-        "term_months": terms.get("term_months") or seen.asked["term_months"],
-        "rate_percent": str(rate),
-    }
-    return Step("/offers", body)
+    offer = MakeOffer(
+        amount=Decimal(terms["amount"]),
+        term_months=terms.get("term_months") or seen.asked["term_months"],
+        rate_percent=rate,
+    )
+    return Step("offer", offer)
 
 
 def _decision(seen: View) -> Step | None:
     if seen.score is None:
         return None
     if seen.score < REFER_BELOW_SCORE:
-        return Step("/decision", {"outcome": "referred"})
+        return Step("decision", Decide(outcome=Outcome.REFERRED))
     share = seen.share_of_income
     tight = SHARE_OF_INCOME_MAX <= share < SHARE_OF_INCOME_COUNTERED_MAX
     if tight and seen.score >= COUNTER_FROM_SCORE:
         affordable = COUNTER_SHARE_OF_INCOME * 12 * Decimal(seen.asked["income"])
         amount = affordable // COUNTER_STEP * COUNTER_STEP
-        reasons = ["income_insufficient"]
-        return Step(
-            "/decision",
-            {"outcome": "counter_offered", "amount": str(amount), "reasons": reasons},
-        )
-    return Step("/decision", None)
+        reasons = (Reason.INCOME_INSUFFICIENT,)
+        outcome = Outcome.COUNTER_OFFERED
+        return Step("decision", Decide(outcome=outcome, amount=amount, reasons=reasons))
+    return Step("decision", Decide())
 
 
-def _notice(kind: str, today: date) -> Step:
-    return Step("/notices", {"kind": kind, "sent_on": today.isoformat(), "channel": "email"})
+def _notice(kind: NoticeKind, today: date) -> Step:
+    return Step("notice", RecordNotice(kind=kind, sent_on=today, channel="email"))

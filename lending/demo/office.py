@@ -7,18 +7,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from types import MappingProxyType
 from typing import Final
 
 from rich.console import Console
 
+from lending.client import Apply, AsyncLedgerClient, CommandAnswer, Conflict, Refused
 from lending.demo.agents import Agent
-from lending.demo.client import Ledger
 from lending.demo.customers import STORIES, Customer
 from lending.demo.view import View
 
-FEED_ITEMS: Final = 200
-WAIT: Final = MappingProxyType({"Prefer": "wait=5"})
 STEPS_MAX: Final = 50
 PAUSE_BETWEEN_APPLICATIONS_SECONDS: Final = 0.15
 
@@ -30,6 +27,14 @@ class Found:
     application_id: str
     reference: str
     customer: Customer
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where one agent works: its name, and its own client of the ledger."""
+
+    actor: str
+    client: AsyncLedgerClient
 
 
 @dataclass(slots=True)
@@ -65,29 +70,29 @@ class Office:
             self.all_finished.set()
 
 
-async def apply(office: Office, ledger: Ledger, number: int) -> str:
+async def apply(office: Office, desk: Desk, number: int) -> str:
     """Take one customer's application, counted from 0; returns its position."""
     customer = STORIES[number % len(STORIES)]
     reference = office.reference(number)
-    body: dict[str, object] = {
-        "applicant_id": f"cust_{number + 2002}",
-        "amount": str(customer.amount),
-        "term_months": customer.term_months,
-        "income": str(customer.income),
-        "purpose": customer.purpose,
-        "reference": reference,
-    }
-    done, content = await ledger.command("/loan/applications", body, key=f"{reference}/apply")
-    found = Found(str(content.get("application_id")), reference, customer)
-    office.say(ledger.actor, found, f"{', '.join(done.event_types)} -> {done.status}")
-    return str(content["position"])
+    asked = Apply(
+        applicant_id=f"cust_{number + 2002}",
+        amount=customer.amount,
+        term_months=customer.term_months,
+        income=customer.income,
+        purpose=customer.purpose,
+        reference=reference,
+    )
+    answer = await desk.client.apply(asked, key=f"{reference}/apply")
+    found = Found(str(answer.application_id), reference, customer)
+    office.say(desk.actor, found, _outcome(answer))
+    return str(answer.position)
 
 
-async def apply_the_others(office: Office, ledger: Ledger) -> None:
+async def apply_the_others(office: Office, desk: Desk) -> None:
     """Take all applications but the first, as they come in."""
     for number in range(1, office.applications):
         await asyncio.sleep(PAUSE_BETWEEN_APPLICATIONS_SECONDS)
-        await apply(office, ledger, number)
+        await apply(office, desk, number)
 
 
 def before(position: str) -> str:
@@ -96,51 +101,50 @@ def before(position: str) -> str:
     return f"{shard}:{int(number) - 1}"
 
 
-async def work(office: Office, ledger: Ledger, agent: Agent, cursor: str) -> None:
+async def work(office: Office, desk: Desk, agent: Agent, cursor: str) -> None:
     """Follow the feed from `cursor` on as one agent, until cancelled."""
     known: dict[str, Found] = {}
-    while True:
-        page = await ledger.get("/loan/events", headers=WAIT, after=cursor, limit=FEED_ITEMS)
-        cursor = page["position"]
-        moved = dict.fromkeys(event["application_id"] for event in page["items"])
-        for event in page["items"]:
-            if event["event_type"] == "applied":
-                customer = office.customer_of(event["data"].get("reference"))
-                if customer is not None:
-                    application_id = event["application_id"]
-                    reference = event["data"]["reference"]
-                    known[application_id] = Found(application_id, reference, customer)
-        for found in [known[application_id] for application_id in moved if application_id in known]:
-            await look_after(office, ledger, agent, found)
+    async for event in desk.client.follow(cursor):
+        application_id = str(event.application_id)
+        if event.event_type == "applied":
+            reference = event.data.get("reference")
+            customer = office.customer_of(reference)
+            if customer is not None:
+                known[application_id] = Found(application_id, str(reference), customer)
+        if application_id in known:
+            await look_after(office, desk, agent, known[application_id])
 
 
-async def look_after(office: Office, ledger: Ledger, agent: Agent, found: Found) -> None:
+async def look_after(office: Office, desk: Desk, agent: Agent, found: Found) -> None:
     """Do what the agent would do about one application, until it would do nothing more."""
     for _ in range(STEPS_MAX):
-        seen = await look(ledger, found.application_id)
+        seen = await look(desk.client, found.application_id)
         step = agent(seen, found.customer, office.today())
         if step is None:
             office.note_finished(found, seen)
             return
-        done, _ = await ledger.command(
-            f"/loan/applications/{found.application_id}{step.path}",
-            step.body,
-            key=f"{found.reference}/{ledger.actor}/{seen.version}",
-            version=seen.version,
-        )
-        if done.refused is not None:
-            office.say(ledger.actor, found, f"{step.path[1:]}: {done.refused}, looks again")
+        try:
+            answer = await desk.client.issue(
+                step.command,
+                found.application_id,
+                key=f"{found.reference}/{desk.actor}/{seen.version}",
+                if_match=seen.version,
+            )
+        except (Conflict, Refused) as moved_on:
+            office.say(desk.actor, found, f"{step.name}: {moved_on.code}, looks again")
         else:
-            office.say(ledger.actor, found, f"{', '.join(done.event_types)} -> {done.status}")
+            office.say(desk.actor, found, _outcome(answer))
 
 
-async def look(ledger: Ledger, application_id: str) -> View:
+async def look(client: AsyncLedgerClient, application_id: str) -> View:
     """One application, state and history at the same version."""
-    path = f"/loan/applications/{application_id}"
     while True:
-        history = await ledger.get(f"{path}/events", limit=1000)
-        now = await ledger.get(path)
-        if now["version"] == history["items"][-1]["version"]:
-            allowed = frozenset(step["command"] for step in now["allowed_commands"])
-            events = tuple(history["items"])
-            return View(application_id, now["version"], now["status"], allowed, events)
+        events = tuple([event async for event in client.history(application_id)])
+        now = await client.application(application_id)
+        if now.version == events[-1].version:
+            allowed = frozenset(step.command for step in now.allowed_commands)
+            return View(application_id, now.version, now.status, allowed, events)
+
+
+def _outcome(answer: CommandAnswer) -> str:
+    return f"{', '.join(event.event_type for event in answer.events)} -> {answer.status}"

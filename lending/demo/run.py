@@ -3,15 +3,16 @@
 import asyncio
 import random
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Final
 
-import httpx2
 from rich.console import Console
 
+from lending.client import AsyncLedgerClient, Configuration, LedgerError, Patience, Unanswered
 from lending.demo.agents import AGENTS, PEOPLE
-from lending.demo.client import DemoFailed, Ledger, connect
-from lending.demo.office import Found, Office, apply, apply_the_others, before, work
+from lending.demo.errors import DemoFailed
+from lending.demo.office import Desk, Found, Office, apply, apply_the_others, before, work
 from lending.demo.tell import check_order, tell
 
 FINISHED_WITHIN_SECONDS: Final = 120.0
@@ -28,43 +29,58 @@ async def demonstrate(
     """
     run = f"demo-{chance.getrandbits(32):08x}"
     office = Office(run, applications, lambda: datetime.now(UTC).date(), console)
-    async with connect(url) as http:
-        await _greet(http, url)
-        ledgers = {
-            name: Ledger(
-                http, actor=name, build=None if name in PEOPLE else f"{name} {BUILD}", chance=chance
+    async with AsyncExitStack() as stack:
+        desks = {
+            name: Desk(
+                name,
+                await stack.enter_async_context(
+                    AsyncLedgerClient(
+                        Configuration(
+                            url=url,
+                            on_behalf_of=name,
+                            agent_build=None if name in PEOPLE else f"{name} {BUILD}",
+                            chance=chance.uniform,
+                        )
+                    )
+                ),
             )
             for name in AGENTS
         }
-        start = await _carry_through(office, ledgers)
-        found = sorted(office.finished.values(), key=_number)
-        await tell(ledgers[INTAKE], found, console)
-        await check_order(ledgers[INTAKE], start, console)
+        await _greet(url)
+        try:
+            start = await _carry_through(office, desks)
+            found = sorted(office.finished.values(), key=_number)
+            await tell(desks[INTAKE].client, found, console)
+            await check_order(desks[INTAKE].client, start, console)
+        except LedgerError as error:
+            raise DemoFailed(str(error)) from error
 
 
-async def _greet(http: httpx2.AsyncClient, url: str) -> None:
-    try:
-        await http.get("/livez")
-    except httpx2.TransportError:
-        raise DemoFailed(
-            f"nothing answers at {url}; start the ledger with `make run` or `lending serve`, "
-            "or let the demonstration start one of its own: lending demo --self-contained"
-        ) from None
+async def _greet(url: str) -> None:
+    patience = Patience(attempts_max=1)
+    async with AsyncLedgerClient(Configuration(url=url, patience=patience)) as client:
+        try:
+            await client.alive()
+        except Unanswered:
+            raise DemoFailed(
+                f"nothing answers at {url}; start the ledger with `make run` or `lending serve`, "
+                "or let the demonstration start one of its own: lending demo --self-contained"
+            ) from None
 
 
-async def _carry_through(office: Office, ledgers: Mapping[str, Ledger]) -> str:
+async def _carry_through(office: Office, desks: Mapping[str, Desk]) -> str:
     """Let everybody work at once until every application needs nobody any more.
 
     Returns the cursor behind which all of it stands in the feed.
     """
-    start = before(await apply(office, ledgers[INTAKE], 0))
+    start = before(await apply(office, desks[INTAKE], 0))
     try:
         async with asyncio.timeout(FINISHED_WITHIN_SECONDS), asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(work(office, ledgers[name], agent, start))
+                group.create_task(work(office, desks[name], agent, start))
                 for name, agent in AGENTS.items()
             ]
-            tasks.append(group.create_task(apply_the_others(office, ledgers[INTAKE])))
+            tasks.append(group.create_task(apply_the_others(office, desks[INTAKE])))
             await office.all_finished.wait()
             for task in tasks:
                 task.cancel()

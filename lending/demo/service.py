@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx2
 
-from lending.demo.client import DemoFailed
+from lending.demo.errors import DemoFailed
 
 READY_WITHIN_SECONDS: Final = 120.0
 STOP_WITHIN_SECONDS: Final = 40.0

@@ -8,46 +8,46 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from lending.demo.client import DemoFailed, Ledger
+from lending.client import AsyncLedgerClient, Event
 from lending.demo.customers import MOST_TELLING
+from lending.demo.errors import DemoFailed
 from lending.demo.office import Found, look
 from lending.demo.timeline import sentence, who
 
-WAIT_SECONDS: Final = 20
 VERIFY_WITHIN_SECONDS: Final = 300
 
 
-async def tell(ledger: Ledger, applications: Sequence[Found], console: Console) -> None:
+async def tell(client: AsyncLedgerClient, applications: Sequence[Found], console: Console) -> None:
     """Print how all ended, the timeline of one in words, and its row in the read model."""
-    _print_endings(applications, [await _status(ledger, found) for found in applications], console)
+    _print_endings(applications, [await _status(client, found) for found in applications], console)
     found = applications[min(MOST_TELLING, len(applications) - 1)]
-    seen = await look(ledger, found.application_id)
+    seen = await look(client, found.application_id)
     currency = seen.asked["currency"]
     console.print(f"\n[bold]{found.reference}, as it happened[/bold]", highlight=False)
     for event in seen.events:
-        time = str(event["effective_at"])[11:23]
-        line = f"{time}  {who(event):<15} {sentence(event, currency)}"
+        time = "" if event.effective_at is None else f"{event.effective_at:%H:%M:%S.%f}"[:12]
+        told = sentence(event.event_type, event.data, currency)
+        line = f"{time}  {who(event):<15} {told}"
         console.print(line, highlight=False, soft_wrap=True, markup=False)
-    row = await _row(ledger, found, seen.events[-1])
+    row = await _row(client, found, seen.events[-1])
     console.print("\n[bold]its row in loan_applications[/bold]")
     for name, value in row.items():
         if value not in (None, [], ""):
             console.print(f"{name:<22} {value}", highlight=False, soft_wrap=True, markup=False)
 
 
-async def check_order(ledger: Ledger, start: str, console: Console) -> None:
+async def check_order(client: AsyncLedgerClient, start: str, console: Console) -> None:
     """Read the feed from `start` on and see that no position is missing. Raises `DemoFailed`."""
-    shard, _, first = start.partition(":")
-    expected = int(first)
-    while True:
-        page = await ledger.get("/loan/events", after=f"{shard}:{expected}", limit=1000)
-        for event in page["items"]:
+    first = expected = int(start.partition(":")[2])
+    after: str | None = start
+    while after is not None:
+        page = await client.feed_page(after, limit=1000)
+        for event in page.items:
             expected += 1
-            if event["position"] != expected:
+            if event.position != expected:
                 raise DemoFailed(f"position {expected} is missing from the feed")
-        if not page["items"]:
-            break
-    console.print(f"The feed has every position from {int(first) + 1} to {expected}.")
+        after = page.next
+    console.print(f"The feed has every position from {first + 1} to {expected}.")
 
 
 def verify(environment: Mapping[str, str], console: Console) -> bool:
@@ -65,20 +65,15 @@ def verify(environment: Mapping[str, str], console: Console) -> bool:
     return finished.returncode == 0
 
 
-async def _status(ledger: Ledger, found: Found) -> str:
-    application = await ledger.get(f"/loan/applications/{found.application_id}")
-    return str(application["status"])
+async def _status(client: AsyncLedgerClient, found: Found) -> str:
+    return (await client.application(found.application_id)).status
 
 
-async def _row(ledger: Ledger, found: Found, last: Mapping[str, Any]) -> Mapping[str, Any]:
-    page = await ledger.get(
-        "/loan/applications",
-        headers={"Prefer": f"wait={WAIT_SECONDS}"},
-        reference=found.reference,
-        min_position=f"{last['shard']}:{last['position']}",
-    )
-    row: Mapping[str, Any] = page["items"][0]
-    return row
+async def _row(client: AsyncLedgerClient, found: Found, last: Event) -> Mapping[str, Any]:
+    reached = f"{last.shard}:{last.position}"
+    rows = client.applications(reference=found.reference, min_position=reached)
+    (row,) = [row async for row in rows]
+    return row.columns
 
 
 def _print_endings(found: Sequence[Found], statuses: Sequence[str], console: Console) -> None:

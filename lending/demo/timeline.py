@@ -4,19 +4,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from lending.client import Event
+
 Data = Mapping[str, Any]
 
 
-def sentence(event: Mapping[str, Any], currency: str) -> str:
+def sentence(event_type: str, data: Data, currency: str) -> str:
     """What an event of the API says, in words."""
-    tell = _WORDS.get(event["event_type"])
-    data: Data = event["data"]
-    return tell(data, currency) if tell else str(event["event_type"]).replace("_", " ")
+    tell = _WORDS.get(event_type)
+    return tell(data, currency) if tell else event_type.replace("_", " ")
 
 
-def who(event: Mapping[str, Any]) -> str:
+def who(event: Event) -> str:
     """On whose behalf, else by whom."""
-    return str(event["on_behalf_of"] or event["actor"])
+    return str(event.on_behalf_of or event.actor)
 
 
 def _terms(data: Data, currency: str) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from lending.client import Event
+
 Data = Mapping[str, Any]
 
 
@@ -16,17 +18,15 @@ class View:
     version: int
     status: str
     allowed: frozenset[str]
-    events: tuple[Mapping[str, Any], ...]
+    events: tuple[Event, ...]
 
     def all(self, event_type: str) -> Iterator[Data]:
         """What the events of a type say, in order."""
-        return (event["data"] for event in self.events if event["event_type"] == event_type)
+        return (event.data for event in self.events if event.event_type == event_type)
 
     def last(self, event_type: str) -> Data | None:
         """What the last event of a type says."""
-        return next(
-            (e["data"] for e in reversed(self.events) if e["event_type"] == event_type), None
-        )
+        return next((e.data for e in reversed(self.events) if e.event_type == event_type), None)
 
     @property
     def asked(self) -> Data:

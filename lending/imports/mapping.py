@@ -16,6 +16,23 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
+from lending.client import (
+    AcceptOffer,
+    AddNote,
+    Apply,
+    AttachContext,
+    Command,
+    ContextKind,
+    Decide,
+    Disburse,
+    MakeOffer,
+    Outcome,
+    Reason,
+    ReturnOffer,
+    Withdraw,
+    WithdrawnBy,
+    WithdrawOffer,
+)
 from lending.imports.errors import MalformedCase
 from lending.imports.xes import Case, EventLog, LogEvent
 
@@ -85,7 +102,7 @@ def is_known(activity: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One command to send: what for, where below the application, with which body, under which key.
+    """One command to send: what for, under which key, who did it and when.
 
     `subject` says which case and event it comes from; `case` is the case's place in the log.
     """
@@ -95,8 +112,7 @@ class Request:
     activity: str
     after_outcome: bool
     kind: Kind
-    path: str
-    body: Mapping[str, object]
+    command: Command
     key: str
     actor: str
     instant_us: int
@@ -158,7 +174,7 @@ class CaseMapper:
 
     def __init__(self, log_name: str, case: Case) -> None:
         self._case = case
-        self._amount = format(amount_of(case), "f")
+        self._amount = amount_of(case)
         self._key = _key_of(log_name, case.name)
         self._applied = False
         self._ended = False
@@ -169,7 +185,7 @@ class CaseMapper:
         """What the next event of the case asks for: nothing twice, nothing never."""
         if not self._applied:
             self._applied = True
-            yield self._request(event, Kind.APPLY, "", self._application(), suffix="apply")
+            yield self._request(event, Kind.APPLY, self._application(), suffix="apply")
             if event.activity == SUBMITTED:
                 return
         yield self._meant(event)
@@ -177,49 +193,43 @@ class CaseMapper:
         if self._awaited and event.activity in self._awaited:
             self._awaited.discard(event.activity)
             if not self._awaited:
-                body = {"amount": self._amount}
-                yield self._request(event, Kind.DISBURSE, "/disbursements", body, suffix="disburse")
+                payment = Disburse(amount=self._amount)
+                yield self._request(event, Kind.DISBURSE, payment, suffix="disburse")
 
-    def _application(self) -> dict[str, object]:
+    def _application(self) -> Apply:
         name = self._case.name
-        return {
-            "applicant_id": name,
-            "reference": name,
-            "amount": self._amount,
-            "currency": CURRENCY,
-        }
+        return Apply(applicant_id=name, reference=name, amount=self._amount, currency=CURRENCY)
 
     def _meant(self, event: LogEvent) -> Request:
         kind = MEANINGS.get(event.activity, Kind.NOTE)
+        command: Command
         match kind:
             case Kind.CONTEXT:
-                return self._request(
-                    event, kind, "/context", {"kind": "verification", "stage": event.activity}
-                )
+                command = AttachContext(kind=ContextKind.VERIFICATION, stage=event.activity)
             case Kind.OFFER:
                 self._offers += 1
-                body = {"offer_id": str(self._offers), "amount": self._amount}
-                return self._request(event, kind, "/offers", body)
-            case Kind.RETURN | Kind.ACCEPT | Kind.WITHDRAW_OFFER if self._offers:
-                return self._request(
-                    event, kind, f"/offers/{self._offers}/{_OFFER_PATHS[kind]}", {}
-                )
+                command = MakeOffer(offer_id=str(self._offers), amount=self._amount)
+            case Kind.RETURN if self._offers:
+                command = ReturnOffer(offer_id=str(self._offers))
+            case Kind.ACCEPT if self._offers:
+                command = AcceptOffer(offer_id=str(self._offers))
+            case Kind.WITHDRAW_OFFER if self._offers:
+                command = WithdrawOffer(offer_id=str(self._offers))
             case Kind.APPROVE:
-                return self._request(event, kind, "/decision", {"outcome": "approved"})
+                command = Decide(outcome=Outcome.APPROVED)
             case Kind.REJECT:
-                rejected = {"outcome": "rejected", "reasons": ["not_recorded"]}
-                return self._request(event, kind, "/decision", rejected)
+                command = Decide(outcome=Outcome.REJECTED, reasons=(Reason.NOT_RECORDED,))
             case Kind.WITHDRAW:
-                return self._request(event, kind, "/withdrawal", {"by": "applicant"})
+                command = Withdraw(by=WithdrawnBy.APPLICANT)
             case _:
-                return self._request(event, Kind.NOTE, "/notes", _note(event))
+                return self._request(event, Kind.NOTE, _note(event))
+        return self._request(event, kind, command)
 
     def _request(
         self,
         event: LogEvent,
         kind: Kind,
-        path: str,
-        body: Mapping[str, object],
+        command: Command,
         *,
         suffix: str = "",
     ) -> Request:
@@ -230,17 +240,11 @@ class CaseMapper:
             activity=event.activity,
             after_outcome=self._ended,
             kind=kind,
-            path=path,
-            body=body,
+            command=command,
             key=f"{self._key}/{number}{suffix and '/'}{suffix}",
             actor=quote(event.resource, safe=" ") if event.resource else UNKNOWN_ACTOR,
             instant_us=event.instant_us,
         )
-
-
-_OFFER_PATHS: Final = MappingProxyType(
-    {Kind.RETURN: "return", Kind.ACCEPT: "acceptance", Kind.WITHDRAW_OFFER: "withdrawal"}
-)
 
 
 def _key_of(log_name: str, case_name: str) -> str:
@@ -253,10 +257,8 @@ def _key_of(log_name: str, case_name: str) -> str:
     )
 
 
-def _note(event: LogEvent) -> dict[str, object]:
+def _note(event: LogEvent) -> AddNote:
     words = " ".join(event.activity.split())
     text = f"{words} {event.transition}" if event.transition else words
-    note: dict[str, object] = {"text": text[:_TEXT_MAX_CHARACTERS]}
-    if len(words) <= _TOPIC_MAX_CHARACTERS:
-        note["topic"] = words
-    return note
+    topic = words if len(words) <= _TOPIC_MAX_CHARACTERS else None
+    return AddNote(text=text[:_TEXT_MAX_CHARACTERS], topic=topic)

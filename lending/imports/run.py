@@ -66,4 +66,4 @@ async def _send_and_compare(
         print_commands(console, sender.sent, time.monotonic() - started)
         raise
     finally:
-        sender.close()
+        await sender.close()

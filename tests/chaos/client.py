@@ -14,8 +14,8 @@ from pathlib import Path
 
 import orjson
 
-from lending.imports.channel import Answer, Channel, Service, Unanswered, Unreachable
 from tests.chaos import commands, settings
+from tests.chaos.channel import Answer, Channel, Service, Unanswered, Unreachable
 from tests.chaos.records import Attempt, Journal, Json, Meaning
 
 REPEAT_SECONDS_MAX = 120

@@ -72,5 +72,4 @@ def test_without_a_service_it_says_how_to_start_one() -> None:
 
 
 def test_an_event_nobody_has_words_for_is_named_all_the_same() -> None:
-    event = {"event_type": "something_new", "data": {}}
-    assert sentence(event, "USD") == "something new"
+    assert sentence("something_new", {}, "USD") == "something new"

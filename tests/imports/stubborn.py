@@ -1,4 +1,4 @@
-"""A small HTTP server that remembers keys as the ledger does, and fails when it is told to.
+"""A small HTTP server that takes bulks and remembers keys as the ledger does, and fails when told to.
 
 For what a healthy ledger does not do on demand: cut a connection after the work is done, answer
 503, answer rubbish. What can be shown against the ledger itself is shown there.
@@ -10,6 +10,8 @@ import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
 Reply = tuple[int, dict[str, str], object]
 
@@ -21,7 +23,7 @@ class Heard:
     path: str
     key: str
     body: Mapping[str, object]
-    headers: Mapping[str, str]
+    item: Mapping[str, Any]
 
 
 @dataclass
@@ -77,7 +79,8 @@ class StubbornServer:
         elif method == "GET":
             reply = (200, {}, {"status": "ok"})
         else:
-            reply = self._carry_out(path, headers, json.loads(body))
+            assert path == "/loan/commands"
+            reply = 200, {}, {"items": self._carry_out_all(json.loads(body)["commands"])}
             async with self.progress:
                 self.progress.notify_all()
             if trouble:
@@ -86,16 +89,30 @@ class StubbornServer:
         await self._write(writer, reply)
         return True
 
-    def _carry_out(
-        self, path: str, headers: Mapping[str, str], body: Mapping[str, object]
-    ) -> Reply:
-        key = headers["idempotency-key"]
+    def _carry_out_all(self, commands: list[dict[str, Any]]) -> list[dict[str, object]]:
+        """The items of a bulk, each behind those before it."""
+        replies: list[Reply] = []
+        for item in commands:
+            opener = item.get("application_of")
+            if opener is not None and replies[opener][0] != 201:
+                replies.append((409, {}, {"code": "not_attempted", "retryable": True}))
+                continue
+            about = item.get("application_id")
+            if opener is not None:
+                content: Any = replies[opener][2]
+                about = content["application_id"]
+            path = "/loan/applications" if about is None else f"/loan/applications/{about}"
+            replies.append(self._carry_out(path, item))
+        return [{"status": s, "headers": h, "body": content} for s, h, content in replies]
+
+    def _carry_out(self, path: str, item: Mapping[str, Any]) -> Reply:
+        key, body = item["idempotency_key"], item.get("body", {})
         known = self.answers.get((path, key))
         if known is not None:
             return known[0], {**known[1], "Idempotency-Replayed": "true"}, known[2]
         if key in self.forced:
             return self.forced[key]
-        self.heard.append(Heard(path, key, body, headers))
+        self.heard.append(Heard(path, key, body, item))
         reply = self._answer(path, body)
         self.answers[path, key] = reply
         return reply
@@ -104,8 +121,16 @@ class StubbornServer:
         if path == "/loan/applications" and body["amount"] == "0":
             return 409, {}, {"code": "amount_not_positive", "retryable": False}
         position = len(self.heard)
-        application = f"id-{position}" if path == "/loan/applications" else path.split("/")[3]
-        content = {"application_id": application, "position": f"0:{position}", "events": [{}]}
+        application = str(UUID(int=position)) if path.count("/") == 2 else path.split("/")[3]
+        happened = {"event_type": "noted", "schema_version": 1, "data": {}}
+        content = {
+            "application_id": application,
+            "status": "stored",
+            "version": 1,
+            "position": f"0:{position}",
+            "events": [happened],
+            "allowed_commands": [],
+        }
         return (201 if path == "/loan/applications" else 200), {}, content
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lending.client.encoding import path_of, written
 from lending.imports.mapping import Kind, Request, merged, number_of_requests, requests
 from lending.imports.xes import EventLog, read_log
 from tests.imports.logs import FUNDED, NEVER_ACCEPTED, REJECTED, SMALL_LOG, Happening, Written, xes
@@ -17,8 +18,14 @@ def asked(tmp_path: Path, *cases: Written) -> list[Request]:
     return list(requests(log_of(tmp_path, *cases)))
 
 
+def place(request: Request) -> str:
+    """Where below the application a command is issued."""
+    about = None if request.kind is Kind.APPLY else "x"
+    return path_of(request.command, about).removeprefix("/loan/applications").removeprefix("/x")
+
+
 def test_a_case_becomes_the_commands_of_an_application(tmp_path: Path) -> None:
-    asks = [(request.kind, request.path) for request in asked(tmp_path, FUNDED)]
+    asks = [(request.kind, place(request)) for request in asked(tmp_path, FUNDED)]
     assert asks == [
         (Kind.APPLY, ""),
         (Kind.CONTEXT, "/context"),
@@ -44,7 +51,9 @@ def test_a_case_becomes_the_commands_of_an_application(tmp_path: Path) -> None:
 
 
 def test_the_bodies_say_what_the_log_says_and_no_more(tmp_path: Path) -> None:
-    first = {request.kind: dict(request.body) for request in reversed(asked(tmp_path, FUNDED))}
+    first = {
+        request.kind: written(request.command) for request in reversed(asked(tmp_path, FUNDED))
+    }
     assert first == {
         Kind.APPLY: {
             "applicant_id": "1001",
@@ -55,17 +64,17 @@ def test_the_bodies_say_what_the_log_says_and_no_more(tmp_path: Path) -> None:
         Kind.CONTEXT: {"kind": "verification", "stage": "A_PARTLYSUBMITTED"},
         Kind.NOTE: {"text": "W_Completeren aanvraag COMPLETE", "topic": "W_Completeren aanvraag"},
         Kind.OFFER: {"offer_id": "1", "amount": "5000"},
-        Kind.WITHDRAW_OFFER: {},
-        Kind.RETURN: {},
+        Kind.WITHDRAW_OFFER: {"offer_id": "1"},
+        Kind.RETURN: {"offer_id": "2"},
         Kind.APPROVE: {"outcome": "approved"},
-        Kind.ACCEPT: {},
+        Kind.ACCEPT: {"offer_id": "2"},
         Kind.DISBURSE: {"amount": "5000"},
     }
 
 
 def test_a_rejection_says_that_its_reason_was_not_recorded(tmp_path: Path) -> None:
     (rejection,) = (r for r in asked(tmp_path, REJECTED) if r.kind is Kind.REJECT)
-    assert rejection.body == {"outcome": "rejected", "reasons": ["not_recorded"]}
+    assert written(rejection.command) == {"outcome": "rejected", "reasons": ["not_recorded"]}
 
 
 def test_the_loan_is_paid_out_with_the_last_of_the_four_whatever_their_order(
@@ -127,7 +136,7 @@ def test_an_unknown_activity_and_an_answer_to_no_offer_become_notes(tmp_path: Pa
     ]
     asks = asked(tmp_path, ("7", "10", odd))
     assert [request.kind for request in asks] == [Kind.APPLY, Kind.NOTE, Kind.NOTE]
-    assert asks[1].body == {"text": "Phone rang COMPLETE", "topic": "Phone rang"}
+    assert written(asks[1].command) == {"text": "Phone rang COMPLETE", "topic": "Phone rang"}
 
 
 def test_what_comes_after_the_outcome_is_marked(tmp_path: Path) -> None:

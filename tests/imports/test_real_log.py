@@ -10,10 +10,8 @@ from decimal import Decimal
 
 import pytest
 
-from lending.domain.application import commands as c
 from lending.domain.application.decide import Circumstances, decide
 from lending.domain.application.evolve import evolve
-from lending.domain.application.reasons import Reason
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import INITIAL, Application, Status
 from lending.imports.mapping import (
@@ -116,7 +114,7 @@ class Replay:
         self.sent += 1
         at = EPOCH + timedelta(microseconds=request.instant_us)
         given = Circumstances(effective_at=at, effective_on=at.date(), backdated=True)
-        answer = decide(command(request), state, given)
+        answer = decide(request.command, state, given)
         if isinstance(answer, Refused):
             self.refused.append((request.subject, answer.refusal.code))
             return
@@ -125,37 +123,6 @@ class Replay:
         for event in answer:
             state = evolve(state, event, at, "local")
         self.states[request.case] = state
-
-
-def command(request: Request) -> c.Command:
-    """The domain's own command for what the import sends."""
-    body = dict(request.body)
-    offer_id = request.path.split("/")[2] if request.path.startswith("/offers/") else ""
-    amount = Decimal(str(body.get("amount", 0)))
-    match request.kind:
-        case Kind.APPLY:
-            name = str(body["applicant_id"])
-            return c.Apply(applicant_id=name, reference=name, amount=amount, currency="EUR")
-        case Kind.CONTEXT:
-            return c.AttachContext(kind=c.ContextKind.VERIFICATION, stage=str(body["stage"]))
-        case Kind.OFFER:
-            return c.MakeOffer(amount=amount, offer_id=str(body["offer_id"]))
-        case Kind.RETURN:
-            return c.ReturnOffer(offer_id=offer_id)
-        case Kind.ACCEPT:
-            return c.AcceptOffer(offer_id=offer_id)
-        case Kind.WITHDRAW_OFFER:
-            return c.WithdrawOffer(offer_id=offer_id)
-        case Kind.APPROVE:
-            return c.Decide(outcome=c.Outcome.APPROVED)
-        case Kind.REJECT:
-            return c.Decide(outcome=c.Outcome.REJECTED, reasons=(Reason.NOT_RECORDED,))
-        case Kind.WITHDRAW:
-            return c.Withdraw(by=c.WithdrawnBy.APPLICANT)
-        case Kind.DISBURSE:
-            return c.Disburse(amount=amount)
-        case Kind.NOTE:
-            return c.AddNote(text=str(body["text"]))
 
 
 @pytest.fixture(scope="module")

