@@ -13,12 +13,12 @@ Said = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """A command that holds now, and how it is issued where the ledger says so."""
+    """A command that holds now, and how it is issued; what it leaves open stands in `path` in braces."""
 
     command: str
-    method: str | None = None
-    path: str | None = None
-    schema: str | None = None
+    method: str
+    path: str
+    schema: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +131,9 @@ class Page(Generic[Item]):
 
 
 def next_steps(said: Any) -> Sequence[NextStep]:
-    """The commands that hold, named alone or with how they are issued."""
+    """The commands that hold, and how each is issued."""
     return tuple(
-        NextStep(one)
-        if isinstance(one, str)
-        else NextStep(one["command"], one.get("method"), one.get("path"), one.get("schema"))
-        for one in said or ()
+        NextStep(one["command"], one["method"], one["path"], one["schema"]) for one in said or ()
     )
 
 

@@ -31,7 +31,10 @@ GOOD = answer(
             "version": 2,
             "position": "0:9",
             "events": [],
-            "allowed_commands": ["amend", {"command": "decide", "method": "POST", "path": "/x"}],
+            "allowed_commands": [
+                {"command": name, "method": "POST", "path": "/x", "schema": "#"}
+                for name in ("amend", "decide")
+            ],
         }
     ),
     Connection="close",
