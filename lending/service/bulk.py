@@ -91,7 +91,7 @@ class _Work:
         if one.application_of is None:
             return request
         path = request.path.replace(ID_IN_PATH, str(application_id), 1)
-        return replace(request, application_id=application_id, path=path)
+        return request.on(application_id, path)
 
     def opens(self, place: int) -> bool:
         """Whether the command at a place opens an application."""

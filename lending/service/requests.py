@@ -38,6 +38,26 @@ class CommandRequest:
     traceparent: str | None = None
     dry_run: bool = False
 
+    def on(self, application_id: UUID, path: str) -> "CommandRequest":
+        """The same command on this application. By hand: `replace` takes three times as long."""
+        return CommandRequest(
+            command=self.command,
+            application_id=application_id,
+            method=self.method,
+            path=path,
+            sent=self.sent,
+            correlation_id=self.correlation_id,
+            principal=self.principal,
+            key=self.key,
+            if_match=self.if_match,
+            effective_at=self.effective_at,
+            on_behalf_of=self.on_behalf_of,
+            agent_build=self.agent_build,
+            causation_id=self.causation_id,
+            traceparent=self.traceparent,
+            dry_run=self.dry_run,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class OpenApplication:

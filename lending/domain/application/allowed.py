@@ -18,6 +18,7 @@ from lending.domain.application.events import PolicyCited
 from lending.domain.application.refusals import (
     FORBIDDEN_BY,
     STATE_CHECKS,
+    Refusal,
     Refused,
     notice_founded,
 )
@@ -60,12 +61,13 @@ def allowed_commands(
     """
     if asking.suspension is not None:
         return []
-    met = frozenset(refusal for refusal, holds in STATE_CHECKS.items() if holds(state))
-    kinds = _issuable(asking.principal.roles) if asking.restricted else _KINDS
+    met = frozenset([refusal for refusal, holds in _CHECKS if holds(state)])
     found = [
         (kind, name)
-        for kind, name, forbidding in kinds
-        if met.isdisjoint(forbidding) and (kind not in _POSSIBLE or _POSSIBLE[kind](state, on))
+        for kind, name, possible in _held(
+            met, asking.principal.roles if asking.restricted else None
+        )
+        if possible is None or possible(state, on)
     ]
     if not asking.restricted:
         return [name for _, name in found]
@@ -102,14 +104,21 @@ def _policy_decides(state: Application, on: date, asking: Asking, judge: Judge) 
     return bool(answer) and not isinstance(answer, Refused)
 
 
-_KINDS: Final = tuple(
-    (kind, c.command_name(kind), frozenset(FORBIDDEN_BY[kind])) for kind in c.COMMANDS
-)
+_CHECKS: Final = tuple(STATE_CHECKS.items())
+
+_Kind = tuple[type[c.Command], str, Callable[[Application, date], bool] | None]
+"""A kind of command, its name, and what else must be so."""
 
 
 @cache
-def _issuable(
-    roles: frozenset[Role],
-) -> tuple[tuple[type[c.Command], str, frozenset[object]], ...]:
-    """Those of `_KINDS` that these roles may issue."""
-    return tuple(row for row in _KINDS if any(row[0] in MAY_ISSUE[role] for role in roles))
+def _held(met: frozenset[Refusal], roles: frozenset[Role] | None) -> tuple[_Kind, ...]:
+    """The kinds that none of these refusals forbids, and these roles may issue (None: anybody).
+
+    Only so many sets of refusals are met by any state, and there are only so many sets of roles.
+    """
+    return tuple(
+        (kind, c.command_name(kind), _POSSIBLE.get(kind))
+        for kind in c.COMMANDS
+        if met.isdisjoint(FORBIDDEN_BY[kind])
+        and (roles is None or any(kind in MAY_ISSUE[role] for role in roles))
+    )
