@@ -161,7 +161,9 @@ async def test_a_dry_run_says_what_would_happen_and_records_nothing(api: Api) ->
     applied = await api.post(f"{APPLICATIONS}?dry_run=true", STORY)
     assert (applied.status_code, applied.json()["status"]) == (200, "stored")
     assert "location" not in applied.headers
-    refused = await api.post(f"{path}/disbursements?dry_run=true")
+    disbursements = f"{path}/disbursements?dry_run=true"
+    problem(await api.post(disbursements), 400, "key_required")
+    refused = await api.post(disbursements, headers={"idempotency-key": "k"})
     problem(refused, 409, "no_accepted_offer")
     assert before == (api.count(), api.count("ledger.command_keys"))
     assert (await api.post(f"{path}/decision", headers={"idempotency-key": "k"})).status_code == 200

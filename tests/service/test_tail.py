@@ -234,6 +234,7 @@ async def test_a_reader_that_was_at_the_end_and_falls_out_of_what_is_kept_is_tol
             for _ in range(30):
                 await issue(NOTED, one)
             await seen(fast, 33)
+            await until(lambda: ledger.tails[0].head >= 33)
             with pytest.raises(SlowReader):
                 await slow.next()
             position, epoch = slow.cursor
