@@ -19,6 +19,11 @@ Headers = Mapping[bytes, bytes]
 
 _PRINTABLE: Final = re.compile(rb"[\x20-\x7e]+")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+KEY_PATTERN: Final = (
+    rf'^("([\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){{1,{limits.IDEMPOTENCY_KEY_MAX_CHARACTERS}}}"'
+    rf"|[\x21\x23-\x7e][\x20-\x7e]{{0,{limits.IDEMPOTENCY_KEY_MAX_CHARACTERS - 1}}})$"
+)
+"""An Idempotency-Key, quoted or bare, as a pattern of JSON Schema."""
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _VERSION: Final = re.compile(r'(")?([0-9]{1,9})(?(1)")')
 _INSTANT: Final = re.compile(

@@ -12,12 +12,14 @@ from lending.api.problems import MEDIA_TYPE, table
 from lending.api.query import Query
 from lending.api.suspensions import ACTS
 from lending.contract.bodies import SCHEMA_REFERENCE, Body
-from lending.contract.command_table import CommandRoute
-from lending.domain.application.commands import command_name
+from lending.contract.command_table import ROUTES, CommandRoute
+from lending.domain.application.commands import MakeOffer, command_name
 from lending.domain.suspensions import Suspend
 from lending.runtime import limits
 
 _PRINTABLE: Final = r"^[\x20-\x7e]+$"
+_VERSION: Final = '("[0-9]{1,9}"|[0-9]{1,9})'
+_VERSIONS: Final = rf"^(\*|{_VERSION}( *, *{_VERSION})*)$"
 
 
 def _opaque(longest: int) -> dict[str, Any]:
@@ -26,13 +28,13 @@ def _opaque(longest: int) -> dict[str, Any]:
 
 _HEADERS: Final[Mapping[bytes, tuple[dict[str, Any], str]]] = {
     h.KEY: (
-        _opaque(2 * limits.IDEMPOTENCY_KEY_MAX_CHARACTERS + 2),
+        {"type": "string", "pattern": h.KEY_PATTERN},
         "Names this request, so that it can be repeated safely: up to"
         f" {limits.IDEMPOTENCY_KEY_MAX_CHARACTERS} characters, bare or in double quotes. Its scope"
         " is the application (or apply); it never expires.",
     ),
     h.IF_MATCH: (
-        {"type": "string", "pattern": r'^(\*|"?[0-9]{1,9}"?( *, *"?[0-9]{1,9}"?)*)$'},
+        {"type": "string", "pattern": _VERSIONS},
         'The versions one of which the application must have, as `ETag` gives them: `"3"`.',
     ),
     h.ACTOR: (_opaque(limits.OPAQUE_ID_MAX_CHARACTERS), "On whose behalf; an id, never a name."),
@@ -41,7 +43,7 @@ _HEADERS: Final[Mapping[bytes, tuple[dict[str, Any], str]]] = {
         "Software, model and prompt version of the agent.",
     ),
     h.EFFECTIVE_AT: (
-        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date-time", "pattern": "^(19|2[0-9])[0-9]{2}-"},
         "The instant from which the command counts, with its offset; not later than now.",
     ),
     h.CORRELATION_ID: (
@@ -215,7 +217,7 @@ def command(route: CommandRoute, body: Body[Any]) -> dict[str, Any]:
         "tags": ["commands"],
         "parameters": [*parameters, *in_query(QUERY)],
         "responses": {
-            **_held(opens=route.opens),
+            **_held(route),
             **problems([s for s in _COMMAND_PROBLEMS if not (route.opens and s in _MATCHING)]),
         },
     }
@@ -254,7 +256,27 @@ def _path_parameters(body: Body[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _held(*, opens: bool) -> dict[str, Any]:
+_APPLICATION_ID_OF: Final = "$response.body#/application_id"
+_OFFER_ID_OF: Final = "$response.body#/events/0/data/offer_id"
+
+
+def _links(route: CommandRoute) -> dict[str, Any]:
+    """What may follow on the application, or on the offer, that a command made."""
+    if route.opens:
+        following = [r for r in ROUTES if not r.opens and not r.in_path]
+    elif route.command is MakeOffer:
+        following = [r for r in ROUTES if "offer_id" in r.in_path]
+    else:
+        return {}
+    offer = {} if route.opens else {"offer_id": _OFFER_ID_OF}
+    names = [command_name(one.command) for one in following]
+    return {
+        name: {"operationId": name, "parameters": {"application_id": _APPLICATION_ID_OF, **offer}}
+        for name in names
+    }
+
+
+def _held(route: CommandRoute) -> dict[str, Any]:
     headers: dict[str, Any] = {
         **ETAG,
         "Correlation-Id": {"description": "As given, or as made.", "schema": dict(TEXT)},
@@ -265,7 +287,9 @@ def _held(*, opens: bool) -> dict[str, Any]:
     }
     content = {"application/json": {"schema": reference("CommandAnswer")}}
     done = {"description": "The command holds.", "headers": headers, "content": content}
-    if not opens:
+    if links := _links(route):
+        done["links"] = links
+    if not route.opens:
         return {"200": done}
     located = {"Location": {"description": "The application.", "schema": dict(TEXT)}, **headers}
     rehearsed = {"description": "A dry run: the command would hold.", "content": content}

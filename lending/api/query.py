@@ -26,6 +26,7 @@ _PARAMETERS_MAX: Final = 50
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 _NUMBER: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 _YEARS: Final = range(1900, 3000)
+_OF_OUR_TIMES: Final = {"pattern": "^(19|2[0-9])[0-9]{2}-"}
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -157,7 +158,7 @@ def day(name: str, meaning: str) -> Parameter:
             raise ValueError("must be a date of our times, such as 2026-10-31")
         return found
 
-    return Parameter(name, read, {"type": "string", "format": "date"}, meaning)
+    return Parameter(name, read, {"type": "string", "format": "date", **_OF_OUR_TIMES}, meaning)
 
 
 def instant(name: str, meaning: str) -> Parameter:
@@ -169,7 +170,8 @@ def instant(name: str, meaning: str) -> Parameter:
             raise ValueError("must be an instant such as 2026-10-31T09:30:00Z (in a URL, + is %2B)")
         return found
 
-    return Parameter(name, read, {"type": "string", "format": "date-time"}, meaning)
+    schema = {"type": "string", "format": "date-time", **_OF_OUR_TIMES}
+    return Parameter(name, read, schema, meaning)
 
 
 def place(name: str, meaning: str) -> Parameter:

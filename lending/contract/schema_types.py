@@ -149,6 +149,8 @@ def _text(marks: Marks) -> Any:
             max_length=marks[MaxLen].max_length if MaxLen in marks else None,
             pattern=marks[Pattern].regex if Pattern in marks else None,
         ),
+        # U+0000 is refused with the JSON itself; whoever makes values of the schema must know.
+        Field(json_schema_extra=None if Pattern in marks else {"pattern": r"^[^\x00]*$"}),
     ]
 
 
