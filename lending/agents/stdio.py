@@ -34,17 +34,20 @@ async def standard_streams() -> AsyncIterator[Serve]:
     that is started there, child processes included, gets in between the messages.
     """
     lines = await _Lines.of_standard_input()
-    async with stdio_server(stdin=lines.as_file()) as (incoming, outgoing):
+    try:
+        async with stdio_server(stdin=lines.as_file()) as (incoming, outgoing):
 
-        async def refuse(error: types.JSONRPCError) -> None:
-            await outgoing.send(SessionMessage(error))
+            async def refuse(error: types.JSONRPCError) -> None:
+                await outgoing.send(SessionMessage(error))
 
-        lines.refuse = refuse
+            lines.refuse = refuse
 
-        async def serve(server: AgentServer) -> None:
-            await server.sdk.run(incoming, outgoing, server.sdk.create_initialization_options())
+            async def serve(server: AgentServer) -> None:
+                await server.sdk.run(incoming, outgoing, server.sdk.create_initialization_options())
 
-        yield serve
+            yield serve
+    except BaseExceptionGroup as faults:
+        raise _alone(faults) from None
 
 
 class _Lines:
@@ -94,6 +97,13 @@ class _Lines:
             if error is None:
                 return line.decode()
             await self.refuse(error)
+
+
+def _alone(fault: BaseException) -> BaseException:
+    """What went wrong, out of the groups that task groups put even a single fault into."""
+    while isinstance(fault, BaseExceptionGroup) and len(fault.exceptions) == 1:
+        fault = fault.exceptions[0]
+    return fault
 
 
 def _is_socket(descriptor: int) -> bool:

@@ -50,9 +50,8 @@ async def admitted_on_stdio(ledger: Ledger, settings: Settings) -> Admitted:
     """Who asks over standard input: who LENDING_API_KEY speaks for, and without it whoever could
     start the process, where no authentication is required. Raises NotAdmitted.
     """
-    key = None if settings.api_key is None else settings.api_key.get_secret_value()
     try:
-        return await ledger.authenticator.admit(key)
+        return await ledger.authenticator.admit(settings.credential)
     except Unauthenticated:
         raise NotAdmitted(
             "who asks over standard input is not known: set LENDING_API_KEY to a key that is good;"

@@ -35,22 +35,27 @@ def demo(
     if self_contained:
         console.print("starting a ledger on a free port, in a temporary directory ...")
         with own_service() as (own_url, environment):
-            _demonstrate(own_url, applications, console)
+            _demonstrate(own_url, None, applications, console)
             _verify(environment, console)
         return
     settings = load_settings()
-    _demonstrate(url or f"http://{settings.host}:{settings.port}", applications, console)
+    where = url or f"http://{settings.host}:{settings.port}"
+    _demonstrate(where, settings.credential, applications, console)
     if url is None and (settings.database_url or (settings.data_dir / "postgres").exists()):
         _verify(os.environ, console)
     else:
         console.print("`lending verify` proves the rest, where the ledger's database is.")
 
 
-def _demonstrate(url: str, applications: int, console: "Console") -> None:
+def _demonstrate(url: str, credential: str | None, applications: int, console: "Console") -> None:
     from lending.demo.run import demonstrate
 
     chance = random.Random()  # noqa: S311 - names and pauses, no secrets
-    asyncio.run(demonstrate(url, applications=applications, console=console, chance=chance))
+    asyncio.run(
+        demonstrate(
+            url, credential=credential, applications=applications, console=console, chance=chance
+        )
+    )
 
 
 def _verify(environment: Mapping[str, str], console: "Console") -> None:

@@ -37,6 +37,7 @@ def xes(
         url=url or f"http://{settings.host}:{settings.port}",
         limit=limit,
         concurrency=concurrency,
+        credential=settings.credential,
     )
     try:
         import_log(order, console=Console(), chance=random.Random())  # noqa: S311 - jitter only

@@ -27,6 +27,11 @@ _REFUSALS: Final[Sequence[Refusal]] = (
     Refusal.OFFER_LAPSED,
     Refusal.NO_ACCEPTED_OFFER,
     Refusal.NOT_DECIDED,
+    Refusal.OWN_SCORE,
+    Refusal.ABOVE_AUTHORITY,
+    Refusal.HUMAN_REQUIRED,
+    Refusal.PRINCIPAL_SUSPENDED,
+    Refusal.AUTOMATION_SUSPENDED,
 )
 """The refusals that an agent is likely to meet; GET /problems has them all."""
 
@@ -58,8 +63,8 @@ Every error is application/problem+json: `code`, `detail`, `retryable`, and `err
 `allowed_commands`.
 1. No answer, or `retryable: true`: wait (`Retry-After`, else longer each time), send the same again
    with the same key.
-2. `retryable: false`: stop. Read `detail`; `allowed_commands` says what holds now. The same again says
-   the same. `idempotency_key_reused`: a new command needs a new key.
+2. `retryable: false`: stop. Read `detail`; `allowed_commands` says what holds now, each with path, method
+   and schema. The same again says the same. `idempotency_key_reused`: a new command needs a new key.
 3. 412 precondition_failed: read again, think again. 403: leave it to whom it is for.
 """
 

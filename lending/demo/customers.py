@@ -21,7 +21,8 @@ class Customer:
     """A customer: the request, the facts that agents can learn, and the answer to any offer.
 
     `income` is monthly, in US dollars like `amount`. `score` is what the scoring model will say.
-    `known` customers are offered terms before their papers are all in.
+    `known` customers are offered terms before their papers are all in. `judged`: an agent or a
+    person decides, not the policy, and that must be somebody else than who scored.
     """
 
     story: str
@@ -31,6 +32,7 @@ class Customer:
     purpose: str
     score: int
     known: bool = False
+    judged: bool = False
     answer: Answer = Answer.ACCEPTS
 
 
@@ -58,6 +60,7 @@ STORIES: Final = (
         income=Decimal(6_000),
         purpose="a new roof",
         score=760,
+        judged=True,
     ),
     Customer(
         story="withdrawn over the offer",
@@ -75,6 +78,7 @@ STORIES: Final = (
         income=Decimal(5_100),
         purpose="a heat pump",
         score=618,
+        judged=True,
     ),
     Customer(
         story="offer accepted before the approval",
@@ -87,6 +91,9 @@ STORIES: Final = (
     ),
 )
 """One customer a story; more applications go through the stories again."""
+
+OF_ONE_PRINCIPAL: Final = tuple(story for story in STORIES if not story.judged)
+"""The stories that one principal may carry through alone, where the ledger knows who asks."""
 
 MOST_TELLING: Final = 4
 """The story whose timeline is told at the end: a referral and a person's override."""

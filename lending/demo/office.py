@@ -4,7 +4,7 @@ Nobody is told what to do and nobody waits for anybody: the ledger's feed is all
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -39,12 +39,15 @@ class Desk:
 
 @dataclass(slots=True)
 class Office:
-    """What is common to the agents of one demonstration; `run` names it in references and keys."""
+    """What is common to the agents of one demonstration; `run` names it in references and keys, and
+    `stories` are the customers who come, over and over.
+    """
 
     run: str
     applications: int
     today: Callable[[], date]
     console: Console
+    stories: Sequence[Customer] = STORIES
     finished: dict[str, Found] = field(default_factory=dict)
     all_finished: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -55,7 +58,11 @@ class Office:
     def customer_of(self, reference: str | None) -> Customer | None:
         """Whose application this is, if it is one of this demonstration."""
         run, _, number = (reference or "").rpartition("/")
-        return STORIES[(int(number) - 1) % len(STORIES)] if run == self.run else None
+        return self.story(int(number) - 1) if run == self.run else None
+
+    def story(self, number: int) -> Customer:
+        """The customer of an application, counted from 0."""
+        return self.stories[number % len(self.stories)]
 
     def say(self, actor: str, found: Found, words: str) -> None:
         """Print what an agent did."""
@@ -72,7 +79,7 @@ class Office:
 
 async def apply(office: Office, desk: Desk, number: int) -> str:
     """Take one customer's application, counted from 0; returns its position."""
-    customer = STORIES[number % len(STORIES)]
+    customer = office.story(number)
     reference = office.reference(number)
     asked = Apply(
         applicant_id=f"cust_{number + 2002}",

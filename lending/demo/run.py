@@ -9,8 +9,16 @@ from typing import Final
 
 from rich.console import Console
 
-from lending.client import AsyncLedgerClient, Configuration, LedgerError, Patience, Unanswered
+from lending.client import (
+    AsyncLedgerClient,
+    Configuration,
+    LedgerError,
+    Patience,
+    Unanswered,
+    Unauthenticated,
+)
 from lending.demo.agents import AGENTS, PEOPLE
+from lending.demo.customers import OF_ONE_PRINCIPAL, STORIES
 from lending.demo.errors import DemoFailed
 from lending.demo.office import Desk, Found, Office, apply, apply_the_others, before, work
 from lending.demo.tell import check_order, tell
@@ -18,17 +26,30 @@ from lending.demo.tell import check_order, tell
 FINISHED_WITHIN_SECONDS: Final = 120.0
 BUILD: Final = "demo/1"
 INTAKE: Final = "intake-agent"
+ONE_PRINCIPAL: Final = (
+    "one key speaks for all agents, and who scores may not decide: only customers come whom the"
+    " policy decides about"
+)
 
 
 async def demonstrate(
-    url: str, *, applications: int, console: Console, chance: random.Random
+    url: str,
+    *,
+    credential: str | None = None,
+    applications: int,
+    console: Console,
+    chance: random.Random,
 ) -> None:
     """Carry applications through the ledger at `url`, and print what it then shows.
 
-    Raises `DemoFailed`.
+    With a credential all agents are one principal to the ledger, which lets nobody decide what it
+    has scored: then the policy decides. Raises `DemoFailed`.
     """
     run = f"demo-{chance.getrandbits(32):08x}"
-    office = Office(run, applications, lambda: datetime.now(UTC).date(), console)
+    stories = STORIES if credential is None else OF_ONE_PRINCIPAL
+    office = Office(run, applications, lambda: datetime.now(UTC).date(), console, stories)
+    if credential is not None:
+        console.print(ONE_PRINCIPAL, highlight=False)
     async with AsyncExitStack() as stack:
         desks = {
             name: Desk(
@@ -37,6 +58,7 @@ async def demonstrate(
                     AsyncLedgerClient(
                         Configuration(
                             url=url,
+                            credential=credential,
                             on_behalf_of=name,
                             agent_build=None if name in PEOPLE else f"{name} {BUILD}",
                             chance=chance.uniform,
@@ -52,8 +74,18 @@ async def demonstrate(
             found = sorted(office.finished.values(), key=_number)
             await tell(desks[INTAKE].client, found, console)
             await check_order(desks[INTAKE].client, start, console)
+        except Unauthenticated:
+            raise DemoFailed(_unknown(url)) from None
         except LedgerError as error:
             raise DemoFailed(str(error)) from error
+
+
+def _unknown(url: str) -> str:
+    return (
+        f"{url} does not know who asks: set LENDING_API_KEY to a key that is good, of the roles"
+        " intake, context, risk, underwriter and servicing and acting for anybody;"
+        " `lending keys create` makes one"
+    )
 
 
 async def _greet(url: str) -> None:

@@ -20,6 +20,8 @@ READY_WITHIN_SECONDS: Final = 120.0
 STOP_WITHIN_SECONDS: Final = 40.0
 _POLL_SECONDS: Final = 0.1
 _LOG_LINES_SHOWN: Final = 15
+_OPEN: Final = {"LENDING_HOST": "127.0.0.1", "LENDING_AUTHENTICATION": "off"}
+"""Nobody else reaches it, and whoever does may do anything."""
 
 
 @contextmanager
@@ -30,9 +32,11 @@ def own_service() -> Iterator[tuple[str, dict[str, str]]]:
     """
     with tempfile.TemporaryDirectory(prefix="lending-demo-") as directory:
         port = _free_port()
-        environment = {
-            name: value for name, value in os.environ.items() if name != "DATABASE_URL"
-        } | {"LENDING_DATA_DIR": str(Path(directory) / "ledger"), "LENDING_PORT": str(port)}
+        environment = (
+            {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+            | {"LENDING_DATA_DIR": str(Path(directory) / "ledger"), "LENDING_PORT": str(port)}
+            | _OPEN
+        )
         log = Path(directory) / "serve.log"
         with log.open("wb") as output:
             process = subprocess.Popen(

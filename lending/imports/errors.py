@@ -33,6 +33,16 @@ class NobodyListens(ImportStopped):
         )
 
 
+class NotAdmitted(ImportStopped):
+    """The service does not know who asks."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url} does not know who asks: set LENDING_API_KEY to a key that is good, of the role"
+            " importer and acting for anybody; `lending keys create` makes one"
+        )
+
+
 class UnusableUrl(ImportStopped):
     """The URL is not one of an HTTP service."""
 

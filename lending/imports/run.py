@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
@@ -20,12 +20,13 @@ from lending.imports.xes import EventLog, read_log
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to import, of it how many cases, whereto, and how many requests at a time."""
+    """What to import, of it how many cases, whereto, how many requests at a time, and as whom."""
 
     path: Path
     url: str
     limit: int | None
     concurrency: int
+    credential: str | None = field(default=None, repr=False)
 
 
 def import_log(order: Order, *, console: Console, chance: random.Random) -> None:
@@ -54,7 +55,12 @@ def _read(order: Order, console: Console) -> EventLog:
 async def _send_and_compare(
     order: Order, log: EventLog, console: Console, chance: random.Random
 ) -> None:
-    sender = Sender(order.url, concurrency=order.concurrency, chance=chance)
+    sender = Sender(
+        order.url,
+        concurrency=order.concurrency,
+        chance=chance,
+        credential=order.credential,
+    )
     started = time.monotonic()
     try:
         async with progress.sending(console, number_of_requests(log)) as tick:

@@ -21,8 +21,15 @@ from lending.client import (
     Patience,
     Problem,
     Refused,
+    Unauthenticated,
 )
-from lending.imports.errors import NobodyListens, ServiceFailed, UnusableUrl
+from lending.imports.errors import (
+    ImportStopped,
+    NobodyListens,
+    NotAdmitted,
+    ServiceFailed,
+    UnusableUrl,
+)
 from lending.imports.mapping import Kind, Request
 from lending.imports.xes import EPOCH
 
@@ -115,7 +122,9 @@ class Sender:
         concurrency: int,
         chance: random.Random,
         window_commands: int = WINDOW_COMMANDS,
+        credential: str | None = None,
     ) -> None:
+        self._url = url
         self._concurrency = concurrency
         self._window_commands = window_commands
         self._on_done: Callable[[], None] = lambda: None
@@ -123,6 +132,7 @@ class Sender:
         self.client = AsyncLedgerClient(
             Configuration(
                 url=url,
+                credential=credential,
                 agent_build=AGENT_BUILD,
                 patience=Patience(attempts_max=RETRY_ATTEMPTS_MAX, seconds_max=RETRY_FOR_SECONDS),
                 timeout_seconds=REQUEST_TIMEOUT_SECONDS,
@@ -137,7 +147,8 @@ class Sender:
     ) -> None:
         """Send every command: in order within its case, across cases concurrently.
 
-        `on_done` is called after each that was dealt with, sent or not. Raises `ServiceFailed`.
+        `on_done` is called after each that was dealt with, sent or not. Raises `ServiceFailed`,
+        and `NotAdmitted`.
         """
         self._on_done = on_done
         lanes: list[asyncio.Queue[Request | None]] = [
@@ -151,7 +162,7 @@ class Sender:
                     await lanes[request.case % len(lanes)].put(request)
                 for lane in lanes:
                     await lane.put(None)
-        except* ServiceFailed as failures:
+        except* ImportStopped as failures:
             raise failures.exceptions[0] from None
 
     async def close(self) -> None:
@@ -182,6 +193,8 @@ class Sender:
             return
         try:
             answers = await self.client.bulk(self._orders(due))
+        except Unauthenticated as error:
+            raise NotAdmitted(self._url) from error
         except LedgerError as error:
             raise ServiceFailed(due[0].subject, _explain(error)) from error
         for request, answer in zip(due, answers, strict=True):

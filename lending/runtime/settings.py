@@ -89,6 +89,13 @@ def _host_names(text: str) -> str:
     return text
 
 
+def _sendable(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be printable ASCII characters without spaces")
+    return key
+
+
 def _known_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -176,8 +183,8 @@ class Settings(BaseSettings):
     mcp: bool = Field(
         default=True, description="Whether `serve` offers the tools for models under `/mcp`."
     )
-    api_key: SecretStr | None = Field(
-        default=None, description="The API key that `lending mcp` asks with."
+    api_key: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
+        default=None, description="The API key that `lending mcp`, `demo` and `import` ask with."
     )
     log_format: LogFormat = Field(
         default=LogFormat.CONSOLE, description="`console` for people or `json` for machines."
@@ -224,6 +231,11 @@ class Settings(BaseSettings):
         if any(given) and not all(given):
             raise ValueError("jwt_issuer, jwt_audience and jwt_keys go together")
         return self
+
+    @property
+    def credential(self) -> str | None:
+        """What a command of ours that asks a ledger proves itself with, if it is given anything."""
+        return None if self.api_key is None else self.api_key.get_secret_value()
 
     @property
     def trusts_tokens(self) -> bool:

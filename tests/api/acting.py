@@ -28,6 +28,10 @@ class Actor:
         """GET."""
         return await self._api.get(path, **self._headers)
 
+    async def delete(self, path: str) -> httpx2.Response:
+        """DELETE."""
+        return await self._api.client.delete(path, headers=self._headers)
+
 
 async def actor(api: Api, principal: Principal) -> Actor:
     """The principal, once its key is known to the service."""

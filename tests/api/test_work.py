@@ -11,8 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from lending.runtime import limits
+from tests.api.acting import actor
 from tests.api.served import APPLICATIONS, Api, problem
 from tests.api.test_reading import worker
+from tests.identities import somebody
 
 pytestmark = pytest.mark.anyio
 WORK, CLAIMS = "/work", "/work/claims"
@@ -276,3 +278,26 @@ async def test_answers_fit_their_schemas(working: Api) -> None:
     operation = document["paths"][CLAIMS]["post"]["requestBody"]
     assert fits("ClaimWork", operation["content"]["application/json"]["example"])
     assert operation["required"]
+
+
+async def test_a_claim_is_its_own_principals_and_a_queue_its_own_roles(working: Api) -> None:
+    first, second, intake = [
+        await actor(working, somebody(name, role))
+        for name, role in (("risk-1", "risk"), ("risk-2", "risk"), ("intake-1", "intake"))
+    ]
+    await applied(working, 1, ("/context", CONTEXT))
+    taken = (await first.post(CLAIMS, {"role": "risk"})).json()["items"]
+    (claim,) = taken
+    path = f"{CLAIMS}/{claim['claim_id']}"
+    problem(await second.post(f"{path}/renewal", {"seconds": 60}), 404, "claim_not_found")
+    problem(await second.delete(path), 404, "claim_not_found")
+    assert (await second.get(CLAIMS)).json()["items"] == []
+    assert (await first.get(CLAIMS)).json()["items"] == taken
+    (seen,) = (await second.get(WORK)).json()["items"]
+    assert (seen["claim_id"], seen["claimed_until"]) == (None, claim["expires_at"])
+    problem(await intake.get(f"{WORK}?role=risk"), 403, "forbidden")
+    problem(await intake.post(CLAIMS, {"role": "risk"}), 403, "forbidden")
+    assert (await intake.get(WORK)).json()["items"] == []
+    auditor = await actor(working, somebody("auditor-1", "auditor"))
+    problem(await auditor.get(WORK), 403, "forbidden")
+    assert (await first.delete(path)).status_code == 204

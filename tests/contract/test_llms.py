@@ -6,10 +6,19 @@ from lending.contract.command_table import APPLICATION, ROUTES
 from lending.contract.llms import llms_text
 from lending.domain.application.commands import COMMANDS, command_name
 from lending.domain.application.reasons import Reason
+from lending.domain.application.refusals import Refusal
 from lending.domain.authority import MAY_ISSUE, Role
 from lending.runtime import limits
 from tests.api.served import Api, served_api
 from tests.databases import Databases
+
+AUTHORITY = (
+    Refusal.OWN_SCORE,
+    Refusal.ABOVE_AUTHORITY,
+    Refusal.HUMAN_REQUIRED,
+    Refusal.PRINCIPAL_SUSPENDED,
+    Refusal.AUTOMATION_SUSPENDED,
+)
 
 
 def test_it_names_every_command_where_it_is_sent_and_what_it_takes() -> None:
@@ -32,6 +41,11 @@ def test_it_says_which_role_issues_what() -> None:
                 assert (command_name(kind) in named.replace(",", " ").split()) is (
                     kind in MAY_ISSUE[role]
                 )
+
+
+def test_it_says_what_stands_against_who_asks() -> None:
+    text = llms_text()
+    assert all(f"- {refusal.code}: {refusal.meaning}" in text for refusal in AUTHORITY)
 
 
 def test_it_lists_the_reasons() -> None:

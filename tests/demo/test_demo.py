@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lending.demo.customers import STORIES
+from lending.demo.customers import OF_ONE_PRINCIPAL, STORIES
 from lending.demo.timeline import sentence
+from lending.runtime.settings import Settings
+from tests.identities import issued, somebody
 from tests.serving import Served
 
 ENDS = {
@@ -73,3 +75,23 @@ def test_without_a_service_it_says_how_to_start_one() -> None:
 
 def test_an_event_nobody_has_words_for_is_named_all_the_same() -> None:
     assert sentence("something_new", {}, "USD") == "something new"
+
+
+@pytest.mark.slow
+async def test_with_one_key_it_tells_the_stories_that_one_principal_may(
+    served: Callable[..., Served], database_url: str, tmp_path: Path
+) -> None:
+    ledger = served(LENDING_AUTHENTICATION="required")
+    settings = Settings(database_url=database_url, data_dir=tmp_path / "data")
+    roles = ("intake", "context", "risk", "underwriter", "servicing")
+    person = somebody("demonstrator", *roles, kind="human", acts_for=("*",))
+    key = (await issued(settings, person)).fresh.text
+    refused = demo("--url", ledger.base_url)
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "set LENDING_API_KEY to a key that is good" in refused.stderr
+    done = demo("--url", ledger.base_url, "--applications", "4", LENDING_API_KEY=key)
+    assert done.returncode == 0, done.stderr
+    told = {story.story for story in OF_ONE_PRINCIPAL}
+    assert endings(done.stdout) == {story: ENDS[story] for story in told}
+    assert "who scores may not decide" in done.stdout

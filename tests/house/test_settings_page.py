@@ -57,6 +57,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("LENDING_JWT_ISSUER", "https://a", "jwt_issuer, jwt_audience and jwt_keys go together"),
         ("LENDING_ALLOWED_HOSTS", "a.example:80", "LENDING_ALLOWED_HOSTS: must be names of hosts"),
         ("LENDING_AUTHENTICATION", "maybe", "LENDING_AUTHENTICATION: .* 'required'"),
+        ("LENDING_API_KEY", "lk a secret", "LENDING_API_KEY: must be printable ASCII"),
         ("LENDING_POOL_MIN_CONNECTIONS", "50", "pool_min_connections is more than"),
     ],
 )

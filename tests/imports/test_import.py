@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 
+from lending.runtime.settings import Settings
+from tests.identities import issued, somebody
 from tests.imports.logs import FUNDED, SMALL_LOG, Written, xes
 from tests.serving import Served
 
@@ -173,3 +176,27 @@ def test_without_a_service_the_operator_is_told_how_to_start_one(tmp_path: Path)
     assert done.returncode == 1
     assert "127.0.0.1:9" in done.stderr
     assert "lending serve" in done.stderr
+
+
+async def test_a_ledger_that_asks_who_is_there_takes_a_key_of_an_importer(
+    served: Serve, database_url: str, tmp_path: Path
+) -> None:
+    ledger = served(LENDING_AUTHENTICATION="required")
+    settings = Settings(database_url=database_url, data_dir=tmp_path / "data")
+    importer = somebody("import", "importer", kind="system", acts_for=("*",))
+    key = (await issued(settings, importer)).fresh.text
+    given = ("import", "xes", str(log_file(tmp_path, *SMALL_LOG)), "--url", ledger.base_url)
+    for refused in ({}, {"LENDING_API_KEY": "lk_nobody"}):
+        done = lending(*given, **refused)
+        assert done.returncode == 1
+        (sentence,) = done.stderr.splitlines()
+        assert "set LENDING_API_KEY to a key that is good" in sentence
+    done = lending(*given, LENDING_API_KEY=key)
+    assert done.returncode == 0, done.stderr
+    assert "refused: amount_not_positive" in done.stdout
+    assert key not in done.stdout + done.stderr + ledger.log()
+    with psycopg.connect(database_url) as connection:
+        imported = connection.execute(
+            "select distinct actor, actor_kind from ledger.loan_events where event_type = 'applied'"
+        ).fetchall()
+    assert imported == [("import", "system")]
