@@ -25,6 +25,7 @@ from lending.agents.schemas import Schema, tool_schema
 from lending.agents.tools import ADDS, BINDS, Arguments, Tool
 from lending.contract.bodies import Body, InvalidBody
 from lending.contract.command_table import ROUTES, CommandRoute
+from lending.contract.outcomes import outcome_of
 from lending.contract.positions import position_text
 from lending.domain.application import commands as c
 from lending.domain.application.commands import Command, command_name
@@ -199,17 +200,6 @@ class Issuing:
         answer = await self._handler.handle(asked)
         self._observed(command_name(kind), outcome_of(answer, said.dry_run))
         return _result(answer, caller, said.dry_run)
-
-
-def outcome_of(answer: CommandAnswer, dry_run: bool) -> str:
-    """What became of a command, in one word, for metrics."""
-    if dry_run:
-        return "rehearsed"
-    if answer.replayed:
-        return "replayed"
-    if answer.refused is not None:
-        return "refused"
-    return "accepted" if answer.events else "already_so"
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

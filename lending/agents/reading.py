@@ -1,6 +1,5 @@
 """The tools that read: one application, its explanation, and the feed."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +21,7 @@ from lending.domain.authority import Permission
 from lending.domain.identifiers import shard_of
 from lending.ledger.growth import Growth
 from lending.runtime import limits
+from lending.runtime.clock import loop_seconds
 from lending.service.authority import Authority
 from lending.service.history import FeedPage, History, Moment
 
@@ -119,12 +119,12 @@ class Reading:
         caller.require(Permission.READ_EVENTS)
         asked, _ = FOLLOW.take(arguments, {})
         place = read_place(asked.after)
-        deadline = _now() + asked.wait_seconds
+        deadline = loop_seconds() + asked.wait_seconds
         page, place = await self._page(place, asked.limit)
         found = _wanted(page, asked.application_id)
-        while not found and (_now() < deadline or page.more):
+        while not found and (loop_seconds() < deadline or page.more):
             if not page.more:
-                await self._growth.wait(place.shard, place.position, deadline - _now())
+                await self._growth.wait(place.shard, place.position, deadline - loop_seconds())
             page, place = await self._page(place, asked.limit)
             found = _wanted(page, asked.application_id)
         cursor = cursor_text(place.shard, place.position, page.epoch)
@@ -153,7 +153,3 @@ def _wanted(page: FeedPage, application_id: UUID | None) -> list[dict[str, Any]]
         event(*pair) for pair in page.events if application_id in (None, pair[0].application_id)
     ]
     return [{name: one[name] for name in _OF_EVENTS if one[name] is not None} for one in told]
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -77,7 +77,7 @@ class Working:
         asked, _ = FIND.take(arguments, {})
         roles = _roles(caller, asked.role)
         page = await self._work.waiting(_SHARD, roles, after=None, limit=asked.limit)
-        held = await self._work.claims(caller.principal)
+        held = await self._work.claims(_SHARD, caller.principal)
         return answered(
             {
                 "tasks": [

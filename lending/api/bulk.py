@@ -17,7 +17,6 @@ from lending.api import headers as h
 from lending.api.answers import Answer
 from lending.api.commands import (
     CommandEndpoints,
-    outcome_of,
     outcome_unknown,
     refuse_match,
     response,
@@ -30,6 +29,7 @@ from lending.api.translation import problem_of
 from lending.contract.bodies import Body, InvalidBody, Read
 from lending.contract.command_table import CommandRoute
 from lending.contract.json_body import parse
+from lending.contract.outcomes import outcome_of
 from lending.contract.schema_types import to_uuid
 from lending.domain.application.commands import Apply, Command, command_name
 from lending.domain.authority import Principal

@@ -21,6 +21,7 @@ from lending.api.translation import RETRY_AFTER
 from lending.contract.bodies import Body, Read
 from lending.contract.command_table import CommandRoute
 from lending.contract.next_steps import next_steps
+from lending.contract.outcomes import outcome_of
 from lending.contract.rendering import command_answer
 from lending.domain.application.commands import Command, command_name
 from lending.domain.application.refusals import Refused
@@ -138,17 +139,6 @@ def _canonical_path(request: Incoming, application_id: UUID | None) -> str:
     if application_id is None:
         return path
     return path.replace(request.in_path["application_id"], str(application_id), 1)
-
-
-def outcome_of(answer: CommandAnswer, dry_run: bool) -> str:
-    """What is counted of an answer."""
-    if dry_run:
-        return "rehearsed"
-    if answer.replayed:
-        return "replayed"
-    if answer.refused is not None:
-        return "refused"
-    return "accepted" if answer.events else "already_so"
 
 
 def response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Response:

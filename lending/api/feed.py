@@ -28,6 +28,7 @@ from lending.domain.authority import Permission
 from lending.domain.identifiers import is_application_id, shard_of
 from lending.domain.registry import REGISTRY_EVENTS
 from lending.runtime import limits
+from lending.runtime.clock import loop_seconds
 from lending.service.following import FeedLog, Follower
 from lending.service.history import UnknownShard
 from lending.service.subscription import EventFilter
@@ -97,7 +98,7 @@ class Feed:
                     while True:
                         wake.clear()
                         batch = await follower.next(limit)
-                        over = _now() >= deadline or stopping.is_set() or gone.done()
+                        over = loop_seconds() >= deadline or stopping.is_set() or gone.done()
                         if batch.entries or over or not reader.admitted:
                             return batch
                         if not batch.more:
@@ -181,7 +182,3 @@ def _last_event(headers: Headers) -> Place:
         raise invalid_header(
             Fault.LAST_EVENT_ID_INVALID, "Last-Event-ID", "must be the id of an event"
         ) from None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

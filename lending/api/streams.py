@@ -18,6 +18,7 @@ from lending.api.problems import Fault, Problem
 from lending.api.translation import RETRY_AFTER, problem_of, unauthenticated
 from lending.contract.positions import cursor_text
 from lending.runtime import limits
+from lending.runtime.clock import loop_seconds
 from lending.runtime.web import CUT
 from lending.service.following import Follower
 from lending.service.tail import Batch, Entry
@@ -55,7 +56,7 @@ class Reader:
         self.request = request
         self.wake = wake
         self.admitted = True
-        self.silent_since = _now()
+        self.silent_since = loop_seconds()
         self.sending_since: float | None = None
         self.cut = False
 
@@ -118,7 +119,7 @@ class Streams:
             with suppress(TimeoutError):
                 async with asyncio.timeout(limits.STREAM_CHECK_SECONDS):
                     await self.stopping.wait()
-            now = _now()
+            now = loop_seconds()
             for reader in self._readers:
                 reader.look(now)
                 if self.stopping.is_set():
@@ -198,7 +199,7 @@ class Stream(Response):
                 await self._send(send, self._chunk(batch))
                 if batch.more:
                     await asyncio.sleep(0)  # who reads much leaves the others their turn
-            elif _now() - reader.silent_since >= limits.HEARTBEAT_SECONDS:
+            elif loop_seconds() - reader.silent_since >= limits.HEARTBEAT_SECONDS:
                 await self._send(send, self._heartbeat())
             elif not batch.more:
                 await reader.wake.wait()
@@ -212,7 +213,7 @@ class Stream(Response):
         return b": still here\nid: " + cursor.encode("ascii") + b"\n\n"
 
     async def _send(self, send: Send, chunk: bytes) -> None:
-        self._reader.sending_since = self._reader.silent_since = _now()
+        self._reader.sending_since = self._reader.silent_since = loop_seconds()
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
         self._reader.sending_since = None
 
@@ -270,7 +271,3 @@ async def _left(receive: Receive) -> None:
 
 def _no_way() -> None:
     """A server that cannot cut a connection keeps it until the network gives it up."""
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -101,6 +101,7 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         tail.TailEnded: lambda _: _later(Fault.NOT_READY),
         work.UnknownClaim: _said(Fault.CLAIM_NOT_FOUND),
         work.TooManyClaims: _said(Fault.TOO_MANY_CLAIMS),
+        work.QueueBusy: lambda fault: _later(Fault.UNAVAILABLE, str(fault)),
         work.ReadModelOutdated: lambda fault: _later(Fault.NOT_READY, str(fault)),
         webhooks.UnknownWebhook: _said(Fault.WEBHOOK_NOT_FOUND),
         webhooks.UnknownDelivery: _said(Fault.DELIVERY_NOT_FOUND),

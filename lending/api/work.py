@@ -102,7 +102,7 @@ class WorkEndpoints:
     async def claims(self, request: Incoming) -> Response:
         """What whoever asks holds."""
         _admit(request)
-        return _claims([claim(held) for held in await self._work.claims(request.principal)])
+        return _claims([claim(held) for held in await self._work.claims(_SHARD, request.principal)])
 
     async def renew(self, request: Incoming) -> Response:
         """Hold a claim for longer."""

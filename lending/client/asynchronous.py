@@ -162,16 +162,17 @@ class AsyncLedgerClient:
         self, role: str, limit: int = 1, seconds: int | None = None
     ) -> AsyncIterator["Claimed"]:
         """Hold the oldest tasks of a role inside the block: renewed meanwhile, released behind it."""
-        claims = await self._hold(self._talks.claim(role, limit, seconds))
-        holding = Holding(self._talks, claims, seconds)
+        holding = await self._hold(Holding.take(self._talks, role, limit, seconds))
         renewing = asyncio.create_task(self._renew(holding), name="claims")
         try:
             yield Claimed(holding, self._hold)
         finally:
             renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
-            await self._hold(holding.release())
+            try:
+                with suppress(asyncio.CancelledError):
+                    await renewing
+            finally:
+                await self._hold(holding.release())
 
     async def _renew(self, holding: Holding) -> None:
         while True:

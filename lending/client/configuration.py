@@ -113,9 +113,10 @@ class Configuration:
 
     def timeout(self, request: Request) -> httpx2.Timeout:
         """For how long to wait for an answer: longer where the ledger was asked to wait."""
-        return httpx2.Timeout(
-            self.timeout_seconds, read=self.timeout_seconds + request.wait_seconds
-        )
+        each_seconds = self.timeout_seconds
+        if request.within_seconds is not None:
+            each_seconds = min(each_seconds, request.within_seconds)
+        return httpx2.Timeout(each_seconds, read=each_seconds + request.wait_seconds)
 
     def limits(self) -> httpx2.Limits:
         """How many connections to keep."""

@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from lending.client import answers
-from lending.client.answers import Application, ApplicationRow, Claim, CommandAnswer, Event, Page
+from lending.client.answers import Application, Claim, CommandAnswer, Event, Page
 from lending.client.encoding import Order, body_of, headers_of, item_of, path_of
 from lending.client.errors import Problem, UnusableAnswer, problem_of
 from lending.client.following import FEED
@@ -153,18 +153,10 @@ class Conversations:
         path = APPLICATION.format(application_id=application_id) + "/events"
         yield from self._all(path, {}, answers.event)
 
-    def list_page(
-        self, query: Mapping[str, object], *, fresh: bool, min_position: str | None
-    ) -> Talk[Page[ApplicationRow]]:
-        """One page of applications; `fresh`: not older than what this client wrote last."""
-        wanted, headers = self._freshness(query, fresh=fresh, min_position=min_position)
-        said = yield from self._read(APPLICATIONS, _query(wanted), headers)
-        return answers.page(said, answers.row)
-
     def list(
         self, query: Mapping[str, object], *, fresh: bool, min_position: str | None
     ) -> Talk[None]:
-        """Deliver all applications, a page at a time."""
+        """Deliver all applications; `fresh`: not older than what this client wrote last."""
         wanted, headers = self._freshness(query, fresh=fresh, min_position=min_position)
         yield from self._all(APPLICATIONS, wanted, answers.row, headers)
 
@@ -201,17 +193,24 @@ class Conversations:
         reply = yield from self._good(request)
         return tuple(map(answers.claim, _content(CLAIMS, reply)["items"]))
 
-    def renew(self, claim_id: UUID, seconds: int | None) -> Talk[Claim]:
+    def renew(self, claim_id: UUID, seconds: int | None, within_seconds: float) -> Talk[Claim]:
         """Hold a claim for longer."""
         path = f"{CLAIMS}/{claim_id}/renewal"
         body = {} if seconds is None else {"seconds": seconds}
-        request = Request(method="POST", path=path, headers=_JSON, body=orjson.dumps(body))
+        request = Request(
+            method="POST",
+            path=path,
+            headers=_JSON,
+            body=orjson.dumps(body),
+            within_seconds=within_seconds,
+        )
         reply = yield from self._good(request)
         return answers.claim(_content(path, reply))
 
-    def release(self, claim_id: UUID) -> Talk[None]:
+    def release(self, claim_id: UUID, within_seconds: float | None = None) -> Talk[None]:
         """Give a claim back; one that is gone already is no fault."""
-        request = Request(method="DELETE", path=f"{CLAIMS}/{claim_id}")
+        path = f"{CLAIMS}/{claim_id}"
+        request = Request(method="DELETE", path=path, within_seconds=within_seconds)
         reply = yield from ask(request, self.manner)
         if reply.status >= 400 and reply.status not in (404, 409, 410):
             raise problem_of(f"DELETE {request.path}", reply)

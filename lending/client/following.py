@@ -71,6 +71,20 @@ class Place:
         self.position = position
         self.cursor = found.cursor
 
+    def was_told(self, cursor: str, *, dense: bool) -> None:
+        """Note a sign of life: how far the ledger has come without an event for this reader.
+
+        Raises FeedGap where everything is wanted and yet it is farther.
+        """
+        try:
+            position = position_of(cursor)
+        except ValueError:
+            raise UnusableAnswer(f"{cursor[:80]!r} is no place in the feed") from None
+        if dense and self.position is not None and position != self.position:
+            raise FeedGap(self.position + 1, position)
+        self.position = position
+        self.cursor = cursor
+
 
 def position_of(cursor: str) -> int:
     """The position that a cursor names. Raises ValueError."""
@@ -140,7 +154,11 @@ def _one_stream(request: Request, wanted: Wanted, place: Place) -> Talk[Reply | 
         for frame in frames.feed(chunk):
             if frame.get("event") == "problem":
                 return _as_reply(frame["data"])
-            if frame.get("event", "message") != "message" or "data" not in frame:
+            if frame.get("event", "message") != "message":
+                continue
+            if "data" not in frame:
+                if "id" in frame:
+                    place.was_told(frame["id"], dense=wanted.everything)
                 continue
             found = event(orjson.loads(frame["data"]), frame.get("id"))
             place.went_on(found, dense=wanted.everything)

@@ -1,12 +1,15 @@
 """When to ask again: as a plan, without a clock or a socket of its own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
 from lending.client.errors import Unanswered, problem_of
 from lending.client.wire import Lost, Pause, Reply, Request, Send, Talk
 
+T = TypeVar("T")
+_NO_TIME_SECONDS: Final = 0.001
+"""What an attempt is given that begins when time is just over."""
 _BUSY: Final = (429, 503)
 _ANOTHER_MUST_ACT: Final = ("too_many_claims",)
 """Retryable, but not by waiting: whoever asks has to do something first."""
@@ -41,7 +44,10 @@ def ask(request: Request, manner: Manner) -> Talk[Reply]:
 
     Returns the last answer, be it an error. Raises Unanswered where there is none.
     """
-    give_up_at = manner.clock() + manner.patience.seconds_max + request.wait_seconds
+    within_seconds = manner.patience.seconds_max + request.wait_seconds
+    if request.within_seconds is not None:
+        within_seconds = min(within_seconds, request.within_seconds)
+    give_up_at = manner.clock() + within_seconds
     attempt = 0
     while True:
         attempt += 1
@@ -53,6 +59,22 @@ def ask(request: Request, manner: Manner) -> Talk[Reply]:
             return answered(request, heard, attempt)
         manner.on_retry(why(request, heard))
         yield Pause(seconds)
+        if request.within_seconds is not None:
+            left_seconds = max(give_up_at - manner.clock(), _NO_TIME_SECONDS)
+            request = replace(request, within_seconds=left_seconds)
+
+
+def timed(talk: Talk[T], clock: Callable[[], float]) -> Talk[tuple[T, float]]:
+    """Hold a conversation; what it ends with, and when its last request was sent."""
+    sent_at, heard = clock(), None
+    while True:
+        try:
+            step: Any = talk.send(heard)
+        except StopIteration as end:
+            return end.value, sent_at
+        if isinstance(step, Send):
+            sent_at = clock()
+        heard = yield step
 
 
 def worth_retrying(heard: Reply | Lost, *, repeatable: bool) -> bool:

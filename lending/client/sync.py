@@ -159,8 +159,7 @@ class LedgerClient:
     @contextmanager
     def claim(self, role: str, limit: int = 1, seconds: int | None = None) -> Iterator["Claimed"]:
         """Hold the oldest tasks of a role inside the block: renewed meanwhile, released behind it."""
-        claims = self._hold(self._talks.claim(role, limit, seconds))
-        holding = Holding(self._talks, claims, seconds)
+        holding = self._hold(Holding.take(self._talks, role, limit, seconds))
         ended = threading.Event()
         renewing = threading.Thread(
             target=self._renew, args=(holding, ended), name="claims", daemon=True
@@ -170,8 +169,10 @@ class LedgerClient:
             yield Claimed(holding, self._hold)
         finally:
             ended.set()
-            renewing.join()
-            self._hold(holding.release())
+            try:
+                self._hold(holding.release())
+            finally:
+                renewing.join()
 
     def _renew(self, holding: Holding, ended: threading.Event) -> None:
         while not ended.wait(holding.every_seconds):

@@ -25,6 +25,8 @@ class Request:
     repeatable: bool = True
     wait_seconds: float = 0.0
     """For how long the ledger was asked to wait before it answers."""
+    within_seconds: float | None = None
+    """How long asking may take, with all attempts, where that is less than patience would allow."""
 
 
 @dataclass(frozen=True, slots=True)

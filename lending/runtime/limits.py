@@ -113,7 +113,10 @@ TAIL_RETRY_SECONDS: Final = 0.5
 """The pause before the tail of the feed is read again after the database did not answer."""
 
 STAGES_KEPT_MAX: Final = 5_000
-"""Applications whose state is kept to tell the stage after their next event."""
+"""Applications whose state is kept at the end of the log to tell the stage after their next event."""
+
+READER_STAGES_KEPT_MAX: Final = 100
+"""Applications whose state is kept for one reader of the log's past that filters by stage."""
 
 # -- tools for models ---------------------------------------------------------------------------
 
@@ -151,6 +154,9 @@ WORK_CLAIM_DEFAULT_SECONDS: Final = 300
 
 WORK_CLAIMS_MAX_ITEMS: Final = 1_000
 """Tasks that one principal may hold at a time."""
+
+WORK_TURN_MAX_SECONDS: Final = 5.0
+"""How long a claim waits for those before it at the same queue; then it is answered 503."""
 
 WORK_SWEEP_MAX_ITEMS: Final = 200
 """Claims of each kind, expired and overtaken, that one request removes on its way."""
@@ -248,9 +254,6 @@ KEYS_OF_ONE_MAX: Final = 10
 
 ACTS_FOR_MAX: Final = 100
 """Others on whose behalf one principal may act, unless it may for anybody."""
-
-ADMISSION_CHECK_SECONDS: Final = 0.3
-"""How often a stream that waits for events looks whether its credential still is good."""
 
 REASON_MAX_CHARACTERS: Final = 500
 """Why an operator revokes a key."""

@@ -4,6 +4,7 @@ What belongs here: reading pages with a filter, and the one way in which a reade
 """
 
 import asyncio
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,7 +26,6 @@ class FeedLog:
     def __init__(self, history: History, render: Render) -> None:
         self._history = history
         self._render = render
-        self._stages = Stages(history)
         self._turn = asyncio.Semaphore(limits.FEED_READS_MAX)
 
     async def page(
@@ -37,30 +37,39 @@ class FeedLog:
         wanted: EventFilter,
         limit: int,
         max_bytes: int | None = None,
+        stages: Stages | None = None,
     ) -> Batch:
         """The wanted events behind a position, at most `limit`, of a bounded stretch of the log.
 
-        Raises HistoryGone, UnknownShard.
+        A reader that comes back for the next page brings its `stages`. Raises HistoryGone,
+        UnknownShard.
         """
-        async with self._turn:
-            entries: list[Entry] = []
-            looked_at = size = 0
-            while True:
+        stages = stages or self.stages()
+        entries: list[Entry] = []
+        looked_at = size = 0
+        while True:
+            # A turn for each stretch: whoever looks through much of the log holds up nobody.
+            async with self._turn:
                 page = await self._history.feed(shard, after, limit, epoch=epoch, wanted=wanted)
-                for envelope, recorded in page.events:
-                    entry = await self._entry(envelope, recorded, page, wanted)
-                    if entry is None:
-                        continue
-                    size += len(entry.body)
-                    full = max_bytes is not None and size > max_bytes
-                    if entries and (full or len(entries) == limit):
-                        return Batch(entries, envelope.position - 1, page.epoch, more=True)
-                    entries.append(entry)
-                looked_at += page.position - after
-                after, epoch = page.position, page.epoch
-                bounded = looked_at >= limits.FEED_SCAN_MAX_EVENTS or not wanted.needs_stage
-                if not page.more or bounded or len(entries) == limit:
-                    return Batch(entries, after, page.epoch, more=page.more)
+                found = [await self._entry(*event, page, wanted, stages) for event in page.events]
+            for entry in found:
+                if entry is None:
+                    continue
+                size += len(entry.body)
+                full = max_bytes is not None and size > max_bytes
+                if entries and (full or len(entries) == limit):
+                    before = entry.envelope.position - 1
+                    return Batch(entries, before, page.epoch, more=True)
+                entries.append(entry)
+            looked_at += page.position - after
+            after, epoch = page.position, page.epoch
+            bounded = looked_at >= limits.FEED_SCAN_MAX_EVENTS or not wanted.needs_stage
+            if not page.more or bounded or len(entries) == limit:
+                return Batch(entries, after, page.epoch, more=page.more)
+
+    def stages(self) -> Stages:
+        """What tells the stages to one reader."""
+        return Stages(self._history, limits.READER_STAGES_KEPT_MAX)
 
     async def require(self, shard: int, position: int, epoch: int | None) -> int:
         """Check that a cursor is of the present history; the present epoch.
@@ -71,18 +80,19 @@ class FeedLog:
             return await self._history.require_cursor(shard, position, epoch)
 
     async def _entry(
-        self, envelope: Envelope, recorded: StoredEvent, page: FeedPage, wanted: EventFilter
+        self,
+        envelope: Envelope,
+        recorded: StoredEvent,
+        page: FeedPage,
+        wanted: EventFilter,
+        stages: Stages,
     ) -> Entry | None:
         stage: Stage | None = None
         if wanted.needs_stage:
-            stage = await self._stages.after(envelope, recorded)
+            stage = await stages.after(envelope, recorded)
         if not wanted.matches(envelope, stage):
             return None
         return Entry(envelope, self._render(envelope, recorded), page.epoch, stage)
-
-    def forget(self) -> None:
-        """Read every past anew: the history may be another."""
-        self._stages.forget()
 
 
 class Follower:
@@ -97,6 +107,7 @@ class Follower:
         self._subscriber = Subscriber(wanted)
         self._position = position
         self._epoch = epoch
+        self._stages = log.stages()
 
     def __enter__(self) -> Self:
         self._tail.enter(self._subscriber)
@@ -142,11 +153,24 @@ class Follower:
                 wanted=self._subscriber.wanted,
                 limit=limit,
                 max_bytes=limits.STREAM_CHUNK_MAX_BYTES,
+                stages=self._stages,
             )
             self._position, self._epoch = batch.position, batch.epoch
             if not batch.more:
-                self._tail.join(self._subscriber, self._position, self._epoch)
+                batch = self._joined(batch)
         return batch
+
+    def _joined(self, end: Batch) -> Batch:
+        """Wait at the end that was read. What was appended and has left the tail meanwhile is to be
+        had from the log, and wakes nobody.
+        """
+        here, tail = self._subscriber, self._tail
+        if not tail.join(here, end.position, end.epoch) and tail.passed(
+            here, end.position, end.epoch
+        ):
+            return replace(end, more=True)
+        self._stages.forget()
+        return end
 
     def _from_the_tail(self, limit: int) -> Batch | None:
         if self._tail.failed:

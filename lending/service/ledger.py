@@ -276,7 +276,6 @@ class Ledger:
         self.tails = {
             shard: Tail(shard, self.history, self.growth, render) for shard in self._registries
         }
-        self._on_reset.append(self.feed.forget)
         for shard, tail in self.tails.items():
             self._on_reset.append(tail.reset)
             self.supervise(f"tail {shard}", tail.run())

@@ -20,6 +20,7 @@ from lending.ledger.codec import StoredEvent
 from lending.ledger.growth import Growth
 from lending.ledger.leaf import Envelope
 from lending.runtime import limits
+from lending.runtime.clock import loop_seconds
 from lending.service.history import FeedPage, History, HistoryGone, UnknownMoment
 from lending.service.stages import Stages
 from lending.service.subscription import EventFilter
@@ -129,16 +130,13 @@ class Tail:
                 if not interested:
                     del self._interested[key]
         if not self._subscribers:
-            self._deserted_at = _now()
+            self._deserted_at = loop_seconds()
 
     def join(self, subscriber: Subscriber, position: int, epoch: int) -> bool:
         """Wait at the end from `position` on, which was read in `epoch`; False where what follows
         it is not kept, so that it has to be read from the log.
         """
-        kept_from = self._floor
-        if subscriber.wanted.needs_stage:
-            kept_from = max(kept_from, self._staged_from)
-        if not self._begun or epoch != self.epoch or position < kept_from:
+        if not self._reads(epoch) or position < self._kept_from(subscriber):
             return False
         subscriber.generation = self._generation
         subscriber.position = position
@@ -149,6 +147,22 @@ class Tail:
         for key in _keys_of(subscriber.wanted):
             self._interested.setdefault(key, set()).add(subscriber)
         return True
+
+    def passed(self, subscriber: Subscriber, position: int, epoch: int) -> bool:
+        """Whether some of what follows a position of the present history is kept no longer.
+
+        Otherwise a subscriber that could not join is woken: once the tail is read, or the history
+        that it reads is that one.
+        """
+        return self._reads(epoch) and position < self._kept_from(subscriber)
+
+    def _reads(self, epoch: int) -> bool:
+        return self._begun and epoch == self.epoch
+
+    def _kept_from(self, subscriber: Subscriber) -> int:
+        if subscriber.wanted.needs_stage:
+            return max(self._floor, self._staged_from)
+        return self._floor
 
     def joined(self, subscriber: Subscriber) -> bool:
         """Whether the subscriber waits at the end of the present history."""
@@ -235,7 +249,10 @@ class Tail:
 
     async def _step(self) -> None:
         generation = self._generation
-        if not self._subscribers and _now() - self._deserted_at > limits.TAIL_LINGER_SECONDS:
+        if (
+            not self._subscribers
+            and loop_seconds() - self._deserted_at > limits.TAIL_LINGER_SECONDS
+        ):
             self._wanted.clear()
             self._rest()
         elif not self._begun:
@@ -312,10 +329,12 @@ class Tail:
 
     async def _grown(self) -> None:
         """Return when the log has grown, or it is time to look all the same."""
-        until = _now() + limits.FEED_POLL_SECONDS
+        until = loop_seconds() + limits.FEED_POLL_SECONDS
         if self._growth.beyond(self.shard, self.head):  # told, and not there: another history
             await asyncio.sleep(limits.TAIL_PAUSE_SECONDS)
-        while (left := until - _now()) > 0 and not self._growth.beyond(self.shard, self.head):
+        while (left := until - loop_seconds()) > 0 and not self._growth.beyond(
+            self.shard, self.head
+        ):
             await self._growth.wait(self.shard, self.head, left)
 
 
@@ -337,7 +356,3 @@ def _keys_for(entry: Entry) -> tuple[_Key, ...]:
         ("type", envelope.event_type),
         ("stage", entry.stage),
     )
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

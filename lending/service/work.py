@@ -17,6 +17,7 @@ from psycopg import errors
 
 from lending.domain.application.work import Task, waiting_for
 from lending.domain.authority import Principal, Role
+from lending.domain.identifiers import shard_of
 from lending.runtime import limits
 from lending.runtime.postgres import Connection, Pool
 from lending.runtime.sql import load_queries
@@ -38,6 +39,10 @@ class TooManyClaims(RequestFault):
 
 class ReadModelOutdated(RequestFault):
     """The read model was made by code that did not say what applications wait for."""
+
+
+class QueueBusy(RequestFault):
+    """Too many take from the same queue at once: no turn came in time. Nothing was taken."""
 
 
 class Place(NamedTuple):
@@ -149,7 +154,7 @@ class Work:
         """Take the oldest tasks of a role that nobody holds, at most `limit`, for so long.
 
         Whoever takes from the same queue waits for the end of this transaction, in which nothing
-        but its statements happens. Raises TooManyClaims, ReadModelOutdated.
+        but its statements happens. Raises TooManyClaims, QueueBusy, ReadModelOutdated.
         """
         asked: dict[str, Any] = {
             "shard": shard,
@@ -158,11 +163,8 @@ class Work:
             "seconds": seconds,
             "claim_ids": [self._new_id(shard) for _ in range(limit)],
         }
-        async with self._turns[role], self._connection() as connection:
-            await connection.execute(
-                _SQL["sweep"],
-                {"principal": principal.name, "limit": limits.WORK_SWEEP_MAX_ITEMS},
-            )
+        async with self._turn(role), self._connection() as connection:
+            await connection.execute(_SQL["sweep"], {**asked, "limit": limits.WORK_SWEEP_MAX_ITEMS})
             async with connection.transaction():
                 await _take_queue(connection, asked)
                 ((held,),) = await _rows(connection, "held", asked)
@@ -172,14 +174,20 @@ class Work:
                 rows = await _rows(connection, "claim", {**asked, "limit": min(limit, room)})
         return [Claim(*row) for row in rows]
 
-    async def claims(self, principal: Principal) -> Sequence[Claim]:
+    async def claims(self, shard: int, principal: Principal) -> Sequence[Claim]:
         """What the principal holds, oldest claim first. Raises ReadModelOutdated."""
-        return await self._held(principal, None)
+        return await self._held(shard, principal, None)
 
     async def renew(self, principal: Principal, claim_id: UUID, seconds: int) -> Claim:
         """Hold a claim for so long from now on. Raises UnknownClaim, ReadModelOutdated."""
-        found = await self._held(principal, claim_id)
-        asked = {"claim_id": claim_id, "principal": principal.name, "seconds": seconds}
+        shard = shard_of(claim_id)
+        found = await self._held(shard, principal, claim_id)
+        asked = {
+            "shard": shard,
+            "claim_id": claim_id,
+            "principal": principal.name,
+            "seconds": seconds,
+        }
         async with self._connection() as connection:
             rows = await _rows(connection, "renew", asked) if found else []
         if not rows:
@@ -188,15 +196,17 @@ class Work:
 
     async def release(self, principal: Principal, claim_id: UUID) -> None:
         """Give a claim back before it expires. Raises UnknownClaim, ReadModelOutdated."""
-        found = await self._held(principal, claim_id)
-        asked = {"claim_id": claim_id, "principal": principal.name}
+        shard = shard_of(claim_id)
+        found = await self._held(shard, principal, claim_id)
+        asked = {"shard": shard, "claim_id": claim_id, "principal": principal.name}
         async with self._connection() as connection:
             rows = await _rows(connection, "release", asked)
         if not (found and rows and rows[0][0]):
             raise UnknownClaim
 
-    async def _held(self, principal: Principal, claim_id: UUID | None) -> list[Claim]:
+    async def _held(self, shard: int, principal: Principal, claim_id: UUID | None) -> list[Claim]:
         asked = {
+            "shard": shard,
             "principal": principal.name,
             "claim_id": claim_id,
             "limit": limits.WORK_CLAIMS_MAX_ITEMS,
@@ -212,6 +222,19 @@ class Work:
             return True
         state = (await self._history.now(claim.application_id)).state
         return waiting_for(state) == Task(Role(claim.role), claim.command)
+
+    @asynccontextmanager
+    async def _turn(self, role: Role) -> AsyncIterator[None]:
+        turn = self._turns[role]
+        try:
+            async with asyncio.timeout(limits.WORK_TURN_MAX_SECONDS):
+                await turn.acquire()
+        except TimeoutError:
+            raise QueueBusy("too many claim this role's tasks at once; nothing was taken") from None
+        try:
+            yield
+        finally:
+            turn.release()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

@@ -54,17 +54,18 @@ order by waits_for_role, waits_for_command;
 -- for something else. What another session is just changing is left alone.
 with over as (
     (select c.claim_id from work.claims c
-     where c.expires_at <= clock_timestamp() order by c.expires_at limit %(limit)s)
+     where c.shard = %(shard)s and c.expires_at <= clock_timestamp() order by c.expires_at limit %(limit)s)
     union
     (select c.claim_id from work.claims c
      join read.loan_applications a on a.shard = c.shard and a.id = c.application_id
-     where c.principal = %(principal)s
+     where c.shard = %(shard)s and c.principal = %(principal)s
        and a.version >= c.waiting_since_version
        and a.waiting_since_version is distinct from c.waiting_since_version
      limit %(limit)s)),
 free as (
-    select c.claim_id from work.claims c where c.claim_id in (select claim_id from over) for update skip locked)
-delete from work.claims where claim_id in (select claim_id from free);
+    select c.claim_id from work.claims c
+    where c.shard = %(shard)s and c.claim_id in (select claim_id from over) for update skip locked)
+delete from work.claims where shard = %(shard)s and claim_id in (select claim_id from free);
 
 -- name: take_queue
 -- Take the queue of a role until the transaction ends: whoever comes next sees what was taken.
@@ -76,7 +77,8 @@ insert into work.queues (shard, role) values (%(shard)s, %(role)s) on conflict d
 
 -- name: held
 -- How many claims somebody holds.
-select count(*) from work.claims where principal = %(principal)s and expires_at > clock_timestamp();
+select count(*) from work.claims
+where shard = %(shard)s and principal = %(principal)s and expires_at > clock_timestamp();
 
 -- name: claim
 -- Take the oldest tasks of a role that nobody holds. Left out is what the log knows more of than the read model: it may
@@ -127,7 +129,7 @@ join read.loan_applications a on a.shard = c.shard and a.id = c.application_id
 cross join lateral (select e.version from ledger.loan_events e
                     where e.shard = c.shard and e.application_id = c.application_id
                     order by e.version desc limit 1) as logged
-where c.principal = %(principal)s and c.expires_at > clock_timestamp()
+where c.shard = %(shard)s and c.principal = %(principal)s and c.expires_at > clock_timestamp()
   and (%(claim_id)s::uuid is null or c.claim_id = %(claim_id)s)
 order by c.claimed_at, c.claim_id
 limit %(limit)s;
@@ -135,11 +137,12 @@ limit %(limit)s;
 -- name: renew
 -- Have a claim that is held expire later, or sooner.
 update work.claims c set expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
-where c.claim_id = %(claim_id)s and c.principal = %(principal)s and c.expires_at > clock_timestamp()
+where c.shard = %(shard)s and c.claim_id = %(claim_id)s and c.principal = %(principal)s
+  and c.expires_at > clock_timestamp()
 returning c.expires_at;
 
 -- name: release
 -- Give a claim back; whether it was held.
 delete from work.claims c
-where c.claim_id = %(claim_id)s and c.principal = %(principal)s
+where c.shard = %(shard)s and c.claim_id = %(claim_id)s and c.principal = %(principal)s
 returning c.expires_at > clock_timestamp();

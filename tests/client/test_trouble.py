@@ -17,6 +17,7 @@ from lending.client import (
     Unanswered,
     Unauthenticated,
     Unavailable,
+    Wanted,
 )
 from tests.client.both import KINDS, client_of
 from tests.client.stubborn import CUT, Scripted, answer, events
@@ -123,6 +124,28 @@ async def test_a_position_that_is_missing_is_an_error(kind: str) -> None:
     with pytest.raises(FeedGap) as caught:
         await followed(kind, Scripted(in_turn(events(5, 7))), None)
     assert (caught.value.expected, caught.value.found) == (6, 7)
+
+
+def alive(position: int) -> str:
+    return f": still here\nid: 0:{position}@1\n\n"
+
+
+async def test_a_sign_of_life_moves_the_place_of_a_reader_who_wants_little(kind: str) -> None:
+    server = Scripted(in_turn(events(5, ends=alive(40)), events(41)))
+    quick = Patience(attempts_max=3, pause_max_seconds=0.01)
+    wanted = Wanted(event_types=("noted",))
+    async with server.running(), client_of(kind, server.url, patience=quick) as client:
+        seen = await client.take(2, "follow", "0:4", wanted=wanted)
+    assert [event.position for event in seen] == [5, 41]
+    assert server.header(1, "last-event-id") == "0:40@1"
+
+
+async def test_a_sign_of_life_from_beyond_the_last_event_is_a_gap(kind: str) -> None:
+    server = Scripted(in_turn(events(5, ends=alive(5)), events(6, ends=alive(8))))
+    with pytest.raises(FeedGap) as caught:
+        await followed(kind, server, None)
+    assert (caught.value.expected, caught.value.found) == (7, 8)
+    assert server.header(1, "last-event-id") == "0:5@1"
 
 
 async def test_a_rewound_history_is_told_with_where_it_differs(kind: str) -> None:

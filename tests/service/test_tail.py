@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,11 +15,11 @@ from lending.domain.identifiers import is_application_id
 from lending.ledger.codec import StoredEvent
 from lending.ledger.leaf import Envelope
 from lending.runtime import limits
-from lending.service.following import Follower
+from lending.service.following import FeedLog, Follower
 from lending.service.history import HistoryGone, Moment
 from lending.service.ledger import Ledger
 from lending.service.subscription import EVERYTHING, EventFilter
-from lending.service.tail import Entry, SlowReader, TailEnded
+from lending.service.tail import Batch, Entry, SlowReader, TailEnded
 from tests.ledgers import NOTE, Issuer, opened_ledger, submission
 from tests.service.test_epoch import (
     APPLY,
@@ -277,6 +278,57 @@ async def test_a_reader_that_is_still_catching_up_is_never_dropped(
                 await reading
                 found += await seen(reader, 93)
         assert positions(found) == list(range(4, 94))
+
+
+class Overtaken(FeedLog):
+    """A log whose tail runs past the page that is being read."""
+
+    ledger: Ledger
+    issue: Issuer
+    application_id: UUID
+
+    async def page(self, *place: Any, **named: Any) -> Batch:
+        batch = await super().page(*place, **named)
+        head = await self.ledger.history.head(0)
+        for _ in range(30):
+            await self.issue(NOTED, self.application_id)
+        await until(lambda: self.ledger.tails[0].head == head + 30)
+        return batch
+
+
+async def test_a_reader_that_the_tail_outran_during_a_page_goes_on_at_once(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TAIL_MAX_EVENTS", 10)
+    async with followed(database_url, tmp_path) as (ledger, issue):
+        log = Overtaken(ledger.history, rendered)
+        log.ledger, log.issue, log.application_id = ledger, issue, await applied(issue)
+        await issue(NOTED, log.application_id)
+        with follower(ledger) as awake:
+            await at_the_end(awake, ledger)
+            with Follower(log, ledger.tails[0], EVERYTHING, 1, 1) as reader:
+                reader.wake.clear()
+                batch = await reader.next()
+        assert (batch.more or reader.wake.is_set()) is True
+
+
+async def test_readers_of_the_past_take_turns_at_each_stretch_and_share_no_state(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One who looks for a stage that is rare lets the others in between its stretches."""
+    monkeypatch.setattr(limits, "FEED_READS_MAX", 1)
+    rare = EventFilter(stages=frozenset({Stage.SERVICING}))
+    async with followed(database_url, tmp_path) as (ledger, issue):
+        one = await applied(issue)
+        for _ in range(60):
+            await issue(NOTED, one)
+        looking = asyncio.create_task(ledger.feed.page(0, 0, None, wanted=rare, limit=1))
+        await asyncio.sleep(0)
+        first = await ledger.feed.page(0, 0, None, wanted=EVERYTHING, limit=1)
+        assert positions(first.entries) == [1]
+        assert not looking.done()
+        assert (await looking).position == 63
+        assert ledger.feed.stages() is not ledger.feed.stages()
 
 
 async def test_the_log_is_not_read_while_nobody_follows(

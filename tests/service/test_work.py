@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -21,12 +22,14 @@ from lending.domain.application.commands import (
     Score,
 )
 from lending.domain.authority import Principal, PrincipalKind, Role
+from lending.domain.identifiers import shard_of
 from lending.ledger.sealing import MasterKey
 from lending.runtime import limits
 from lending.runtime.settings import Settings
+from lending.runtime.sql import load_queries
 from lending.service.creation import load_master_key
 from lending.service.ledger import Ledger
-from lending.service.work import Claim, TooManyClaims, UnknownClaim
+from lending.service.work import Claim, QueueBusy, TooManyClaims, UnknownClaim
 from projections.worker import run
 from tests.ledgers import Issuer, opened_ledger
 
@@ -93,8 +96,8 @@ async def test_a_claim_is_its_holders_alone(ledgers: Sequence[Ledger]) -> None:
     (claim,) = await taken(ledgers[0], holder)
     work = ledgers[1].work
     assert await taken(ledgers[1], other) == []
-    assert list(await work.claims(other)) == []
-    assert list(await work.claims(holder)) == [claim]
+    assert list(await work.claims(0, other)) == []
+    assert list(await work.claims(0, holder)) == [claim]
     for who, claim_id in ((other, claim.claim_id), (holder, uuid4())):
         with pytest.raises(UnknownClaim):
             await work.renew(who, claim_id, 10)
@@ -143,11 +146,13 @@ async def test_the_next_task_of_an_application_is_free_though_the_last_was_claim
         0, Role.UNDERWRITER, agent("decider"), limit=10, seconds=60
     )
     assert (claim.application_id, claim.command) == (application_id, "decide")
-    assert list(await ledgers[1].work.claims(agent("scorer"))) == []
+    assert list(await ledgers[1].work.claims(0, agent("scorer"))) == []
     refer = Decide(outcome=Outcome.REFERRED)
     await Issuer(ledgers[0])(refer, application_id)
     await caught_up(ledgers[0])
-    assert len(await ledgers[1].work.claims(agent("decider"))) == 1, "it waits for the same still"
+    assert len(await ledgers[1].work.claims(0, agent("decider"))) == 1, (
+        "it waits for the same still"
+    )
 
 
 async def test_what_is_over_is_swept_away(ledgers: Sequence[Ledger], database_url: str) -> None:
@@ -176,3 +181,38 @@ async def test_a_principal_holds_only_so_much(
     with pytest.raises(TooManyClaims):
         await taken(ledgers[1], greedy)
     assert len(await taken(ledgers[1], agent("modest"), limit=5)) == 2
+
+
+async def test_whoever_gets_no_turn_at_a_queue_in_time_is_told(
+    ledgers: Sequence[Ledger], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await waiting(ledgers[0], 2)
+    (claim,) = await taken(ledgers[0], agent("first"))
+    assert shard_of(claim.claim_id) == 0
+    monkeypatch.setattr(limits, "WORK_TURN_MAX_SECONDS", 0.2)
+    with psycopg.connect(database_url) as other:
+        other.execute("select from work.queues for update")
+        before = asyncio.create_task(taken(ledgers[0], agent("before")))
+        await asyncio.sleep(0.05)
+        with pytest.raises(QueueBusy):
+            await asyncio.wait_for(taken(ledgers[0], agent("behind")), 10)
+        other.rollback()
+        assert len(await before) == 1
+    assert await taken(ledgers[0], agent("behind")) == [], "the turn was given back"
+
+
+def test_each_statement_about_claims_names_one_shard() -> None:
+    statements = load_queries(files("lending.service") / "work.sql")
+    for name in ("position", "waiting", "counts", "sweep", "held", "claim", "claims"):
+        assert "shard = %(shard)s" in statements[name], name
+    for name in ("renew", "release"):
+        assert "where c.shard = %(shard)s" in statements[name], name
+
+
+async def test_each_key_and_index_of_claims_begins_with_the_shard(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(
+            "select indexdef from pg_indexes where schemaname = 'work'"
+        ).fetchall()
+    assert rows
+    assert [row for row in rows if "(shard, " not in row[0]] == []
