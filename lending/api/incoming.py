@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope
 
 from lending.api.headers import Headers, by_name
 from lending.api.problems import Fault, Problem
+from lending.api.translation import unauthenticated
 from lending.contract.schema_types import to_uuid
 from lending.domain.authority import Permission, Principal
 from lending.runtime import limits
@@ -89,7 +90,11 @@ class Incoming(Request):
             ) from None
 
     async def json_bytes(self) -> bytes:
-        """The body, empty where there is none; else it was sent as JSON. Raises Problem."""
+        """The body, empty where there is none; else it was sent as JSON. Raises Problem.
+
+        The credential was good before the body came, and a body takes as long as its sender likes:
+        it must be good still. Who was suspended meanwhile is refused by whoever puts that on record.
+        """
         length = self.named.get(b"content-length")
         if length is not None and int(length) > limits.BODY_MAX_BYTES:
             raise await self._too_large(int(length))
@@ -103,6 +108,8 @@ class Incoming(Request):
             raise Problem(Fault.BODY_TOO_SLOW, headers=[_CLOSE]) from None
         if message["type"] == "http.disconnect":
             raise Problem(Fault.BODY_TOO_SLOW, "the connection was closed")
+        if not self._admitted.good():
+            raise unauthenticated()
         if raw:
             self._require_json()
         return raw

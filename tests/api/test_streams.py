@@ -169,7 +169,7 @@ def request_of(principal: Principal) -> Incoming:
     async def nothing() -> Any:
         raise AssertionError
 
-    admitted = Admitted(principal, lambda: True)
+    admitted = Admitted(principal, lambda: True, lambda: True)
     scope = {"type": "http", "headers": []}
     return Incoming(scope, nothing, {}, admitted=admitted, under_way=UnderWay())
 
