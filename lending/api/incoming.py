@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope
 from lending.api.headers import Headers, by_name
 from lending.api.problems import Fault, Problem
 from lending.api.translation import unauthenticated
+from lending.api.under_way import UnderWay
 from lending.contract.schema_types import to_uuid
 from lending.domain.authority import Permission, Principal
 from lending.runtime import limits
@@ -23,15 +24,6 @@ _JSON: Final = re.compile(
     re.IGNORECASE,
 )
 _CLOSE: Final = (b"connection", b"close")
-
-
-class UnderWay:
-    """How many requests a service works on."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
 
 
 class Incoming(Request):
@@ -64,11 +56,8 @@ class Incoming(Request):
         """Inside the block it waits for events, and is not counted among the requests under way:
         how many may wait is bounded in a place of its own.
         """
-        self.under_way.count -= 1
-        try:
+        with self.under_way.left_out(self.principal):
             yield
-        finally:
-            self.under_way.count += 1
 
     def require(self, permission: Permission) -> None:
         """Raise Problem where who asks has no role with this permission."""
