@@ -15,11 +15,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lending.api.answers import Answer, no_content
 from lending.api.authentication import Gate
-from lending.api.incoming import Incoming, UnderWay
+from lending.api.incoming import Incoming
 from lending.api.problems import MEDIA_TYPE, Fault, Problem
 from lending.api.rates import Rates
 from lending.api.routing import RouteIndex
-from lending.api.translation import RETRY_AFTER, problem_of
+from lending.api.translation import problem_of
+from lending.api.under_way import UnderWay
+from lending.domain.authority import Principal
 from lending.runtime import limits
 
 _LOG: Final = logging.getLogger(__name__)
@@ -27,7 +29,9 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 UNMATCHED: Final = "(none)"
 """The route of a request that matched none, in metrics."""
 _FREE: Final = frozenset({"/livez", "/readyz", "/metrics"})
-"""What is asked however busy a principal is: nobody learns that a service is well by being refused."""
+"""What is asked however busy a principal or the service is: nobody learns that it is well by being
+refused. Each has few places of its own.
+"""
 _LAST_RESORT: Final = (
     b'{"type":"/problems/internal_fault","title":"Internal fault","status":500,'
     b'"detail":"The service failed.","code":"internal_fault","retryable":false}'
@@ -94,53 +98,56 @@ class Boundary:
         self._observer = observer
         self._new_incident = new_incident
         self._under_way = UnderWay()
+        self._probes = {path: UnderWay() for path in _FREE}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
         elif scope["type"] == "http":
-            self._under_way.count += 1
+            under_way = self._probes.get(scope["path"], self._under_way)
+            under_way.count += 1
             try:
-                await self._http(scope, receive, send)
+                await self._http(scope, receive, send, under_way)
             finally:
-                self._under_way.count -= 1
+                under_way.count -= 1
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send, under_way: UnderWay) -> None:
         began = time.perf_counter()
         route = UNMATCHED
+        counted: Principal | None = None
         response: Response
         try:
-            self._admit(scope)
-            # Before anything else, so that who is not admitted cannot even tell what is there.
-            admitted = await self._gate.admit(scope["path"], scope["headers"])
-            if scope["method"] == "OPTIONS":
-                response = self._options(scope["path"])
-            else:
-                endpoint, route, in_path = self._routes.find(scope["method"], scope["path"])
-                request = Incoming(
-                    scope, receive, in_path, admitted=admitted, under_way=self._under_way
-                )
-                self._hosts.check(request.named)
-                if route not in _FREE:
-                    self._rates.charge(request.principal)
-                response = await endpoint(request)
-        except Problem as problem:
-            response = problem.answer()
-        except Exception as fault:  # noqa: BLE001 whatever it is, it leaves as a problem
-            response = self._fault(fault, route)
-        self._observer.answered(
-            route, scope["method"], response.status_code, time.perf_counter() - began
-        )
-        await response(scope, receive, send)
-
-    def _admit(self, scope: Scope) -> None:
-        if self._under_way.count > limits.REQUESTS_MAX:
-            raise Problem(Fault.OVERLOADED, headers=[RETRY_AFTER])
-        if len(scope["raw_path"]) + len(scope["query_string"]) > limits.URI_MAX_BYTES:
-            raise Problem(Fault.URI_TOO_LONG)
+            try:
+                _admit(scope, under_way)
+                # Before anything else, so that who is not admitted cannot even tell what is there.
+                admitted = await self._gate.admit(scope["path"], scope["headers"])
+                if scope["method"] == "OPTIONS":
+                    response = self._options(scope["path"])
+                else:
+                    endpoint, route, in_path = self._routes.find(scope["method"], scope["path"])
+                    request = Incoming(
+                        scope, receive, in_path, admitted=admitted, under_way=under_way
+                    )
+                    self._hosts.check(request.named)
+                    if route not in _FREE:
+                        under_way.take(request.principal)
+                        counted = request.principal
+                        self._rates.charge(request.principal)
+                    response = await endpoint(request)
+            except Problem as problem:
+                response = problem.answer()
+            except Exception as fault:  # noqa: BLE001 whatever it is, it leaves as a problem
+                response = self._fault(fault, route)
+            self._observer.answered(
+                route, scope["method"], response.status_code, time.perf_counter() - began
+            )
+            await response(scope, receive, send)
+        finally:
+            if counted is not None:
+                under_way.give_back(counted)
 
     def _options(self, path: str) -> Response:
         methods = self._routes.methods(path)
@@ -158,3 +165,10 @@ class Boundary:
             return Problem(Fault.INTERNAL_FAULT, more={"incident": incident}).answer()
         except Exception:  # noqa: BLE001 not even a fault in handling faults leaves bare
             return Answer(_LAST_RESORT, 500, (), MEDIA_TYPE)
+
+
+def _admit(scope: Scope, under_way: UnderWay) -> None:
+    probe = scope["path"] in _FREE
+    under_way.require_room(limits.PROBES_MAX_REQUESTS if probe else limits.REQUESTS_MAX)
+    if len(scope["raw_path"]) + len(scope["query_string"]) > limits.URI_MAX_BYTES:
+        raise Problem(Fault.URI_TOO_LONG)

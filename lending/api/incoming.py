@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope
 
 from lending.api.headers import Headers, by_name
 from lending.api.problems import Fault, Problem
+from lending.api.translation import unauthenticated
+from lending.api.under_way import UnderWay
 from lending.contract.schema_types import to_uuid
 from lending.domain.authority import Permission, Principal
 from lending.runtime import limits
@@ -22,15 +24,6 @@ _JSON: Final = re.compile(
     re.IGNORECASE,
 )
 _CLOSE: Final = (b"connection", b"close")
-
-
-class UnderWay:
-    """How many requests a service works on."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
 
 
 class Incoming(Request):
@@ -63,11 +56,8 @@ class Incoming(Request):
         """Inside the block it waits for events, and is not counted among the requests under way:
         how many may wait is bounded in a place of its own.
         """
-        self.under_way.count -= 1
-        try:
+        with self.under_way.left_out(self.principal):
             yield
-        finally:
-            self.under_way.count += 1
 
     def require(self, permission: Permission) -> None:
         """Raise Problem where who asks has no role with this permission."""
@@ -89,7 +79,11 @@ class Incoming(Request):
             ) from None
 
     async def json_bytes(self) -> bytes:
-        """The body, empty where there is none; else it was sent as JSON. Raises Problem."""
+        """The body, empty where there is none; else it was sent as JSON. Raises Problem.
+
+        The credential was good before the body came, and a body takes as long as its sender likes:
+        it must be good still. Who was suspended meanwhile is refused by whoever puts that on record.
+        """
         length = self.named.get(b"content-length")
         if length is not None and int(length) > limits.BODY_MAX_BYTES:
             raise await self._too_large(int(length))
@@ -103,6 +97,8 @@ class Incoming(Request):
             raise Problem(Fault.BODY_TOO_SLOW, headers=[_CLOSE]) from None
         if message["type"] == "http.disconnect":
             raise Problem(Fault.BODY_TOO_SLOW, "the connection was closed")
+        if not self._admitted.good():
+            raise unauthenticated()
         if raw:
             self._require_json()
         return raw

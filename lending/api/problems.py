@@ -174,6 +174,11 @@ class Fault(Enum):
         "rate_limited", 429, True,
         "You ask more often than one may. Nothing was done; Retry-After says how long to wait.",
     )  # fmt: skip
+    TOO_MANY_REQUESTS = (
+        "too_many_requests", 429, True,
+        "The principal has as many requests under way as it may. Nothing was done; ask again once"
+        " one of them is answered.",
+    )  # fmt: skip
     TOO_MANY_STREAMS = (
         "too_many_streams", 429, True,
         "The principal follows the feed as often as it may. End a stream, or use fewer.",

@@ -33,7 +33,13 @@ BODY_DISCARDED_MAX_BYTES: Final = 8 * 1024 * 1024
 """What is still read, and dropped, of a body that is too large, so that its sender hears why."""
 
 REQUESTS_MAX: Final = 2_000
-"""Requests under way in one service, readers that wait not counted; more are answered 503."""
+"""Requests under way in one service, readers that wait for events not counted; more are answered 503."""
+
+REQUEST_SHARES: Final = 4
+"""One principal's requests under way may be `REQUESTS_MAX` through this; more are answered 429."""
+
+PROBES_MAX_REQUESTS: Final = 100
+"""Requests under way of each of `/livez`, `/readyz` and `/metrics`, which count nowhere else."""
 
 BULK_MAX_COMMANDS: Final = 1_000
 """Commands in one bulk request."""

@@ -25,11 +25,12 @@ class AuthenticationUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who asks. `holds` says whether the credential still is good: it may end while an answer is
-    under way.
+    """Who asks. `good` says whether the credential still is good, `holds` besides that its principal
+    is not suspended: either may end while an answer is under way.
     """
 
     principal: Principal
+    good: Callable[[], bool]
     holds: Callable[[], bool]
 
 
@@ -37,7 +38,7 @@ def _always() -> bool:
     return True
 
 
-ANYBODY: Final = Admitted(LOCAL, _always)
+ANYBODY: Final = Admitted(LOCAL, _always, _always)
 """Who asks without a credential where none is required."""
 
 
@@ -80,18 +81,18 @@ class Authenticator:
             raise Unauthenticated
         registered = known.principals[key.principal]
 
-        def holds() -> bool:
+        def good() -> bool:
             now = self._watch.registry.identities
             still = now.keys.get(key.key_id)
             return (
                 self._watch.fresh
-                and not self._suspended(key.principal)
                 and still is not None
                 and still.holds(self._clock())
                 and now.principals.get(key.principal) == registered
             )
 
-        return Admitted(replace(registered, credential=f"key {key.key_id}"), holds)
+        who = replace(registered, credential=f"key {key.key_id}")
+        return self._admitted(who, good)
 
     async def _by_token(self, text: str) -> Admitted:
         if self._tokens is None:
@@ -103,10 +104,11 @@ class Authenticator:
             raise Unauthenticated from None
         except TokenKeysUnknown as unknown:
             raise AuthenticationUnavailable(str(unknown)) from None
-        name = verified.principal.name
-        return Admitted(
-            verified.principal, lambda: tokens.holds(verified) and not self._suspended(name)
-        )
+        return self._admitted(verified.principal, lambda: tokens.holds(verified))
+
+    def _admitted(self, principal: Principal, good: Callable[[], bool]) -> Admitted:
+        name = principal.name
+        return Admitted(principal, good, lambda: good() and not self._suspended(name))
 
     def _suspended(self, name: str) -> bool:
         """Whether a principal was suspended, which ends an answer that is under way."""

@@ -44,7 +44,7 @@ def principal(*roles: Role) -> Principal:
 
 def called_by(ledger: Ledger, who: Principal) -> Client:
     """A client whose every call is this principal's."""
-    return Client(agent_server(ledger, admitted=Admitted(who, lambda: True)).sdk)
+    return Client(agent_server(ledger, admitted=Admitted(who, lambda: True, lambda: True)).sdk)
 
 
 async def test_the_list_of_tools_costs_a_model_little(

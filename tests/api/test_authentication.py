@@ -369,6 +369,51 @@ async def test_an_open_stream_of_a_token_ends_with_the_token(guarded: Api) -> No
     assert time.monotonic() - began < 4
 
 
+TOOL_CALL = {
+    "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+    "params": {
+        "name": "apply_for_loan",
+        "arguments": {**STORY, "income": "6500.00", "idempotency_key": "dribbled"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        (APPLICATIONS, STORY),
+        ("/loan/commands", {"commands": [{"command": "apply", "body": STORY}]}),
+        ("/mcp", TOOL_CALL),
+    ],
+)
+@pytest.mark.parametrize("first", [0, 9])
+async def test_a_key_that_is_revoked_while_the_body_comes_does_nothing_any_more(
+    guarded: Api, path: str, sent: dict[str, Any], first: int
+) -> None:
+    name = f"dribbler-{first}-{path.rpartition('/')[2]}"
+    key = await issued(guarded.settings, somebody(name, "intake"))
+    await asyncio.sleep(1)
+    body = json.dumps(sent).encode()
+
+    async def dribbled() -> AsyncIterator[bytes]:
+        if first:
+            yield body[:first]
+        await office(guarded.settings).revoke(key.fresh.key_id, reason="lost")
+        await asyncio.sleep(1)
+        yield body[first:]
+
+    headers = {
+        **bearer(key.fresh.text),
+        "content-type": "application/json",
+        "accept": "application/json, text/event-stream",
+        "content-length": str(len(body)),
+    }
+    answer = await guarded.client.post(path, content=dribbled(), headers=headers)
+    problem(answer, 401, "unauthenticated")
+    assert guarded.count(f"ledger.loan_events where actor = '{name}'") == 0
+    assert guarded.count(f"ledger.command_keys where principal = '{name}'") == 0
+
+
 # without authentication
 
 

@@ -7,9 +7,10 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from lending.api.incoming import Incoming, UnderWay
+from lending.api.incoming import Incoming
 from lending.api.mounted import mounted
 from lending.api.problems import Fault, Problem
+from lending.api.under_way import UnderWay
 from lending.contract.asking import PRINCIPAL
 from lending.domain.authority import LOCAL
 from lending.service.authentication import ANYBODY

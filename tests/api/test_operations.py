@@ -153,10 +153,12 @@ async def test_too_many_requests_at_once_are_turned_away(
     listed = f"{APPLICATIONS}?min_position=2"  # no worker runs, so it waits to its end
     waiting = asyncio.create_task(api.get(listed, prefer="wait=2"))
     await asyncio.sleep(0.2)
-    answer = await api.get("/livez")
+    answer = await api.get(APPLICATIONS)
     assert problem(answer, 503, "overloaded")["retryable"]
+    for probe in ("/livez", "/readyz", "/metrics"):
+        assert "overloaded" not in (await api.get(probe)).text
     problem(await waiting, 503, "position_not_reached")
-    assert (await api.get("/livez")).status_code == 200
+    assert (await api.get(APPLICATIONS)).status_code == 200
 
 
 async def test_the_host_that_is_served_on_may_be_named(database_url: str, tmp_path: Path) -> None:

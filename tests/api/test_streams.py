@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from lending.api.incoming import Incoming, UnderWay
+from lending.api.incoming import Incoming
 from lending.api.metrics import Metrics
 from lending.api.problems import Fault, Problem
 from lending.api.streams import STREAMING, Streams
+from lending.api.under_way import UnderWay
 from lending.domain.authority import LOCAL, Principal, PrincipalKind, Role
 from lending.runtime import limits
 from lending.runtime.telemetry import new_registry
@@ -169,7 +170,7 @@ def request_of(principal: Principal) -> Incoming:
     async def nothing() -> Any:
         raise AssertionError
 
-    admitted = Admitted(principal, lambda: True)
+    admitted = Admitted(principal, lambda: True, lambda: True)
     scope = {"type": "http", "headers": []}
     return Incoming(scope, nothing, {}, admitted=admitted, under_way=UnderWay())
 
@@ -198,7 +199,11 @@ async def test_streams_do_not_count_among_the_requests_under_way(
     readers = Followers(str(api.client.base_url), 2)
     await readers.connect(20, 5)
     monkeypatch.setattr(limits, "REQUESTS_MAX", 1)
-    assert (await api.get("/livez")).status_code == 200
+    for _ in range(100):  # they were opened, and begin one after the other
+        if (await api.get("/loan/events")).status_code == 200:
+            break
+        await asyncio.sleep(0.05)
+    assert (await api.get("/loan/events")).status_code == 200
     monkeypatch.setattr(limits, "STREAMS_MAX", 25)
     problem(await api.get("/loan/events/stream"), 503, "overloaded")
     problem(await api.get("/loan/events?after=2", prefer="wait=5"), 503, "overloaded")
