@@ -13,6 +13,7 @@ from uuid import UUID
 
 from lending.domain.application.commands import Apply, Command, command_name
 from lending.domain.identifiers import NO_TARGET
+from lending.ledger.append import LaneObserver
 from lending.ledger.leaf import Provenance
 from lending.ledger.submission import EncodedEvent, StreamAppend, Submission, Verdict
 from lending.runtime.postgres import parameters
@@ -33,12 +34,17 @@ async def opened_ledger(
     clock: Callable[[], datetime] = system_clock,
     batch_max_commands: int = 1_000,
     settings: Settings | None = None,
+    observer: LaneObserver | None = None,
 ) -> AsyncIterator[Ledger]:
     """The ledger in a migrated database, created if it is not there yet."""
     settings = settings or Settings(data_dir=data_dir, database_url=database_url)
     await create_ledger(database_url, settings, clock=system_clock, new_id=new_id)
     async with Ledger.open(
-        database_url, settings, clock=clock, batch_max_commands=batch_max_commands
+        database_url,
+        settings,
+        clock=clock,
+        observer=observer,
+        batch_max_commands=batch_max_commands,
     ) as ledger:
         yield ledger
 

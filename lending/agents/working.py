@@ -14,14 +14,13 @@ from lending.agents.tools import READS, TAKES, Arguments, Tool
 from lending.contract.bodies import Body
 from lending.contract.work import ClaimWork, claim, queue, task
 from lending.domain.authority import Permission, Role
+from lending.service.authority import FIRST_SHARD
 from lending.service.work import Work
 
 FIND: Final[Body[FindingWork]] = Body(FindingWork)
 CLAIM: Final[Body[ClaimWork]] = Body(ClaimWork)
 KEEP: Final[Body[KeepingClaim]] = Body(KeepingClaim)
 
-_SHARD: Final = 0
-"""This version runs one shard: work is of it."""
 _SECONDS: Final = {"seconds": "How long to hold it from now on."}
 
 
@@ -76,8 +75,8 @@ class Working:
         caller.require(Permission.DO_WORK)
         asked, _ = FIND.take(arguments, {})
         roles = _roles(caller, asked.role)
-        page = await self._work.waiting(_SHARD, roles, after=None, limit=asked.limit)
-        held = await self._work.claims(_SHARD, caller.principal)
+        page = await self._work.waiting(FIRST_SHARD, roles, after=None, limit=asked.limit)
+        held = await self._work.claims(FIRST_SHARD, caller.principal)
         return answered(
             {
                 "tasks": [
@@ -96,7 +95,7 @@ class Working:
         asked, _ = CLAIM.take(arguments, {})
         (role,) = _roles(caller, asked.role)
         taken = await self._work.claim(
-            _SHARD, role, caller.principal, limit=asked.limit, seconds=asked.seconds
+            FIRST_SHARD, role, caller.principal, limit=asked.limit, seconds=asked.seconds
         )
         return answered({"claims": [{**claim(one), "tool": tool_of(one.command)} for one in taken]})
 

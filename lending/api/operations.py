@@ -16,12 +16,12 @@ from lending.api.translation import RETRY_AFTER
 from lending.contract.rendering import json_bytes
 from lending.domain.authority import Permission
 from lending.runtime import limits
+from lending.service.authority import FIRST_SHARD
 from lending.service.ledger import Ledger
 
 NONE: Final = Query()
 _OK: Final = "ok"
 _METRICS_TYPE: Final = b"text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
-_SHARD: Final = 0
 
 FailureOf = Callable[[], str | None]
 """Says what is wrong with a part that this service runs, None where nothing is."""
@@ -90,7 +90,7 @@ class Operations:
         raise Problem(Fault.NOT_FOUND)
 
     async def _rows(self) -> Sequence[Mapping[str, Any]]:
-        return await self._ledger.listing.projections(_SHARD)
+        return await self._ledger.listing.projections(FIRST_SHARD)
 
     async def _checks(self) -> dict[str, str]:
         checks = {

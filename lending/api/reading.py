@@ -22,12 +22,9 @@ from lending.domain.authority import Permission
 from lending.domain.identifiers import shard_of
 from lending.runtime import limits
 from lending.service.aggregates import Aggregate
-from lending.service.authority import Authority
+from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.history import History, Moment, UnknownMoment
 from lending.service.listing import ApplicationFilter, Listing
-
-_SHARD: Final = 0
-"""This version runs one shard: lists are of it."""
 
 LIST: Final = Query(
     text_parameter("reference", "Only those with this number of the caller's."),
@@ -112,14 +109,14 @@ class Reading:
         before = asked.pop("after", None)
         await self._wait_for(asked.pop("min_position", None), request.named)
         page = await self._listing.applications(
-            _SHARD, ApplicationFilter(**asked), before=before, limit=limit
+            FIRST_SHARD, ApplicationFilter(**asked), before=before, limit=limit
         )
         return Answer(
             json_bytes(
                 {
                     "items": [_row(row) for row in page.rows],
                     "next": str(page.rows[-1]["id"]) if page.more else None,
-                    "position": position_text(_SHARD, page.position),
+                    "position": position_text(FIRST_SHARD, page.position),
                 }
             )
         )

@@ -19,6 +19,7 @@ from lending.contract.work import ClaimWork, RenewClaim, claim, queue, task
 from lending.domain.authority import Permission, Principal, Role
 from lending.ledger.canonical import instant_text
 from lending.runtime import limits
+from lending.service.authority import FIRST_SHARD
 from lending.service.work import Place, Waiting, Work
 
 WORK: Final = "/work"
@@ -26,8 +27,6 @@ CLAIMS: Final = "/work/claims"
 CLAIM: Final = "/work/claims/{claim_id}"
 RENEWAL: Final = "/work/claims/{claim_id}/renewal"
 
-_SHARD: Final = 0
-"""This version runs one shard: work is of it."""
 _PLACE_PATTERN: Final = (
     "^(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?Z"
@@ -73,7 +72,7 @@ class WorkEndpoints:
         asked = LIST.read(request.query)
         role = asked.get("role")
         page = await self._work.waiting(
-            _SHARD,
+            FIRST_SHARD,
             _roles(request.principal, None if role is None else Role(role)),
             after=asked.get("after"),
             limit=asked.get("limit", limits.PAGE_DEFAULT_ITEMS),
@@ -83,7 +82,7 @@ class WorkEndpoints:
                 {
                     "items": [task(waiting, request.principal) for waiting in page.tasks],
                     "next": _cursor(page.tasks[-1]) if page.more else None,
-                    "position": position_text(_SHARD, page.position),
+                    "position": position_text(FIRST_SHARD, page.position),
                     "queues": [queue(found) for found in page.queues],
                 }
             )
@@ -95,14 +94,16 @@ class WorkEndpoints:
         said = self._claiming.read(await request.json_bytes(), {}).said
         (role,) = _roles(request.principal, said.role)
         taken = await self._work.claim(
-            _SHARD, role, request.principal, limit=said.limit, seconds=said.seconds
+            FIRST_SHARD, role, request.principal, limit=said.limit, seconds=said.seconds
         )
         return _claims([claim(held) for held in taken])
 
     async def claims(self, request: Incoming) -> Response:
         """What whoever asks holds."""
         _admit(request)
-        return _claims([claim(held) for held in await self._work.claims(_SHARD, request.principal)])
+        return _claims(
+            [claim(held) for held in await self._work.claims(FIRST_SHARD, request.principal)]
+        )
 
     async def renew(self, request: Incoming) -> Response:
         """Hold a claim for longer."""

@@ -168,7 +168,12 @@ class AppendLane:
                     self._arrived.clear()
                     continue
                 limited = self._settings.batch_max_commands, self._settings.batch_max_events
-                await self._settle(self._queue.take(*limited))
+                batch = self._queue.take(*limited)
+                try:
+                    await self._settle(batch)
+                except BaseException:
+                    self._fail(batch, OutcomeUnknown("the lane stopped in the middle of a flush"))
+                    raise
         finally:
             self._closing = True
             self._fail(self._queue.drain(), LaneUnavailable("the service is stopping"))
@@ -200,9 +205,6 @@ class AppendLane:
             half = len(batch) // 2
             await self._settle(batch[:half])
             await self._settle(batch[half:])
-        except BaseException:
-            self._fail(batch, OutcomeUnknown("the lane stopped in the middle of a flush"))
-            raise
         else:
             await self._deliver(batch, planned)
 
@@ -236,20 +238,21 @@ class AppendLane:
                 )
 
     async def _answers(self, command_ids: list[UUID]) -> dict[UUID, StoredAnswer]:
-        """The stored answers to these commands. Raises LaneFault."""
+        """The stored answers to these commands, which are on record. Raises LaneFault."""
         try:
             async with asyncio.timeout(limits.COMMIT_TIMEOUT_SECONDS):
                 connection = await self._ready()
                 return await answers_by_command(connection, self._settings.shard, command_ids)
         except (psycopg.Error, OSError, TimeoutError) as fault:
-            raise LaneUnavailable("the answer given before cannot be read") from fault
+            raise OutcomeUnknown("the answer given before cannot be read") from fault
 
     def _fail(self, batch: Sequence[Waiting], fault: LaneFault) -> None:
-        if isinstance(fault, OutcomeUnknown):
-            self._observer.unknown(sum(len(waiting.group.submissions) for waiting in batch))
-        for waiting in batch:
-            if not waiting.answer.done():
-                waiting.answer.set_exception(type(fault)(*fault.args))
+        """Raise this fault to those of the batch who wait still."""
+        left = [waiting for waiting in batch if not waiting.answer.done()]
+        for waiting in left:
+            waiting.answer.set_exception(type(fault)(*fault.args))
+        if left and isinstance(fault, OutcomeUnknown):
+            self._observer.unknown(sum(len(waiting.group.submissions) for waiting in left))
 
     async def _flush(self, groups: Sequence[Group]) -> Sequence[Planned]:
         """Commit the batch. Whatever is not known to be committed is tried again, for a bounded

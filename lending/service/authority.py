@@ -22,7 +22,7 @@ from lending.service.registry import RegistryReader
 from lending.service.requests import PrincipalSuspended
 
 FIRST_SHARD: Final = 0
-"""The shard in whose registry suspensions are kept: this version runs one."""
+"""The only shard that this version runs: what is opened, listed, claimed or suspended is in it."""
 
 
 class Authority:

@@ -25,6 +25,7 @@ from lending.ledger.submission import (
 )
 from lending.runtime import limits
 from lending.service.aggregates import Aggregate
+from lending.service.authority import FIRST_SHARD
 from lending.service.handle import CommandHandler, Decided, require_key
 from lending.service.requests import (
     CommandAnswer,
@@ -42,7 +43,6 @@ from lending.service.requests import (
 ID_IN_PATH: Final = "{application_id}"
 """Stands in the path of a command on an application that the same request opens."""
 
-_SHARD: Final = 0  # this version runs one shard
 _NOT_OPENED: Final = "the application was not opened"
 _FAILED_BEFORE: Final = "a command before it on the same application could not be recorded"
 _NOT_ALL: Final = "another command of the request did not hold, and it is all or none"
@@ -192,7 +192,7 @@ class BulkHandler(CommandHandler):
     async def _warn_of_others(self, work: _Work, place: int) -> None:
         answer: Any = work.answers[place]
         command = work.request(place, answer.application_id).command
-        async with work.reads, self._others.sought(_SHARD, command) as others:
+        async with work.reads, self._others.sought(FIRST_SHARD, command) as others:
             found = await others.besides(answer.application_id)
         work.answers[place] = replace(answer, others=found)
 
@@ -218,7 +218,7 @@ class BulkHandler(CommandHandler):
         if not work.opens(opener):
             return None
         for attempt in range(limits.DECISION_RETRIES_MAX):
-            application_id = self._new_id(_SHARD)
+            application_id = self._new_id(FIRST_SHARD)
             async with self._locks.hold(application_id):
                 together = places if not attempt else places[:1]
                 await self._round(
@@ -303,7 +303,7 @@ class BulkHandler(CommandHandler):
             try:
                 require_key(request)
                 decided = await self._decide(
-                    request, application_id, self._new_id(_SHARD), aggregate
+                    request, application_id, self._new_id(FIRST_SHARD), aggregate
                 )
             except (KeyRequired, EventTooLarge) as fault:
                 work.answers[place] = fault
@@ -338,7 +338,7 @@ class BulkHandler(CommandHandler):
         """The id of the application that an apply opened when it was first sent, else a new one;
         and whether that settles the request.
         """
-        fresh = self._new_id(_SHARD)
+        fresh = self._new_id(FIRST_SHARD)
         await self._replay(work, [opener], fresh)
         answer = work.answers[opener]
         if answer is None:
@@ -397,7 +397,7 @@ class BulkHandler(CommandHandler):
                 if request.if_match is not None and aggregate.version not in request.if_match:
                     raise VersionMismatch(aggregate.version)
                 decided = await self._decide(
-                    request, application_id, self._new_id(_SHARD), aggregate
+                    request, application_id, self._new_id(FIRST_SHARD), aggregate
                 )
             except RequestFault as fault:
                 work.answers[place] = fault

@@ -40,7 +40,7 @@ from lending.ledger.submission import Verdict as Answered
 from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
-from lending.service.authority import Authority
+from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.history import History
 from lending.service.others import OtherApplications
 from lending.service.registry import Lane, RegistryReader
@@ -131,7 +131,7 @@ class CommandHandler:
             raise UnknownApplication(application_id)
 
     async def _handle_apply(self, request: CommandRequest) -> CommandAnswer:
-        shard = 0  # this version runs one shard; with more, a key picks the same shard each time
+        shard = FIRST_SHARD  # with more, a key picks the same shard each time
         application_id = self._new_id(shard)
         command_id = self._new_id(shard)
         if request.dry_run:

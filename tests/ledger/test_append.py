@@ -20,13 +20,14 @@ from lending.ledger.submission import (
     KeyUsed,
     LaneUnavailable,
     Outcome,
+    OutcomeUnknown,
     QueueFull,
     Submission,
     Unstorable,
     Verdict,
 )
 from lending.runtime import limits
-from lending.service.ledger import Ledger, new_id
+from lending.service.ledger import Ledger, NoObserver, new_id
 from tests.ledgers import NOTE, opened_ledger, submission
 from tests.proxies import Cut, cutting_proxy
 
@@ -238,6 +239,40 @@ async def test_the_lane_says_that_it_stops(database_url: str, tmp_path: Path) ->
         assert isinstance(await last, Committed)
         with pytest.raises(LaneUnavailable):
             await lane.submit(submission(new_id(0), 0))
+
+
+class Broken(NoObserver):
+    """An observer that fails at the first flush which commits what a test sends."""
+
+    def __init__(self) -> None:
+        self.told_unknown = 0
+        self.armed = False
+
+    def flushed(self, commands: int, events: int, seconds: float) -> None:
+        """Fail, once armed."""
+        if self.armed:
+            raise RuntimeError(f"a fault of the service behind {(commands, events, seconds)}")
+
+    def unknown(self, commands: int) -> None:
+        """Count."""
+        self.told_unknown += commands
+
+
+async def test_whatever_stops_the_lane_nobody_waits_for_ever(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Also not those of the other half, where the batch was halved around a bad row."""
+    broken = Broken()
+    async with opened_ledger(database_url, tmp_path, observer=broken) as ledger:
+        broken.armed = True
+        batch = [submission(new_id(0), 0, [POISON] if n == 4 else [NOTE]) for n in range(6)]
+        async with asyncio.timeout(10):
+            outcomes = await append(ledger, *batch)
+        assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown] * 6
+        assert broken.told_unknown == 6
+        assert "a fault of the service" in ledger.failures["lane 0"]
+        with pytest.raises(LaneUnavailable):
+            await ledger.lanes[0].submit(submission(new_id(0), 0))
 
 
 async def test_two_lanes_on_one_shard_take_turns(database_url: str, tmp_path: Path) -> None:

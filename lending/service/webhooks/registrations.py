@@ -11,6 +11,7 @@ from lending.ledger.sealing import MasterKey, Randomness
 from lending.runtime import limits
 from lending.runtime.postgres import Connection, Pool
 from lending.runtime.sql import load_queries
+from lending.service.authority import FIRST_SHARD
 from lending.service.history import History, HistoryGone
 from lending.service.subscription import EventFilter
 from lending.service.webhooks import signing
@@ -30,8 +31,6 @@ from lending.service.webhooks.model import (
 )
 
 _SQL: Final = load_queries(files("lending.service.webhooks") / "statements.sql")
-_SHARD: Final = 0
-"""This version runs one shard: a webhook that names no position is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +101,13 @@ class Registrations:
 
     async def _cursor(self, after: tuple[int, int, int | None] | None) -> Cursor:
         if after is None:
-            standing = await self._history.standing(_SHARD)
-            return Cursor(_SHARD, standing.head, standing.epoch)
+            standing = await self._history.standing(FIRST_SHARD)
+            return Cursor(FIRST_SHARD, standing.head, standing.epoch)
         shard, position, epoch = after
         return Cursor(shard, position, await self._history.require_cursor(shard, position, epoch))
 
     async def _add_secret(self, connection: Connection, webhook_id: UUID) -> str:
-        secret, secret_id = signing.new_secret(self._randomness), self._new_id(_SHARD)
+        secret, secret_id = signing.new_secret(self._randomness), self._new_id(FIRST_SHARD)
         wrapped = self._master.wrap(secret, secret_purpose(webhook_id, secret_id))
         row = {"webhook_id": webhook_id, "secret_id": secret_id, "wrapped": wrapped}
         await connection.execute(_SQL["insert_secret"], row)
