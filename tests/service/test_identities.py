@@ -30,7 +30,7 @@ from lending.service.ledger import Ledger, new_id, system_clock
 from lending.service.permissions import ActingNotAllowed
 from lending.service.principals import InvalidPrincipal, principal_of, registered_name
 from lending.service.requests import PrincipalSuspended
-from tests.identities import YEAR, issued, office, somebody
+from tests.identities import AUDIENCE, ISSUER, YEAR, TokenIssuer, issued, office, somebody
 from tests.ledgers import opened_ledger
 
 pytestmark = pytest.mark.anyio
@@ -287,3 +287,24 @@ async def test_a_suspended_operator_does_not_reinstate_itself(ledger: Ledger) ->
     for_boss = replace(boss, principal=somebody("other", "admin"), on_behalf_of="boss")
     with pytest.raises(ActingNotAllowed):
         await ledger.kill_switch.throw(over, for_boss)
+
+
+async def test_a_token_admits_nobody_while_suspensions_cannot_be_read(
+    database_url: str, tmp_path: Path
+) -> None:
+    issuer = TokenIssuer()
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=database_url,
+        jwt_keys=issuer.write(tmp_path / "keys.json"),
+        jwt_issuer=ISSUER,
+        jwt_audience=AUDIENCE,
+    )
+    async with opened_ledger(database_url, tmp_path, settings=settings) as ledger:
+        admission = await admitted(ledger, issuer.token())
+        assert admission.holds()
+        ledger._tasks["registry"].cancel()
+        ledger.watch._as_of -= limits.REGISTRY_STALE_MAX_SECONDS + 1
+        with pytest.raises(AuthenticationUnavailable):
+            await ledger.authenticator.admit(issuer.token())
+        assert not admission.holds()
