@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from lending.domain.application.state import INITIAL
 from lending.domain.identifiers import registry_id
-from lending.domain.registry import EMPTY_REGISTRY, RegistryEvent, evolve_registry
+from lending.domain.registry import EMPTY_REGISTRY, Recorded, RegistryEvent, fold_registry
 from lending.ledger.codec import Codec
 from lending.ledger.sealing import MasterKey
 from lending.ledger.verification import Finding
@@ -153,9 +153,8 @@ class _Walk:
         for happened in events:
             try:
                 event = cast(RegistryEvent, happened.event)
-                self._registry = evolve_registry(
-                    self._registry or EMPTY_REGISTRY, event, happened.position
-                )
+                recorded = Recorded(event, happened.position, happened.recorded_at)
+                self._registry = fold_registry(self._registry or EMPTY_REGISTRY, [recorded])
             except Exception as fault:  # noqa: BLE001 whatever it raises, the registry does not follow
                 self._found(happened, "data", f"the registry does not follow: {described(fault)}")
 

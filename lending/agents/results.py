@@ -12,7 +12,7 @@ import mcp_types as types
 import orjson
 
 from lending.contract.rendering import json_bytes
-from lending.domain.application.refusals import Refused
+from lending.domain.application.refusals import Refusal, Refused
 from lending.ledger.submission import OutcomeUnknown
 
 _LOG: Final = logging.getLogger(__name__)
@@ -46,12 +46,16 @@ def forbidden(what: str) -> ToolProblem:
 
 def refusal(refused: Refused, allowed: Sequence[Mapping[str, str]], version: int) -> ToolProblem:
     """A command that the rules refused; `allowed` holds now, `version` is the application's."""
+    more: dict[str, Any] = {}
+    if refused.refusal is not Refusal.PRINCIPAL_SUSPENDED:  # who may not read learns nothing of it
+        more["allowed_commands"] = list(allowed)
+        if version:
+            more["current_version"] = version
     return ToolProblem(
         refused.refusal.code,
         refused.refusal.meaning,
         refused.detail or None,
-        allowed_commands=list(allowed),
-        **({"current_version": version} if version else {}),
+        **more,
     )
 
 

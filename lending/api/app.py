@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -364,8 +364,12 @@ def _add_operations(app: LedgerApi, endpoints: Operations) -> None:
 
 
 def _add_documents(app: LedgerApi) -> None:
+    @cache
+    def rendered() -> bytes:
+        return json_bytes(app.openapi())
+
     async def document(_: Incoming) -> Response:
-        return Answer(json_bytes(app.openapi()))
+        return Answer(rendered())
 
     for path, endpoint in (
         ("/openapi.json", document),

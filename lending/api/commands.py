@@ -24,7 +24,7 @@ from lending.contract.next_steps import next_steps
 from lending.contract.outcomes import outcome_of
 from lending.contract.rendering import command_answer
 from lending.domain.application.commands import Command, command_name
-from lending.domain.application.refusals import Refused
+from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.authority import Principal
 from lending.ledger.submission import OutcomeUnknown
 from lending.service.permissions import require_permitted
@@ -162,8 +162,11 @@ def _refused(
     answer: CommandAnswer, refused: Refused, about: UUID | None, headers: list[Header]
 ) -> Problem:
     refusal, detail = refused.refusal, refused.detail
-    more: dict[str, object] = {"allowed_commands": next_steps(answer.allowed_commands, about)}
-    if answer.version:
+    more: dict[str, object] = {}
+    suspended = refusal is Refusal.PRINCIPAL_SUSPENDED  # who may not read learns nothing of it
+    if not suspended:
+        more["allowed_commands"] = next_steps(answer.allowed_commands, about)
+    if answer.version and not suspended:
         more["current_version"] = answer.version
     return Problem(
         refusal,

@@ -142,6 +142,10 @@ class Fault(Enum):
         "idempotency_key_invalid", 422, False,
         "An Idempotency-Key has 1 to 255 printable ASCII characters, bare or in double quotes.",
     )  # fmt: skip
+    UNSTORABLE = (
+        "unstorable", 422, False,
+        "PostgreSQL refused what this command would record. Nothing was recorded.",
+    )  # fmt: skip
     IF_MATCH_INVALID = (
         "if_match_invalid", 422, False,
         'If-Match names versions as answers give them in ETag, such as "3"; or it is *.',

@@ -7,8 +7,9 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from lending.api.answers import Answer
-from lending.api.headers import read_command_headers
+from lending.api.headers import EFFECTIVE_AT, IF_MATCH, NAMES, Headers, read_command_headers
 from lending.api.incoming import Incoming
+from lending.api.problems import invalid_header
 from lending.api.query import Query
 from lending.api.routing import Endpoint
 from lending.contract.bodies import Body
@@ -62,6 +63,7 @@ class Suspending:
         async def endpoint(request: Incoming) -> Response:
             request.require(Permission.SUSPEND)
             _NONE.read(request.query)
+            _refuse_headers(request.named)
             said = read_command_headers(request.named, self._clock)
             command: Any = body.read(await request.json_bytes(), {}).said
             operator = Operator(
@@ -75,6 +77,17 @@ class Suspending:
             return Answer(json_bytes({**told, "changed": done.changed}))
 
         return endpoint
+
+
+def _refuse_headers(headers: Headers) -> None:
+    """Raise Problem for what would promise something that an act does not heed.
+
+    Idempotency-Key is let pass: an act can be repeated blindly anyway.
+    """
+    for name in (IF_MATCH, EFFECTIVE_AT):
+        if name in headers:
+            written, fault = NAMES[name]
+            raise invalid_header(fault, written, "says nothing of a suspension")
 
 
 def _item(subject: Subject, name: str | None, suspension: Suspension | None) -> dict[str, Any]:

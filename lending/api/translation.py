@@ -110,6 +110,7 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         submission.QueueFull: lambda _: _later(Fault.QUEUE_FULL),
         submission.LaneUnavailable: lambda _: _later(Fault.UNAVAILABLE),
         submission.OutcomeUnknown: lambda _: _later(Fault.OUTCOME_UNKNOWN),
+        submission.Unstorable: lambda _: Problem(Fault.UNSTORABLE),
         submission.ClockFault: lambda _: _later(Fault.CLOCK_FAULT),
         submission.HistoryRewound: lambda _: _later(Fault.EPOCH_NOT_OPEN),
     }

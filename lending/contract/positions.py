@@ -6,8 +6,8 @@ A bare number means shard 0.
 import re
 from typing import Final, NamedTuple
 
-_TOKEN: Final = re.compile(r"(?:([0-9]{1,4}):)?([0-9]{1,18})(?:@([0-9]{1,9}))?", re.ASCII)
-PATTERN: Final = "^([0-9]{1,4}:)?[0-9]{1,18}(@[0-9]{1,9})?$"
+_TOKEN: Final = re.compile(r"(?:([0-9]{1,4}):)?([0-9]{1,18})(?:@([1-9][0-9]{0,8}))?", re.ASCII)
+PATTERN: Final = "^([0-9]{1,4}:)?[0-9]{1,18}(@[1-9][0-9]{0,8})?$"
 """The same as a pattern of JSON Schema."""
 
 

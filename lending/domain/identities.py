@@ -6,7 +6,7 @@ WARNING: `stored_as` and the field names are the storage format, as in
 `lending.domain.application.events`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -83,7 +83,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identities:
-    """Principals by name, and keys by id, those that ended included."""
+    """Principals by name, and keys by id: those that hold, and of each principal some that ended."""
 
     principals: Mapping[str, Principal] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
@@ -92,6 +92,9 @@ class Identities:
         """The keys of a principal that hold."""
         return [k for k in self.keys.values() if k.principal == principal and k.holds(now)]
 
+
+ENDED_KEYS_KEPT: Final = 10
+"""Keys of one principal that are still known after they ended, the latest ones."""
 
 NOBODY: Final = Identities()
 """Before anybody was registered."""
@@ -110,36 +113,77 @@ def registration(principal: Principal) -> PrincipalRegistered:
     )
 
 
-def evolve_identities(known: Identities, event: IdentityEvent) -> Identities:
-    """Who is known after `event`."""
-    match event:
-        case PrincipalRegistered(name=name):
-            principal = Principal(
-                name=name,
-                kind=event.kind,
-                roles=frozenset(event.roles),
-                limits={currency: Decimal(amount) for currency, amount in event.limits.items()},
-                acts_for=frozenset(event.acts_for),
-            )
-            return replace(known, principals={**known.principals, name: principal})
-        case KeyIssued(key_id=key_id):
-            issued = Key(
-                key_id=key_id,
-                principal=event.principal,
-                digest=event.digest,
-                expires_at=event.expires_at,
-            )
-            return replace(known, keys={**known.keys, **_replaced(known, event), key_id: issued})
-        case KeyRevoked(key_id=key_id, reason=reason):
-            revoked = replace(known.keys[key_id], revoked_because=reason)
-            return replace(known, keys={**known.keys, key_id: revoked})
-        case _:
-            assert_never(event)
+def fold_identities(
+    known: Identities, events: Iterable[tuple[IdentityEvent, datetime]]
+) -> Identities:
+    """Who is known after events, each with the instant at which it was recorded."""
+    folding = _Folding(known)
+    for event, at in events:
+        folding.take(event, at)
+    return folding.folded()
 
 
-def _replaced(known: Identities, event: KeyIssued) -> dict[str, Key]:
-    if event.replaces is None:
-        return {}
-    old = known.keys[event.replaces]
-    ends = [end for end in (old.expires_at, event.replaced_until) if end is not None]
-    return {old.key_id: replace(old, expires_at=min(ends, default=None), replaced_by=event.key_id)}
+class _Folding:
+    """Folds a stretch of events: what was known is copied once for all of them."""
+
+    def __init__(self, known: Identities) -> None:
+        self._principals = dict(known.principals)
+        self._keys = dict(known.keys)
+        self._ids: dict[str, list[str]] = {}
+        for key in self._keys.values():
+            self._ids.setdefault(key.principal, []).append(key.key_id)
+
+    def folded(self) -> Identities:
+        """Who is known by now."""
+        return Identities(principals=self._principals, keys=self._keys)
+
+    def take(self, event: IdentityEvent, at: datetime) -> None:
+        """Fold one event, recorded at the instant `at`."""
+        match event:
+            case PrincipalRegistered():
+                self._principals[event.name] = _registered(event)
+            case KeyIssued():
+                self._replace(event)
+                self._keys[event.key_id] = Key(
+                    key_id=event.key_id,
+                    principal=event.principal,
+                    digest=event.digest,
+                    expires_at=event.expires_at,
+                )
+                self._ids.setdefault(event.principal, []).append(event.key_id)
+                self._drop_ended(event.principal, at)
+            case KeyRevoked(key_id=key_id, reason=reason):
+                if key_id in self._keys:
+                    self._keys[key_id] = replace(self._keys[key_id], revoked_because=reason)
+            case _:
+                assert_never(event)
+
+    def _replace(self, event: KeyIssued) -> None:
+        old = None if event.replaces is None else self._keys.get(event.replaces)
+        if old is None:
+            return
+        ends = [end for end in (old.expires_at, event.replaced_until) if end is not None]
+        self._keys[old.key_id] = replace(
+            old, expires_at=min(ends, default=None), replaced_by=event.key_id
+        )
+
+    def _drop_ended(self, principal: str, at: datetime) -> None:
+        """Forget the keys of a principal that ended before the last ENDED_KEYS_KEPT that did.
+
+        By the log's own clock, so that every process knows the same keys at the same version.
+        """
+        ids = self._ids[principal]
+        ended = [key_id for key_id in ids if not self._keys[key_id].holds(at)]
+        for key_id in ended[:-ENDED_KEYS_KEPT]:
+            ids.remove(key_id)
+            del self._keys[key_id]
+
+
+def _registered(event: PrincipalRegistered) -> Principal:
+    return Principal(
+        name=event.name,
+        kind=event.kind,
+        roles=frozenset(event.roles),
+        limits={currency: Decimal(amount) for currency, amount in event.limits.items()},
+        acts_for=frozenset(event.acts_for),
+    )

@@ -4,23 +4,26 @@ WARNING: `stored_as` and the field names are the storage format, as in
 `lending.domain.application.events`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final, assert_never, get_args
+from datetime import datetime
+from typing import ClassVar, Final, NamedTuple, assert_never, get_args
 
 from lending.domain.application.events import PolicyCited
 from lending.domain.identities import (
     NOBODY,
     Identities,
+    IdentityEvent,
     KeyIssued,
     KeyRevoked,
     PrincipalRegistered,
-    evolve_identities,
+    fold_identities,
 )
 from lending.domain.suspensions import (
     NOTHING_SUSPENDED,
     Reinstated,
     Suspended,
+    SuspensionEvent,
     Suspensions,
     evolve_suspensions,
 )
@@ -108,8 +111,32 @@ EMPTY_REGISTRY: Final = Registry()
 """The registry before its first event."""
 
 
-def evolve_registry(registry: Registry, event: RegistryEvent, position: int) -> Registry:
-    """The registry after `event`, which stands at `position` of its shard."""
+class Recorded(NamedTuple):
+    """An event of a registry, at its position of the shard, and when it was recorded."""
+
+    event: RegistryEvent
+    position: int
+    at: datetime
+
+
+def fold_registry(registry: Registry, recorded: Iterable[Recorded]) -> Registry:
+    """The registry after a stretch of its events."""
+    of_identities: list[tuple[IdentityEvent, datetime]] = []
+    for event, position, at in recorded:
+        if isinstance(event, PrincipalRegistered | KeyIssued | KeyRevoked):
+            of_identities.append((event, at))
+        else:
+            registry = _evolve(registry, event, position)
+    if not of_identities:
+        return registry
+    return replace(registry, identities=fold_identities(registry.identities, of_identities))
+
+
+def _evolve(
+    registry: Registry,
+    event: PolicyPublished | PolicyActivated | EpochOpened | SuspensionEvent,
+    position: int,
+) -> Registry:
     match event:
         case PolicyPublished(name=name, version=version, digest=digest):
             cited = PolicyCited(
@@ -123,7 +150,5 @@ def evolve_registry(registry: Registry, event: RegistryEvent, position: int) -> 
         case Suspended() | Reinstated():
             suspensions = evolve_suspensions(registry.suspensions, event, position)
             return replace(registry, suspensions=suspensions)
-        case PrincipalRegistered() | KeyIssued() | KeyRevoked():
-            return replace(registry, identities=evolve_identities(registry.identities, event))
         case _:
             assert_never(event)

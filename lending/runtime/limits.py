@@ -258,6 +258,9 @@ PRINCIPALS_MAX: Final = 1_000
 KEYS_OF_ONE_MAX: Final = 10
 """Keys of one principal that hold at the same time."""
 
+KEYS_MAX: Final = 5_000
+"""Keys of all principals that hold at the same time."""
+
 ACTS_FOR_MAX: Final = 100
 """Others on whose behalf one principal may act, unless it may for anybody."""
 
@@ -271,7 +274,7 @@ REGISTRY_POLL_SECONDS: Final = 0.4
 """The longest time until the next look when nothing tells that the log has grown."""
 
 REGISTRY_READ_SECONDS: Final = 2.0
-"""How long one look into the registry may take."""
+"""How long reading one stretch of the registry may take; the next attempt goes on behind the last one."""
 
 REGISTRY_STALE_MAX_SECONDS: Final = 5.0
 """How old what is known of the registry may be; then nobody is admitted until it is read again."""

@@ -71,8 +71,7 @@ class Authenticator:
         return await self._by_token(credential)
 
     def _by_key(self, text: str) -> Admitted:
-        if not self._watch.fresh:
-            raise AuthenticationUnavailable("what was issued and revoked cannot be read")
+        self._require_fresh()
         known = self._watch.registry.identities
         key_id = key_id_of(text)
         key = None if key_id is None else known.keys.get(key_id)
@@ -97,6 +96,7 @@ class Authenticator:
     async def _by_token(self, text: str) -> Admitted:
         if self._tokens is None:
             raise Unauthenticated
+        self._require_fresh()
         tokens = self._tokens
         try:
             verified = await tokens.verify(text)
@@ -104,11 +104,17 @@ class Authenticator:
             raise Unauthenticated from None
         except TokenKeysUnknown as unknown:
             raise AuthenticationUnavailable(str(unknown)) from None
-        return self._admitted(verified.principal, lambda: tokens.holds(verified))
+        return self._admitted(
+            verified.principal, lambda: self._watch.fresh and tokens.holds(verified)
+        )
 
     def _admitted(self, principal: Principal, good: Callable[[], bool]) -> Admitted:
         name = principal.name
         return Admitted(principal, good, lambda: good() and not self._suspended(name))
+
+    def _require_fresh(self) -> None:
+        if not self._watch.fresh:
+            raise AuthenticationUnavailable("what was issued, revoked and suspended cannot be read")
 
     def _suspended(self, name: str) -> bool:
         """Whether a principal was suspended, which ends an answer that is under way."""

@@ -15,6 +15,7 @@ from lending.domain.application.circumstances import Asking, FactsMissing, Verdi
 from lending.domain.application.events import PolicyCited
 from lending.domain.application.state import Application
 from lending.domain.authority import Principal
+from lending.domain.registry import Registry
 from lending.ledger.canonical import canonical_json
 from lending.policy import catalogue
 from lending.runtime import limits
@@ -35,13 +36,7 @@ class Authority:
 
     def asking(self, shard: int, principal: Principal, on_behalf_of: str | None = None) -> Asking:
         """Who asks, and what is suspended, for the rules."""
-        registry = self._registries[shard].known.registry
-        return Asking(
-            principal=principal,
-            on_behalf_of=on_behalf_of,
-            suspended=registry.suspensions,
-            registered=registry.identities.principals.values(),
-        )
+        return asking_of(self._registries[shard].known.registry, principal, on_behalf_of)
 
     def allowed(self, shard: int, state: Application, at: datetime, asking: Asking) -> list[str]:
         """The commands by who asks that can cause an event at the instant `at`."""
@@ -49,15 +44,8 @@ class Authority:
             state,
             at.astimezone(self._zone).date(),
             asking,
-            lambda judged: self.judged(shard, judged),
+            lambda judged: judged_by(self._registries[shard].known.registry, judged),
         )
-
-    def judged(
-        self, shard: int, state: Application
-    ) -> tuple[PolicyCited, Verdict | FactsMissing] | None:
-        """The active policy and what it says of an application, if there is one."""
-        active = self._registries[shard].known.registry.active_policy
-        return None if active is None else (active, catalogue.evaluate(state, active))
 
     def admit(self, principal: Principal) -> None:
         """Raise PrincipalSuspended for one who may not even read."""
@@ -80,6 +68,24 @@ class Authority:
         if len(self._texts) > limits.AUTHORITIES_MAX:
             self._texts.popitem(last=False)
         return text
+
+
+def asking_of(registry: Registry, principal: Principal, on_behalf_of: str | None = None) -> Asking:
+    """Who asks, and what a registry says is suspended."""
+    return Asking(
+        principal=principal,
+        on_behalf_of=on_behalf_of,
+        suspended=registry.suspensions,
+        registered=registry.identities.principals.values(),
+    )
+
+
+def judged_by(
+    registry: Registry, state: Application
+) -> tuple[PolicyCited, Verdict | FactsMissing] | None:
+    """The active policy and what it says of an application, if there is one."""
+    active = registry.active_policy
+    return None if active is None else (active, catalogue.evaluate(state, active))
 
 
 def _text_of(principal: Principal) -> bytes:

@@ -40,7 +40,7 @@ from lending.ledger.submission import Verdict as Answered
 from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
-from lending.service.authority import FIRST_SHARD, Authority
+from lending.service.authority import FIRST_SHARD, Authority, asking_of, judged_by
 from lending.service.history import History
 from lending.service.others import OtherApplications
 from lending.service.registry import Lane, RegistryReader
@@ -212,15 +212,19 @@ class CommandHandler:
         effective_at = request.effective_at or max(self._clock(), aggregate.recorded_at)
         shard = shard_of(application_id)
         asks_policy = isinstance(request.command, Decide) and request.command.outcome is None
-        judged = self._authority.judged(shard, aggregate.state) if asks_policy else None
-        asking = self._authority.asking(shard, request.principal, request.on_behalf_of)
+        continued = await self._continued(request.command)
+        known = self._shards[
+            shard
+        ].registry.known  # one for all: what is checked is what is guarded
+        judged = judged_by(known.registry, aggregate.state) if asks_policy else None
+        asking = asking_of(known.registry, request.principal, request.on_behalf_of)
         given = Circumstances(
             effective_at=effective_at,
             effective_on=effective_at.astimezone(self._zone).date(),
             backdated=request.effective_at is not None,
             policy=None if judged is None else judged[0],
             verdict=None if judged is None else judged[1],
-            continued=await self._continued(request.command),
+            continued=continued,
             asking=asking,
         )
         answer = decide(request.command, aggregate.state, given)
@@ -240,7 +244,7 @@ class CommandHandler:
             command_id,
             aggregate,
             refused=refused,
-            streams=(stream, self._shards[shard].registry.guard())
+            streams=(stream, self._shards[shard].registry.guard(known.version))
             if asks_policy or asking.restricted
             else (stream,),
         )

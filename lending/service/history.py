@@ -297,9 +297,8 @@ class History:
         """From which position on another epoch's events may not be the record; None: they all are."""
         if epoch > standing.epoch:
             return 1  # an epoch that this log never reached: nothing is known of what it shared
-        registry = self._registries[shard]
-        registry.forget()  # what was known of it may be of the other epoch's history
-        return (await registry.refresh()).registry.cut_after(epoch)
+        # Refreshing proves that what was known is of the present history, and leaves it known.
+        return (await self._registries[shard].refresh()).registry.cut_after(epoch)
 
     async def head(self, shard: int) -> int:
         """The last position of the shard. Raises UnknownShard."""

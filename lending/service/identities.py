@@ -13,7 +13,7 @@ from uuid import UUID
 
 from lending.domain.authority import Principal
 from lending.domain.identities import Identities, Key, KeyIssued, KeyRevoked, registration
-from lending.domain.registry import EMPTY_REGISTRY, RegistryEvent
+from lending.domain.registry import RegistryEvent
 from lending.ledger.codec import Codec
 from lending.ledger.lineage import verify_history
 from lending.ledger.sealing import MasterKey, Randomness
@@ -165,7 +165,7 @@ class IdentityOffice:
         return True
 
     async def listed(self) -> Sequence[Standing]:
-        """Every key, by principal."""
+        """Every key that is good, and of each principal those that ended last; by principal."""
         async with self._connected() as connection, as_owner(connection):
             known = (await _registry(connection)).registry.identities
         now = self._clock()
@@ -195,7 +195,7 @@ class IdentityOffice:
 
 
 async def _registry(connection: Connection) -> RegistryAt:
-    return await read_registry(connection, SHARD, Codec(), RegistryAt(EMPTY_REGISTRY, 0))
+    return await read_registry(connection, SHARD, Codec())
 
 
 def _require_change(known: Principal | None, *, change: bool) -> None:
@@ -209,3 +209,5 @@ def _require_change(known: Principal | None, *, change: bool) -> None:
 def _require_room(known: Identities, principal: str, now: datetime) -> None:
     if len(known.keys_of(principal, now)) >= limits.KEYS_OF_ONE_MAX:
         raise TooMany(f"{principal} has {limits.KEYS_OF_ONE_MAX} keys already; revoke one first")
+    if sum(key.holds(now) for key in known.keys.values()) >= limits.KEYS_MAX:
+        raise TooMany(f"there are {limits.KEYS_MAX} keys already; revoke one first")

@@ -25,8 +25,10 @@ from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.leaf import Provenance
 from lending.ledger.submission import Committed, EncodedEvent, StreamAppend, Submission, Verdict
 from lending.runtime import limits
+from lending.service.authority import asking_of
+from lending.service.permissions import require_acting
 from lending.service.registry import Lane, RegistryReader
-from lending.service.requests import Contended, RequestFault
+from lending.service.requests import Contended, PrincipalSuspended, RequestFault
 
 
 class WrongName(RequestFault):
@@ -78,12 +80,20 @@ class KillSwitch:
         return (await self._registry.refresh()).registry
 
     async def throw(self, command: Suspend | Reinstate, operator: Operator) -> Switched:
-        """Do what `command` says, unless it is so already. Raises RequestFault, LaneFault."""
+        """Do what `command` says, unless it is so already. Raises RequestFault, LaneFault.
+
+        Nobody who is suspended does, not even to reinstate themselves.
+        """
+        require_acting(operator.principal, operator.on_behalf_of)
         event = _event(command)
         if (event.subject is Subject.AUTOMATION) != (event.name is None):
             raise WrongName("a principal and a policy have one, all automated decisions have none")
         for _ in range(limits.DECISION_RETRIES_MAX):
-            registry = (await self._registry.refresh()).registry
+            known = await self._registry.refresh()
+            registry = known.registry
+            asking = asking_of(registry, operator.principal, operator.on_behalf_of)
+            if asking.suspension is not None:
+                raise PrincipalSuspended(asking.suspension.reason)
             if isinstance(event, Suspended):
                 _check(event, registry)
             stands = registry.suspensions.of(event.subject, event.name)
@@ -91,7 +101,7 @@ class KillSwitch:
                 return Switched(
                     subject=event.subject, name=event.name, suspension=stands, changed=False
                 )
-            outcome = await self._lane.submit(self._submission(event, operator))
+            outcome = await self._lane.submit(self._submission(event, operator, known.version))
             if isinstance(outcome, Committed):
                 after = (await self._registry.refresh()).registry.suspensions
                 return Switched(
@@ -102,7 +112,7 @@ class KillSwitch:
                 )
         raise Contended(0)
 
-    def _submission(self, event: SuspensionEvent, operator: Operator) -> Submission:
+    def _submission(self, event: SuspensionEvent, operator: Operator, version: int) -> Submission:
         stream = registry_id(self._shard)
         encoded = EncodedEvent(
             event.stored_as,
@@ -117,11 +127,7 @@ class KillSwitch:
             command="suspend" if isinstance(event, Suspended) else "reinstate",
             verdict=Verdict.ACCEPTED,
             streams=[
-                StreamAppend(
-                    application_id=stream,
-                    expected_version=self._registry.known.version,
-                    events=[encoded],
-                )
+                StreamAppend(application_id=stream, expected_version=version, events=[encoded])
             ],
             provenance=Provenance(
                 actor=operator.principal.name,

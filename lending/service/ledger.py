@@ -6,6 +6,7 @@ with it.
 """
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -54,6 +55,8 @@ from lending.service.tokens import TokenRules, Tokens
 from lending.service.webhooks.progress import Progress
 from lending.service.webhooks.registrations import Registrations
 from lending.service.work import Work
+
+_LOG: Final = logging.getLogger(__name__)
 
 SYSTEM: Final = "system"
 """The principal of what the ledger does by itself."""
@@ -238,9 +241,9 @@ class Ledger:
                 on_commit=self.growth.committed,
                 on_reset=reset,
             )
-            self._tasks[f"lane {shard}"] = asyncio.create_task(self.lanes[shard].run())
-        self._tasks["notifier"] = asyncio.create_task(self.growth.tell())
-        self._tasks["listener"] = asyncio.create_task(self.growth.listen())
+            self._start(f"lane {shard}", self.lanes[shard].run())
+        self._start("notifier", self.growth.tell())
+        self._start("listener", self.growth.listen())
         self.history = History(
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
         )
@@ -290,9 +293,13 @@ class Ledger:
 
         `failure` says what is wrong with it while it runs.
         """
-        self._tasks[name] = asyncio.create_task(running)
+        self._start(name, running)
         if failure is not None:
             self._watched[name] = failure
+
+    def _start(self, name: str, running: Coroutine[Any, Any, None]) -> None:
+        self._tasks[name] = asyncio.create_task(running, name=name)
+        self._tasks[name].add_done_callback(_log_failure)
 
     def _assemble_webhooks(
         self, master: MasterKey, new_id: Callable[[int], UUID], private_allowed: bool
@@ -402,8 +409,14 @@ async def _pepper(reads: Pool, master: MasterKey) -> bytes:
         return await read_secret(connection, master, PEPPER_NAME)
 
 
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    fault = None if task.cancelled() else task.exception()
+    if fault is not None:
+        _LOG.error("the task %s has failed", task.get_name(), exc_info=fault)
+
+
 def _why(task: "asyncio.Task[None]") -> str:
     if task.cancelled():
         return "cancelled"
     fault = task.exception()
-    return "stopped" if fault is None else f"{type(fault).__name__}: {fault}"
+    return "stopped" if fault is None else type(fault).__name__  # its text is for the log alone

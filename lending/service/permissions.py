@@ -3,7 +3,7 @@ the command's syntax is right and before anything is looked up.
 """
 
 from lending.domain.application.commands import command_name
-from lending.domain.authority import Permission
+from lending.domain.authority import Permission, Principal
 from lending.service.requests import CommandRequest, RequestFault
 
 
@@ -22,6 +22,10 @@ def require_permitted(request: CommandRequest) -> None:
         raise NotPermitted(f"no role of yours may issue {command_name(type(request.command))}")
     if request.effective_at is not None and not principal.may(Permission.BACKDATE):
         raise NotPermitted(f"no role of yours may {Permission.BACKDATE.value}")
-    behalf = request.on_behalf_of
-    if behalf is not None and not principal.may_act_for(behalf):
-        raise ActingNotAllowed(f"you may not act on behalf of {behalf}")
+    require_acting(principal, request.on_behalf_of)
+
+
+def require_acting(principal: Principal, on_behalf_of: str | None) -> None:
+    """Raise ActingNotAllowed where a principal may not act on behalf of another."""
+    if on_behalf_of is not None and not principal.may_act_for(on_behalf_of):
+        raise ActingNotAllowed(f"you may not act on behalf of {on_behalf_of}")

@@ -68,8 +68,6 @@ class RegistryWatch:
         while True:
             try:
                 async with await self._connect() as connection:
-                    # The connection before may have led to another history: nothing is kept of it.
-                    await self._read(connection, anew=True)
                     while True:
                         seen = self._growth.head(self._shard)
                         await self._read(connection)
@@ -78,10 +76,11 @@ class RegistryWatch:
             except (psycopg.Error, OSError, TimeoutError):
                 await asyncio.sleep(limits.REGISTRY_POLL_SECONDS)
 
-    async def _read(self, connection: Connection, *, anew: bool = False) -> None:
+    async def _read(self, connection: Connection) -> None:
         began = self._monotonic()
-        async with asyncio.timeout(limits.REGISTRY_READ_SECONDS):
-            found = await self._reader.refresh_on(connection, anew=anew)
+        found = await self._reader.refresh_on(
+            connection, patience_seconds=limits.REGISTRY_READ_SECONDS
+        )
         self._registry = found.registry
         self._as_of = began
         self._begun.set()

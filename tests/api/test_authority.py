@@ -11,10 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from lending.api.translation import problem_of
 from lending.contract.bodies import Body
 from lending.contract.command_table import ROUTES, CommandRoute
 from lending.domain.application.commands import command_name
 from lending.domain.authority import MAY, MAY_ISSUE, Permission, Role
+from lending.ledger.submission import Unstorable
 from lending.ledger.verification import Epochs, ShardOfLog, check_stretch, read_identity
 from lending.runtime.postgres import connect
 from lending.service.ledger import new_id
@@ -219,7 +221,7 @@ async def test_who_is_suspended_is_stopped_in_every_process_within_a_second(
     assert (done["changed"], done["suspended"], done["reason"]) == (True, True, "a drill")
     refused = problem(await asking.post(f"{path}/score", SCORE), 403, "principal_suspended")
     assert "a drill" in refused["detail"]
-    assert refused["allowed_commands"] == []
+    assert not {"allowed_commands", "current_version"} & set(refused)
     read = await within_a_second(lambda: asking.get(path), 403)
     assert "a drill" in problem(read, 403, "principal_suspended")["detail"]
     over = {**drill, "reason": "the drill is over"}
@@ -317,6 +319,24 @@ async def test_a_suspended_principal_does_not_hear_its_stored_answers(api: Api) 
     await api.post("/suspensions", {"subject": "principal", "name": "intake-1", "reason": "r"})
     again = await asking.post(APPLICATIONS, STORY, idempotency_key="k")
     problem(again, 403, "principal_suspended")
+
+
+async def test_an_act_refuses_headers_that_mean_nothing_there(api: Api) -> None:
+    stop = {"subject": "automation", "reason": "r"}
+    admin = await of_role(api, Role.ADMIN)
+    for name, value, code in (
+        ("if_match", '"1"', "if_match_invalid"),
+        ("lending_effective_at", "2026-01-01T00:00:00Z", "lending_effective_at_invalid"),
+    ):
+        problem(await admin.post("/suspensions", stop, **{name: value}), 422, code)
+    problem(await admin.post("/suspensions", stop, lending_actor="x"), 403, "acting_not_allowed")
+    assert (await admin.post("/suspensions", stop, idempotency_key="k")).status_code == 200
+
+
+def test_what_one_command_cannot_have_stored_is_its_own_problem() -> None:
+    found = problem_of(Unstorable("rows"))
+    assert found is not None
+    assert (found.status, found.retryable) == (422, False)
 
 
 # what was refused

@@ -1,17 +1,19 @@
 """Who is known to a ledger, and what ends a key."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from lending.domain.authority import Principal, PrincipalKind, Role
 from lending.domain.identities import (
+    ENDED_KEYS_KEPT,
     NOBODY,
     Identities,
     IdentityEvent,
     KeyIssued,
     KeyRevoked,
-    evolve_identities,
+    fold_identities,
     registration,
 )
 
@@ -32,10 +34,7 @@ SECOND = KeyIssued(
 
 
 def fold(*events: IdentityEvent) -> Identities:
-    known = NOBODY
-    for event in events:
-        known = evolve_identities(known, event)
-    return known
+    return fold_identities(NOBODY, [(event, NOW) for event in events])
 
 
 def test_what_is_registered_is_what_the_principal_is() -> None:
@@ -71,3 +70,18 @@ def test_a_revoked_key_holds_at_no_time() -> None:
     assert not known.keys["one"].holds(NOW)
     assert known.keys["one"].revoked_because == "lost"
     assert known.keys_of("scorer", NOW) == []
+
+
+def test_of_keys_that_ended_the_latest_are_known_and_many_fold_quickly() -> None:
+    events: list[IdentityEvent] = [registration(SCORER), FIRST]
+    for number in range(10_000):
+        key_id = f"key {number}"
+        events.append(KeyIssued(key_id=key_id, principal="scorer", digest="d"))
+        events.append(KeyRevoked(key_id=key_id, reason="rotated"))
+    began = time.perf_counter()
+    known = fold(*events)
+    assert time.perf_counter() - began < 1
+    assert known.keys["one"].holds(NOW)
+    assert len(known.keys) == ENDED_KEYS_KEPT + 2
+    assert "key 9999" in known.keys
+    assert known == fold_identities(fold(*events[:9_001]), [(one, NOW) for one in events[9_001:]])

@@ -1,16 +1,21 @@
 """The registry: what belongs to no application."""
 
+from datetime import UTC, datetime
+
 from lending.domain.application.events import PolicyCited
 from lending.domain.registry import (
     EMPTY_REGISTRY,
     EpochOpened,
     PolicyActivated,
     PolicyPublished,
+    Recorded,
     Registry,
     RegistryEvent,
-    evolve_registry,
+    fold_registry,
 )
 from lending.domain.suspensions import Reinstated, Subject, Suspended, Suspension
+
+NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
 
 
 def published(version: str) -> PolicyPublished:
@@ -22,10 +27,9 @@ def cited(version: str, position: int) -> PolicyCited:
 
 
 def fold(*events: RegistryEvent) -> Registry:
-    registry = EMPTY_REGISTRY
-    for position, event in enumerate(events, 1):
-        registry = evolve_registry(registry, event, position)
-    return registry
+    return fold_registry(
+        EMPTY_REGISTRY, [Recorded(event, position, NOW) for position, event in enumerate(events, 1)]
+    )
 
 
 def test_no_policy_is_active_at_first() -> None:
@@ -70,7 +74,7 @@ def test_an_epoch_whose_own_beginning_was_lost_is_cut_where_the_next_one_begins(
 
 def test_folding_leaves_what_was_folded_before() -> None:
     one = fold(published("1"))
-    evolve_registry(one, published("2"), 2)
+    fold_registry(one, [Recorded(published("2"), 2, NOW)])
     assert list(one.policies) == [("p", "1")]
 
 

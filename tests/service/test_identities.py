@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from lending.contract.positions import read_place
 from lending.domain.authority import Principal
+from lending.domain.suspensions import Reinstate, Subject, Suspend
 from lending.ledger.submission import HistoryRewound
 from lending.runtime import limits
 from lending.runtime.settings import Settings
@@ -22,9 +25,12 @@ from lending.service.authentication import (
 from lending.service.creation import SecretMissing, create_ledger
 from lending.service.history import FeedPage
 from lending.service.identities import AlreadyRegistered, TooMany, UnknownKey
+from lending.service.kill_switch import Operator
 from lending.service.ledger import Ledger, new_id, system_clock
+from lending.service.permissions import ActingNotAllowed
 from lending.service.principals import InvalidPrincipal, principal_of, registered_name
-from tests.identities import YEAR, issued, office, somebody
+from lending.service.requests import PrincipalSuspended
+from tests.identities import AUDIENCE, ISSUER, YEAR, TokenIssuer, issued, office, somebody
 from tests.ledgers import opened_ledger
 
 pytestmark = pytest.mark.anyio
@@ -254,3 +260,51 @@ def test_what_a_principal_is_has_to_be_said_right() -> None:
     for wrong in wrongs:
         with pytest.raises(InvalidPrincipal):
             principal_of("a", **{**good, **wrong})
+
+
+async def test_a_reader_of_a_lost_epoch_takes_nothing_from_what_is_known(
+    ledger: Ledger, settings: Settings
+) -> None:
+    await issued(settings, somebody("scorer", "risk"))
+    await reread(ledger)
+    reader = ledger._registries[0]
+    before = reader.known.registry
+    reader.forget()
+    assert reader.known.registry is before
+    assert reader.guard(reader.known.version).expected_version == 0
+    assert (await reader.refresh()).registry == before
+    with pytest.raises(ValueError, match="position"):
+        read_place("0:1@0")
+
+
+async def test_a_suspended_operator_does_not_reinstate_itself(ledger: Ledger) -> None:
+    stop = Suspend(subject=Subject.PRINCIPAL, name="boss", reason="a drill")
+    over = Reinstate(subject=Subject.PRINCIPAL, name="boss", reason="over")
+    boss = Operator(principal=somebody("boss", "admin"), correlation_id="test")
+    await ledger.kill_switch.throw(stop, boss)
+    with pytest.raises(PrincipalSuspended, match="a drill"):
+        await ledger.kill_switch.throw(over, boss)
+    for_boss = replace(boss, principal=somebody("other", "admin"), on_behalf_of="boss")
+    with pytest.raises(ActingNotAllowed):
+        await ledger.kill_switch.throw(over, for_boss)
+
+
+async def test_a_token_admits_nobody_while_suspensions_cannot_be_read(
+    database_url: str, tmp_path: Path
+) -> None:
+    issuer = TokenIssuer()
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=database_url,
+        jwt_keys=issuer.write(tmp_path / "keys.json"),
+        jwt_issuer=ISSUER,
+        jwt_audience=AUDIENCE,
+    )
+    async with opened_ledger(database_url, tmp_path, settings=settings) as ledger:
+        admission = await admitted(ledger, issuer.token())
+        assert admission.holds()
+        ledger._tasks["registry"].cancel()
+        ledger.watch._as_of -= limits.REGISTRY_STALE_MAX_SECONDS + 1
+        with pytest.raises(AuthenticationUnavailable):
+            await ledger.authenticator.admit(issuer.token())
+        assert not admission.holds()
