@@ -1,5 +1,8 @@
-"""The endpoints of webhooks. Only who may manage them is answered anything about them."""
+"""The endpoints of webhooks. Only who may manage them is answered anything about them, and only who
+may read events besides has them sent.
+"""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, cast
 from uuid import UUID
@@ -22,6 +25,8 @@ from lending.service.subscription import EventFilter
 from lending.service.webhooks.model import DeliveryState, Registration, Webhook
 from lending.service.webhooks.registrations import Registrations
 
+_LOG: Final = logging.getLogger(__name__)
+
 WEBHOOKS: Final = "/webhooks"
 NONE: Final = Query()
 DELIVERIES: Final = Query(
@@ -43,6 +48,7 @@ class WebhookEndpoints:
     async def register(self, request: Incoming) -> Response:
         """A new webhook, and its secret, shown this once."""
         _admit(request)
+        request.require(Permission.READ_EVENTS)
         given: Any = REGISTER.read(await request.json_bytes(), {}).said
         wanted = EventFilter(
             given.application_id, frozenset(given.event_types), frozenset(given.stages)
@@ -54,6 +60,7 @@ class WebhookEndpoints:
             by=request.principal.name,
             after=None if given.after is None else read_place(given.after),
         )
+        _done(request, "registered", found.webhook_id)
         located = (b"location", f"{WEBHOOKS}/{found.webhook_id}".encode("ascii"))
         return _shown_once(found, secret, 201, [located])
 
@@ -69,7 +76,9 @@ class WebhookEndpoints:
 
     async def delete(self, request: Incoming) -> Response:
         """Nothing is sent any more, and what waited is forgotten."""
-        await self._registrations.delete(_admitted(request))
+        webhook_id = _admitted(request)
+        await self._registrations.delete(webhook_id)
+        _done(request, "deleted", webhook_id)
         return no_content()
 
     async def rotate(self, request: Incoming) -> Response:
@@ -77,15 +86,23 @@ class WebhookEndpoints:
         webhook_id = _admitted(request)
         given: Any = ROTATE.read(await request.json_bytes(), {}).said
         found, secret = await self._registrations.rotate(webhook_id, given.overlap_seconds)
+        _done(request, "given a new secret", webhook_id)
         return _shown_once(found, secret, 200)
 
     async def pause(self, request: Incoming) -> Response:
         """Send nothing until it is resumed."""
-        return _shown(await self._registrations.pause(_admitted(request)))
+        webhook_id = _admitted(request)
+        found = await self._registrations.pause(webhook_id)
+        _done(request, "paused", webhook_id)
+        return _shown(found)
 
     async def resume(self, request: Incoming) -> Response:
-        """Go on."""
-        return _shown(await self._registrations.resume(_admitted(request)))
+        """Go on; whoever asks for it answers for what is sent from now on."""
+        webhook_id = _admitted(request)
+        request.require(Permission.READ_EVENTS)
+        found = await self._registrations.resume(webhook_id)
+        _done(request, "resumed", webhook_id)
+        return _shown(found)
 
     async def deliveries(self, request: Incoming) -> Response:
         """What its receiver has not taken."""
@@ -121,6 +138,11 @@ class WebhookEndpoints:
         """Send what was given up again."""
         replayed = await self._registrations.replay_dead(_admitted(request))
         return Answer(json_bytes({"replayed": replayed}))
+
+
+def _done(request: Incoming, what: str, webhook_id: UUID) -> None:
+    """Leave in the log who did it: webhooks are no part of the record."""
+    _LOG.info("webhook %s was %s by %s", webhook_id, what, request.principal.name)
 
 
 def _admit(request: Incoming, query: Query = NONE) -> None:

@@ -138,6 +138,33 @@ async def test_only_who_may_manage_webhooks_is_answered(api: Api, role: Role) ->
         ("POST", f"/webhooks/{NOBODY}/deliveries/0:1/replay"),
     ):  # fmt: skip
         answer = await api.client.request(method, path, headers=headers)
-        assert (answer.status_code == 403) is (role is not Role.ADMIN), (path, answer.text)
-        if role is not Role.ADMIN:
+        has_events_sent = method == "POST" and path.endswith(("/webhooks", "/resume"))
+        refused = role is not Role.ADMIN or has_events_sent  # no one role may read events as well
+        assert (answer.status_code == 403) is refused, (path, answer.text)
+        if refused:
             problem(answer, 403, "forbidden")
+
+
+async def test_having_events_sent_takes_the_permission_to_read_them(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = [
+        await issued(api.settings, somebody(name, *roles))
+        for name, *roles in (("manages", "admin"), ("reads-too", "admin", "auditor"))
+    ]
+    manages, both = (bearer(one.fresh.text) for one in made)
+    await asyncio.sleep(1)
+    problem(await api.post("/webhooks", {"url": URL}, headers=manages), 403, "forbidden")
+    with caplog.at_level("INFO", logger="lending.api.webhooks"):
+        found = (await api.post("/webhooks", {"url": URL}, headers=both)).json()
+        path = f"/webhooks/{found['webhook_id']}"
+        assert (await api.post(f"{path}/pause", headers=manages)).status_code == 200
+        problem(await api.post(f"{path}/resume", headers=manages), 403, "forbidden")
+        assert (await api.post(f"{path}/resume", headers=both)).status_code == 200
+        rotated = await api.post(f"{path}/secret", {}, headers=manages)
+        assert rotated.status_code == 200, rotated.text
+        assert (await api.client.delete(path, headers=manages)).status_code == 204
+    for done in ("registered by reads-too", "paused by manages", "resumed by reads-too",
+                 "given a new secret by manages", "deleted by manages"):  # fmt: skip
+        assert done in caplog.text
+    assert "whsec_" not in caplog.text
