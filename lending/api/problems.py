@@ -90,6 +90,10 @@ class Fault(Enum):
         "Another command of the request, on which this one depends, did not hold. Nothing was"
         " recorded; repeat the request once that is mended.",
     )  # fmt: skip
+    NAME_UNFIT = (
+        "name_unfit", 409, False,
+        "A principal and a policy have a name, all automated decisions have none.",
+    )  # fmt: skip
     TOO_MANY_SUSPENDED = (
         "too_many_suspended", 409, False,
         "As many principals and policies are suspended as may be. Reinstate some first.",

@@ -92,7 +92,7 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         requests.NotAttempted: _said(Fault.NOT_ATTEMPTED),
         requests.EventTooLarge: _said(Fault.EVENT_TOO_LARGE),
         kill_switch.PolicyNotPublished: _said(Fault.POLICY_NOT_FOUND),
-        kill_switch.WrongName: lambda fault: invalid([{"pointer": "/name", "message": str(fault)}]),
+        kill_switch.WrongName: _said(Fault.NAME_UNFIT),
         kill_switch.TooManySuspended: _said(Fault.TOO_MANY_SUSPENDED),
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),

@@ -299,8 +299,8 @@ async def test_a_suspended_policy_decides_nothing(api: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        ({"subject": "automation", "name": "x", "reason": "r"}, 422, "invalid_request"),
-        ({"subject": "principal", "reason": "r"}, 422, "invalid_request"),
+        ({"subject": "automation", "name": "x", "reason": "r"}, 409, "name_unfit"),
+        ({"subject": "principal", "reason": "r"}, 409, "name_unfit"),
         ({"subject": "principal", "name": "x"}, 422, "invalid_request"),
         ({"subject": "principal", "name": "x", "reason": ""}, 422, "invalid_request"),
         ({"subject": "everything", "reason": "r"}, 422, "invalid_request"),
