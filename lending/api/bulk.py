@@ -35,7 +35,7 @@ from lending.domain.application.commands import Apply, Command, command_name
 from lending.domain.authority import Principal
 from lending.ledger.submission import OutcomeUnknown
 from lending.runtime import limits
-from lending.service.bulk import ID_IN_PATH, Answered, BulkCommand
+from lending.service.bulk_work import ID_IN_PATH, Answered, BulkCommand
 from lending.service.requests import CommandAnswer, RequestFault
 
 _LOG: Final = logging.getLogger(__name__)

@@ -142,11 +142,14 @@ class AppendLane:
         return cast(Outcome, outcome)  # only what has others before it can be left out
 
     async def submit_group(self, group: Group) -> Sequence[Outcome | NotPlaced]:
-        """Commit the group, or say of each of its commands why not; where its principal's share of
-        the queue is taken, wait for room. Raises LaneFault of the kind that fits.
+        """Commit the group, or say of each of its commands why not. Raises LaneFault of the kind
+        that fits.
         """
-        await self._queue.room(group)
         return await self._enqueued(group)
+
+    async def room(self, group: Group, seconds: float) -> None:
+        """Wait until the queue has room for the group. It is not kept for it. Raises QueueFull."""
+        await self._queue.room(group, seconds)
 
     def _enqueued(self, group: Group) -> "asyncio.Future[Sequence[Outcome | NotPlaced]]":
         if self._closing:

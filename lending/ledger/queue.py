@@ -41,12 +41,12 @@ class LaneQueue:
         self._waiting.append(waiting)
         self._held[waiting.group.principal] += len(waiting.group.submissions)
 
-    async def room(self, group: Group) -> None:
+    async def room(self, group: Group, seconds: float = float(limits.QUEUE_ROOM_SECONDS)) -> None:
         """Wait until the group finds room, for a bounded time. Raises QueueFull."""
         if self._too_full(group) is None:
             return
         try:
-            async with asyncio.timeout(limits.QUEUE_ROOM_SECONDS):
+            async with asyncio.timeout(seconds):
                 while self._too_full(group) is not None:
                     changed = asyncio.get_running_loop().create_future()
                     self._wanting.append(changed)

@@ -12,6 +12,9 @@ from typing import Final, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import psycopg
+import psycopg_pool
+
 from lending.domain.application.circumstances import Asking, Circumstances
 from lending.domain.application.commands import Apply, Command, Decide, Disburse, command_name
 from lending.domain.application.decide import decide
@@ -32,6 +35,7 @@ from lending.ledger.submission import (
     EncodedEvent,
     KeyUsed,
     Outcome,
+    OutcomeUnknown,
     StoredAnswer,
     StreamAppend,
     Submission,
@@ -59,6 +63,16 @@ from lending.service.requests import (
 
 MOVES_MONEY: Final = (Disburse,)
 """Commands that need an idempotency key."""
+
+UNREADABLE: Final = (
+    psycopg.Error,
+    psycopg_pool.PoolTimeout,
+    psycopg_pool.TooManyRequests,
+    psycopg_pool.PoolClosed,
+    OSError,
+    TimeoutError,
+)
+"""The log cannot be read now: of a command that is on record nobody may say that it is not."""
 
 _REFUSALS: Final[Mapping[str, Refusal]] = {refusal.code: refusal for refusal in Refusal}
 
@@ -187,7 +201,7 @@ class CommandHandler:
         if request.dry_run:
             return self._rehearsed(request, decided, aggregate)
         shard = self._shards[shard_of(application_id)]
-        outcome: Outcome = await shard.lane.submit(decided.submission)
+        outcome = await self._submit(shard.lane, decided.submission)
         match outcome:
             case Committed():
                 return self._answer(application_id, decided, outcome, aggregate)
@@ -196,6 +210,10 @@ class CommandHandler:
             case Conflict():
                 await self._moved(application_id, outcome)
                 return None
+
+    async def _submit(self, lane: Lane, submission: Submission) -> Outcome:
+        """Put one command into the lane. Raises LaneFault."""
+        return await lane.submit(submission)
 
     async def _moved(self, application_id: UUID, conflict: Conflict) -> None:
         """Have what a decision was made on read again."""
@@ -389,14 +407,17 @@ class CommandHandler:
         )
 
     async def _stored(self, application_id: UUID, command_id: UUID) -> StoredAnswer:
-        async with self._pool.connection() as connection:
-            return (await answers_by_command(connection, shard_of(application_id), [command_id]))[
-                command_id
-            ]
+        """The answer to a command that is on record. Raises OutcomeUnknown."""
+        shard = shard_of(application_id)
+        try:
+            async with self._pool.connection() as connection:
+                return (await answers_by_command(connection, shard, [command_id]))[command_id]
+        except UNREADABLE as fault:
+            raise OutcomeUnknown("the answer given before cannot be read") from fault
 
     async def _repeat(self, request: CommandRequest, stored: StoredAnswer) -> CommandAnswer:
         """The stored answer once more, rendered from the log as it stood then, with what who asks
-        may do in that state. Raises KeyReused, PrincipalSuspended.
+        may do in that state. Raises KeyReused, PrincipalSuspended, OutcomeUnknown.
         """
         sent = {name: getattr(request.command, name) for name in request.sent}
         asked = self._fingerprints.request(request.method, request.path, sent, request.effective_at)
@@ -406,7 +427,10 @@ class CommandHandler:
         asking = self._authority.asking(shard, request.principal, request.on_behalf_of)
         if asking.suspension is not None:
             raise PrincipalSuspended(asking.suspension.reason)
-        past = await self._history.after(stored)
+        try:
+            past = await self._history.after(stored)
+        except UNREADABLE as fault:
+            raise OutcomeUnknown("the answer given before cannot be rendered") from fault
         refused = None
         if stored.refusal is not None:
             refused = Refused(_REFUSALS[stored.refusal], stored.detail or "")

@@ -50,6 +50,9 @@ class AnswersAtOnce:
         """What a lane would answer to commands that are all placed."""
         return [await self.submit(submission) for submission in group.submissions]
 
+    async def room(self, group: Group, seconds: float) -> None:
+        """There always is."""
+
 
 def _at_once(_: AppendLane) -> Lane:
     return AnswersAtOnce()
