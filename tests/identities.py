@@ -33,8 +33,9 @@ MAKES: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def somebody(name: str = "agent-1", *roles: str, kind: str = "agent", **more: Any) -> Principal:
-    """A principal with these roles."""
+def somebody(name: str = "agent-1", *roles: str, kind: str | None = None, **more: Any) -> Principal:
+    """A principal with these roles: an agent, or a system where it imports."""
+    kind = kind or ("system" if roles == ("importer",) else "agent")
     given = {"amounts": {}, "acts_for": (), **more}
     return principal_of(name, kind=kind, roles=roles or ("intake",), **given)
 

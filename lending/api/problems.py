@@ -51,6 +51,10 @@ class Fault(Enum):
         "application_not_found", 404, False,
         "There is no application of this id. Check the id, or apply.",
     )  # fmt: skip
+    PRINCIPAL_NOT_FOUND = (
+        "principal_not_found", 404, False,
+        "No principal of this name is registered. Whom tokens speak for is named jwt:SUBJECT.",
+    )  # fmt: skip
     POLICY_NOT_FOUND = (
         "policy_not_found", 404, False, "No credit policy of this name was published.",
     )  # fmt: skip
@@ -88,7 +92,7 @@ class Fault(Enum):
     NOT_ATTEMPTED = (
         "not_attempted", 409, True,
         "Another command of the request, on which this one depends, did not hold. Nothing was"
-        " recorded; repeat the request once that is mended.",
+        " recorded. Send it again once that one holds; retryable says whether it may as it is.",
     )  # fmt: skip
     NAME_UNFIT = (
         "name_unfit", 409, False,

@@ -89,10 +89,13 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         requests.KeyReused: _said(Fault.KEY_REUSED),
         requests.KeyRequired: _said(Fault.KEY_REQUIRED),
         requests.Contended: _with_version(Fault.CONFLICT),
-        requests.NotAttempted: _said(Fault.NOT_ATTEMPTED),
+        requests.NotAttempted: lambda fault: Problem(
+            Fault.NOT_ATTEMPTED, str(fault), retryable=fault.retryable
+        ),
         requests.EventTooLarge: _said(Fault.EVENT_TOO_LARGE),
         kill_switch.PolicyNotPublished: _said(Fault.POLICY_NOT_FOUND),
         kill_switch.WrongName: _said(Fault.NAME_UNFIT),
+        kill_switch.PrincipalNotRegistered: _said(Fault.PRINCIPAL_NOT_FOUND),
         kill_switch.TooManySuspended: _said(Fault.TOO_MANY_SUSPENDED),
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),

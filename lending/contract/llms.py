@@ -47,7 +47,8 @@ _HEAD: Final = f"""\
 Schemas: GET /openapi.json. Tools (MCP, streamable HTTP): POST /mcp. Errors: GET /problems.
 
 ## Rules for every call
-- Send JSON. Amounts, rates and scores are exact: strings such as "12000.00", or JSON numbers. No floats.
+- Send JSON. Amounts, rates and scores are exact: strings such as "12000.00", or JSON
+  numbers, which are read exactly (over MCP only whole ones).
 - `Idempotency-Key: <what you do>`, at most {limits.IDEMPOTENCY_KEY_MAX_CHARACTERS} characters, made
   of the task and the step, e.g. `task-118/decide`, never of the time. Kept for ever. Required to
   disburse, wise always.
@@ -64,7 +65,8 @@ Every error is application/problem+json: `code`, `detail`, `retryable`, and `err
 1. No answer, or `retryable: true`: wait (`Retry-After`, else longer each time), send the same again
    with the same key.
 2. `retryable: false`: stop. Read `detail`; `allowed_commands` says what holds now, each with path, method
-   and schema. The same again says the same. `idempotency_key_reused`: a new command needs a new key.
+   and schema. The same again says the same, for ever: a refusal (409, or 403 of the rules) stays the
+   answer to its key. Once things have changed, or you changed the request, use a new key: `.../decide/2`.
 3. 412 precondition_failed: read again, think again. 403: leave it to whom it is for.
 """
 
@@ -83,12 +85,14 @@ with resume_after.
 
 ## Work
 GET /work?role=<role> says what waits for whom. POST /work/claims leases items to you, so that two
-agents never do the same; renew, release (DELETE) or just do the command. A claim is coordination: a
-command without one is legal.
+agents never do the same: {{"role","limit","seconds"}} answers `items` with claim_id, application_id,
+command, version. POST /work/claims/{{claim_id}}/renewal {{"seconds"}} keeps one, DELETE
+/work/claims/{{claim_id}} gives it back, and doing the command ends it. A command without one is legal.
 
 ## Bulk
 POST /loan/commands {{"commands":[{{"command":"apply","idempotency_key":"...","body":{{...}}}}, ...],
-"atomic":false}}: up to 1,000, each with its own status and body in `items`, in order.
+"atomic":false}}: up to 1,000, each with its own status and body in `items`, in order. A command but
+apply has `application_id`, or `application_of`: the place, from 0 on, of its apply in this request.
 """
 
 

@@ -123,7 +123,8 @@ class BulkHandler(AllOrNoneHandler):
         else:
             self._require_possible(application_id)
         if application_id is None:
-            work.fail(chain.places, NotAttempted(_NOT_OPENED))
+            opened_later = work.may_hold_later(chain.places[:1])
+            work.fail(chain.places, NotAttempted(_NOT_OPENED, retryable=opened_later))
             return
         places = chain.places
         await self._held(application_id, lambda: self._go_on(work, application_id, places))
@@ -160,7 +161,7 @@ class BulkHandler(AllOrNoneHandler):
                 answer = await answered(self._handle_on(request, application_id))
                 work.answers[left[0]] = answer
                 if not isinstance(answer, (CommandAnswer, *_FINAL)):
-                    work.fail(places, NotAttempted(_FAILED_BEFORE))
+                    work.fail(places, NotAttempted(_FAILED_BEFORE, retryable=True))
 
     async def _round(
         self, work: Work, places: Sequence[int], aggregate: Aggregate, application_id: UUID
@@ -179,7 +180,7 @@ class BulkHandler(AllOrNoneHandler):
             if isinstance(fault, Unstorable) and len(ready) > 1:
                 return
             work.fail([one.place for one in ready], fault)
-            work.fail(places, NotAttempted(_FAILED_BEFORE))
+            work.fail(places, NotAttempted(_FAILED_BEFORE, retryable=True))
             return
         for one, outcome in zip(ready, outcomes, strict=True):
             match outcome:

@@ -13,6 +13,7 @@ from uuid import UUID
 from lending.domain.identifiers import shard_of
 from lending.ledger.submission import (
     Group,
+    LaneFault,
     NotPlaced,
     Outcome,
     QueueFull,
@@ -20,11 +21,12 @@ from lending.ledger.submission import (
 )
 from lending.runtime import limits
 from lending.service.aggregates import Aggregate
-from lending.service.handle import CommandHandler, Decided
+from lending.service.handle import UNREADABLE, CommandHandler, Decided
 from lending.service.registry import Lane
 from lending.service.requests import (
     CommandAnswer,
     CommandRequest,
+    Contended,
     NotAttempted,
     UnknownApplication,
 )
@@ -107,9 +109,21 @@ class Work:
             for answer in (self.answers[place] for place in places)
         )
 
+    def may_hold_later(self, places: Sequence[int]) -> bool:
+        """Whether what stood in the way of `places` may be gone when they are sent again as they
+        are: a refusal, or what is wrong with a request, stays.
+        """
+        answers = [answer for place in places if (answer := self.answers[place]) is not None]
+        return all(
+            isinstance(answer, (LaneFault, Contended, *UNREADABLE))
+            or (isinstance(answer, CommandAnswer) and answer.refused is None)
+            for answer in answers
+        )
+
     def give_up(self) -> None:
         """Say of every command without an answer that it was not attempted."""
-        self.fail(range(len(self.answers)), NotAttempted(_NOT_ALL))
+        places = range(len(self.answers))
+        self.fail(places, NotAttempted(_NOT_ALL, retryable=self.may_hold_later(places)))
 
     def all_answers(self) -> list[Answered]:
         """The answers, one a command."""

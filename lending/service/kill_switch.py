@@ -27,6 +27,7 @@ from lending.ledger.submission import Committed, EncodedEvent, StreamAppend, Sub
 from lending.runtime import limits
 from lending.service.authority import asking_of
 from lending.service.permissions import require_acting
+from lending.service.principals import TOKEN_PREFIX
 from lending.service.registry import Lane, RegistryReader
 from lending.service.requests import Contended, PrincipalSuspended, RequestFault
 
@@ -37,6 +38,10 @@ class WrongName(RequestFault):
 
 class PolicyNotPublished(RequestFault):
     """No policy of this name was published."""
+
+
+class PrincipalNotRegistered(RequestFault):
+    """No principal of this name is registered: a slip of the pen must not pass for a stop."""
 
 
 class TooManySuspended(RequestFault):
@@ -155,9 +160,19 @@ def _already_so(event: SuspensionEvent, stands: Suspension | None) -> bool:
 def _check(event: Suspended, registry: Registry) -> None:
     if event.subject is Subject.POLICY and event.name not in _policies(registry):
         raise PolicyNotPublished(f"no policy {event.name} was published")
+    if event.subject is Subject.PRINCIPAL and not _known(event.name or "", registry):
+        raise PrincipalNotRegistered(
+            f"no principal {event.name} is registered; who comes with a token is named"
+            f" {TOKEN_PREFIX}SUBJECT"
+        )
     standing = registry.suspensions.standing
     if len(standing) >= limits.SUSPENSIONS_MAX and (event.subject, event.name) not in standing:
         raise TooManySuspended(f"at most {limits.SUSPENSIONS_MAX} suspensions stand at once")
+
+
+def _known(name: str, registry: Registry) -> bool:
+    """Whether there is a principal of this name; of those who come with tokens nobody knows."""
+    return name.startswith(TOKEN_PREFIX) or name in registry.identities.principals
 
 
 def _policies(registry: Registry) -> set[str]:

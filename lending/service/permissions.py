@@ -3,7 +3,7 @@ the command's syntax is right and before anything is looked up.
 """
 
 from lending.domain.application.commands import command_name
-from lending.domain.authority import Permission, Principal
+from lending.domain.authority import MAY_ISSUE, Permission, Principal
 from lending.service.requests import CommandRequest, RequestFault
 
 
@@ -19,7 +19,9 @@ def require_permitted(request: CommandRequest) -> None:
     """Raise NotPermitted or ActingNotAllowed where who asks may not issue the command like this."""
     principal = request.principal
     if not principal.may_issue(type(request.command)):
-        raise NotPermitted(f"no role of yours may issue {command_name(type(request.command))}")
+        kind = type(request.command)
+        those = ", ".join(role.value for role, kinds in MAY_ISSUE.items() if kind in kinds)
+        raise NotPermitted(f"no role of yours may issue {command_name(kind)}; these may: {those}")
     if request.effective_at is not None and not principal.may(Permission.BACKDATE):
         raise NotPermitted(f"no role of yours may {Permission.BACKDATE.value}")
     require_acting(principal, request.on_behalf_of)

@@ -55,6 +55,11 @@ def principal_of(
     found = [_one_of(words, role, "role") for role in roles]
     if not found:
         raise InvalidPrincipal("a principal has at least one role")
+    if Role.IMPORTER in found and (len(set(found)) > 1 or kind != PrincipalKind.SYSTEM):
+        raise InvalidPrincipal(
+            "an importer records what others decided elsewhere, whatever the limits here: it is of"
+            " kind system and has no other role"
+        )
     behalf = frozenset(_opaque(other, limits.OPAQUE_ID_MAX_CHARACTERS) for other in acts_for)
     if len(behalf) > limits.ACTS_FOR_MAX:
         raise InvalidPrincipal(f"a principal acts for at most {limits.ACTS_FOR_MAX} others")

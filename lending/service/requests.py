@@ -138,7 +138,14 @@ class Contended(RequestFault):
 
 
 class NotAttempted(RequestFault):
-    """Another command of the request, on which this one depends, did not hold. Nothing was recorded."""
+    """Another command of the request, on which this one depends, did not hold. Nothing was recorded.
+
+    It is worth sending again if that one is.
+    """
+
+    def __init__(self, why: str, *, retryable: bool) -> None:
+        super().__init__(why)
+        self.retryable = retryable
 
 
 class EventTooLarge(RequestFault):

@@ -138,7 +138,9 @@ async def test_who_has_no_role_is_told_so_and_nothing_more(ledger: Ledger) -> No
             client, "decide", "forbidden",
             application_id=opened["application_id"], idempotency_key="stranger/decide",
         )  # fmt: skip
-        assert body["detail"] == "no role of yours may issue decide"
+        assert (
+            body["detail"] == "no role of yours may issue decide; these may: underwriter, importer"
+        )
         assert set(body) == {"code", "meaning", "detail", "retryable"}
         await problem(
             client, "see_application", "forbidden", application_id=opened["application_id"]

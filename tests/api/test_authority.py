@@ -39,7 +39,7 @@ READS: Mapping[str, Permission] = {
 
 
 async def of_role(
-    api: Api, *roles: Role, name: str = "", kind: str = "agent", **more: Any
+    api: Api, *roles: Role, name: str = "", kind: str | None = None, **more: Any
 ) -> Actor:
     """Somebody new with these roles."""
     named = name or f"{'-'.join(roles)}-{new_id(0)}"

@@ -204,7 +204,7 @@ async def test_what_follows_an_apply_that_does_not_hold_is_not_attempted(api: Ap
         "amount_not_positive", "not_attempted", "invalid_request", "not_attempted", None, None,
     ]  # fmt: skip
     assert statuses(items)[1::2] == [409, 409, 200]
-    assert items[1]["body"]["retryable"] is True
+    assert items[1]["body"]["retryable"] is False
     assert api.count("ledger.command_keys where command = 'add_note'") == 1
 
 
@@ -353,7 +353,7 @@ async def test_an_atomic_bulk_with_a_refusal_records_the_refusal_alone(api: Api)
     for again in (False, True):
         items = await bulk(api, *commands, atomic=True)
         assert codes(items) == ["not_attempted", "no_accepted_offer", "not_attempted"]
-        assert items[0]["body"]["retryable"] is True
+        assert items[0]["body"]["retryable"] is False
         assert items[1]["body"]["current_version"] == 1
         assert ("Idempotency-Replayed" in items[1]["headers"]) is again
     assert (await api.get(path)).json()["version"] == 1

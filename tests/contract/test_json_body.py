@@ -55,7 +55,8 @@ def test_nothing_takes_long(raw: bytes) -> None:
     began = time.process_time()
     with suppress(MalformedJson):
         parse(raw)
-    assert time.process_time() - began < 1
+    # What is not linear takes minutes; garbage collection in a large process takes a while.
+    assert time.process_time() - began < 4
 
 
 @given(st.binary())

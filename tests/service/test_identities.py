@@ -278,13 +278,15 @@ async def test_a_reader_of_a_lost_epoch_takes_nothing_from_what_is_known(
 
 
 async def test_a_suspended_operator_does_not_reinstate_itself(ledger: Ledger) -> None:
-    stop = Suspend(subject=Subject.PRINCIPAL, name="boss", reason="a drill")
-    over = Reinstate(subject=Subject.PRINCIPAL, name="boss", reason="over")
-    boss = Operator(principal=somebody("boss", "admin"), correlation_id="test")
+    stop = Suspend(subject=Subject.PRINCIPAL, name="jwt:boss", reason="a drill")
+    over = Reinstate(subject=Subject.PRINCIPAL, name="jwt:boss", reason="over")
+    boss = Operator(
+        principal=replace(somebody("boss", "admin"), name="jwt:boss"), correlation_id="test"
+    )
     await ledger.kill_switch.throw(stop, boss)
     with pytest.raises(PrincipalSuspended, match="a drill"):
         await ledger.kill_switch.throw(over, boss)
-    for_boss = replace(boss, principal=somebody("other", "admin"), on_behalf_of="boss")
+    for_boss = replace(boss, principal=somebody("other", "admin"), on_behalf_of="jwt:boss")
     with pytest.raises(ActingNotAllowed):
         await ledger.kill_switch.throw(over, for_boss)
 
