@@ -31,7 +31,7 @@ def test_the_service_answers_as_its_document_says(served: Callable[..., Served])
             *(sys.executable, "-m", "schemathesis.cli"),
             *("--config-file", str(HERE / "schemathesis.toml")),
             *("run", f"{service.base_url}/openapi.json", "--checks", "all", *excluded),
-            *("--max-examples", os.environ.get("FUZZ_EXAMPLES", "12"), "--seed", "1"),
+            *("--max-examples", os.environ.get("FUZZ_EXAMPLES", "4"), "--seed", "1"),
             *("--continue-on-failure", "--no-color", "--request-timeout", "60"),
         ],
         env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks"},
