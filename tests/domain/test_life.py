@@ -231,4 +231,4 @@ def what_is_over_stays_over(before: Application, answer: list[e.Event], after: A
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=180, stateful_step_count=40, deadline=None)
+TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
