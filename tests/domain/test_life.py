@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -231,4 +232,5 @@ def what_is_over_stays_over(before: Application, answer: list[e.Event], after: A
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLife.settings = settings(max_examples=180, stateful_step_count=40, deadline=None)
+TestLife.pytestmark = [pytest.mark.timeout(600)]  # hundreds of lives take minutes on a busy machine

@@ -161,7 +161,6 @@ async def test_an_unreliable_receiver_gets_everything_in_order(
     assert len(receiver.requests) > len(wanted)
 
 
-@pytest.mark.chaos
 async def test_when_processes_die_others_go_on_and_nothing_is_lost_or_out_of_order(
     database_url: str, tmp_path: Path
 ) -> None:
