@@ -16,6 +16,7 @@ from lending.api.metrics import Metrics
 from lending.api.webhook_delivery import deliver_webhooks
 from lending.cli.database import Database, bring_up_to_date, opened_database
 from lending.runtime.children import Child, ChildState
+from lending.runtime.memory import collect_rarely
 from lending.runtime.settings import Authentication, Settings
 from lending.runtime.tasks import beside
 from lending.runtime.telemetry import new_registry
@@ -62,6 +63,7 @@ class _Service:
         """Serve until stopped. Raises OperatorError."""
         settings = self._settings
         allow_open_files()
+        collect_rarely()
         async with AsyncExitStack() as stack:
             # First of all, so that a port in use is told at once and nothing is started in vain.
             required = settings.authentication is Authentication.REQUIRED

@@ -1,13 +1,13 @@
 """`lending worker`: keeps the read models current, for one ledger, in a process of its own."""
 
 import asyncio
-import gc
 import secrets
 from contextlib import suppress
 from typing import Annotated
 
 import typer
 
+from lending.runtime.memory import collect_rarely
 from lending.runtime.settings import Settings, load_settings
 from lending.runtime.telemetry import configure_logs
 
@@ -27,8 +27,7 @@ def worker(
 
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
-    # A batch makes some hundred thousand objects, none of which is part of a cycle.
-    gc.set_threshold(50_000, 20, 50)
+    collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(settings, end_with_parent=end_with_parent))
 

@@ -14,12 +14,15 @@ import uvloop
 from lending.api.app import create_app
 from lending.api.metrics import Metrics
 from lending.ledger.append import AppendLane
+from lending.ledger.leaf import Envelope
 from lending.ledger.submission import Committed, Group, Outcome, Submission
 from lending.runtime import limits
 from lending.runtime.children import parent_gone
+from lending.runtime.memory import collect_rarely
 from lending.runtime.settings import LogFormat, LogLevel, load_settings
 from lending.runtime.telemetry import configure_logs, new_registry
 from lending.runtime.web import HttpServer, allow_open_files, listen, url_of
+from lending.service.authority import FIRST_SHARD
 from lending.service.ledger import Ledger, system_clock
 from lending.service.registry import Lane
 
@@ -36,14 +39,29 @@ class AnswersAtOnce:
         first = self._position + 1
         self._position += len(stream.events)
         now = system_clock()
+        effective_at = submission.effective_at or now
         return Committed(
             version=stream.expected_version + len(stream.events),
             first_position=first if stream.events else None,
             last_position=self._position,
             recorded_at=now,
-            effective_at=submission.effective_at or now,
-            effective_on=submission.effective_on or now.date(),
-            epoch=1,
+            effective_at=effective_at,
+            envelopes=[
+                Envelope(
+                    shard=FIRST_SHARD,
+                    position=first + index,
+                    application_id=stream.application_id,
+                    version=stream.expected_version + 1 + index,
+                    event_type=event.event_type,
+                    schema_version=event.schema_version,
+                    epoch=1,
+                    recorded_at=now,
+                    effective_at=effective_at,
+                    effective_on=submission.effective_on or now.date(),
+                    provenance=submission.provenance,
+                )
+                for index, event in enumerate(stream.events)
+            ],
         )
 
     async def submit_group(self, group: Group) -> Sequence[Outcome]:
@@ -72,6 +90,7 @@ APPENDERS: dict[str, tuple[Callable[[AppendLane], Lane], int]] = {
 
 async def _serve(appender: str) -> None:
     allow_open_files()
+    collect_rarely()
     settings = load_settings()
     assert settings.database_url is not None
     metrics = Metrics(new_registry())
