@@ -8,8 +8,6 @@ applications run beside each other. What cannot be decided ahead goes the way of
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -37,6 +35,7 @@ from lending.service.bulk_work import (
     let_others_in,
 )
 from lending.service.handle import require_key
+from lending.service.others import besides
 from lending.service.requests import (
     CommandAnswer,
     Contended,
@@ -97,22 +96,15 @@ class BulkHandler(AllOrNoneHandler):
             work.fail(chain.places, fault)
 
     async def _warn(self, work: Work) -> None:
-        """Put to each application that was opened what other ones its applicant has, as far as it
-        is found in time.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limits.WARNINGS_WAIT_SECONDS), asyncio.TaskGroup() as tasks:
-                for place, answer in enumerate(work.answers):
-                    opened = isinstance(answer, CommandAnswer) and answer.refused is None
-                    if opened and work.opens(place):
-                        tasks.create_task(self._warn_of_others(work, place))
-
-    async def _warn_of_others(self, work: Work, place: int) -> None:
-        answer: Any = work.answers[place]
-        command = work.request(place, answer.application_id).command
-        async with work.reads, self._others.sought(FIRST_SHARD, command) as others:
-            found = await others.besides(answer.application_id)
-        work.answers[place] = replace(answer, others=found)
+        """Put to each application that was opened what other ones its applicant has."""
+        opened = work.opened()
+        if not opened:
+            return
+        found = await self._others.of(FIRST_SHARD, set(opened.values()))
+        for place, applicant in opened.items():
+            answer: Any = work.answers[place]
+            others = besides(found[applicant], answer.application_id)
+            work.answers[place] = answer._replace(others=others)
 
     # each by itself
 

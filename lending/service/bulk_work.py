@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
+from lending.domain.application.commands import Apply
 from lending.domain.identifiers import shard_of
 from lending.ledger.submission import (
     Group,
@@ -91,7 +92,7 @@ class Work:
         if one.application_of is None:
             return request
         path = request.path.replace(ID_IN_PATH, str(application_id), 1)
-        return request.on(application_id, path)
+        return request._replace(application_id=application_id, path=path)
 
     def opens(self, place: int) -> bool:
         """Whether the command at a place opens an application."""
@@ -101,6 +102,17 @@ class Work:
             and one.application_of is None
             and one.request.application_id is None
         )
+
+    def opened(self) -> dict[int, str]:
+        """The places of the commands that opened an application, and the applicant of each."""
+        return {
+            place: one.request.command.applicant_id
+            for place, one in enumerate(self._commands)
+            if isinstance(one, BulkCommand)
+            and isinstance(one.request.command, Apply)
+            and isinstance(answer := self.answers[place], CommandAnswer)
+            and answer.refused is None
+        }
 
     def spoilt(self, places: Sequence[int]) -> bool:
         """Whether one of `places` was refused or failed."""

@@ -1,7 +1,7 @@
 """Lists, answered from the read models, and how far those have come."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from importlib.resources import files
@@ -84,13 +84,18 @@ class Listing:
         return ListPage(rows[:limit], len(rows) > limit, 0 if position is None else position[0])
 
     async def open_applications_of(
-        self, shard: int, applicant_id: str, limit: int
-    ) -> Sequence[OpenApplication]:
-        """The applications of an applicant that are under way, newest first."""
-        asked = {"shard": shard, "applicant_id": applicant_id, "limit": limit}
+        self, shard: int, applicants: Collection[str], limit: int
+    ) -> Mapping[str, Sequence[OpenApplication]]:
+        """The applications under way of each of these applicants, newest first, at most `limit`
+        each.
+        """
+        asked = {"shard": shard, "applicants": list(applicants), "limit": limit}
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_SQL["open_applications_of"], asked)).fetchall()
-        return [OpenApplication(*row) for row in rows]
+        found: dict[str, list[OpenApplication]] = {applicant: [] for applicant in applicants}
+        for applicant, *one in rows:
+            found[applicant].append(OpenApplication(*one))
+        return found
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time.min, self._zone)

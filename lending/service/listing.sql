@@ -16,13 +16,17 @@ order by id desc
 limit %(limit)s;
 
 -- name: open_applications_of
--- The applications of an applicant that are under way, newest first.
-select id, status
-from read.loan_applications
-where shard = %(shard)s and applicant_id = %(applicant_id)s
-  and status in ('pending', 'referred', 'counter_offered', 'approved', 'accepted')
-order by id desc
-limit %(limit)s;
+-- The applications of applicants that are under way, of each the newest first.
+select applicant_id, id, status
+from unnest(%(applicants)s::text[]) as asked (applicant)
+cross join lateral (
+    select applicant_id, id, status
+    from read.loan_applications
+    where shard = %(shard)s and applicant_id = applicant
+      and status in ('pending', 'referred', 'counter_offered', 'approved', 'accepted')
+    order by id desc
+    limit %(limit)s
+) as under_way;
 
 -- name: position
 -- How far a read model has come.

@@ -5,7 +5,7 @@ read model does not answer in time there are none. They are no part of the store
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -34,13 +34,8 @@ class Sought:
         self._search = search
 
     async def besides(self, application_id: UUID | None) -> Sequence[OpenApplication]:
-        """What was found, but for this application; nothing where it could not be found out."""
-        try:
-            found = await self._search
-        except _UNAVAILABLE:
-            return ()
-        others = [one for one in found if one.application_id != application_id]
-        return others[: limits.WARNINGS_MAX]
+        """What was found, but for this application."""
+        return besides(await self._search, application_id)
 
 
 class OtherApplications:
@@ -49,6 +44,18 @@ class OtherApplications:
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
 
+    async def of(
+        self, shard: int, applicants: Collection[str]
+    ) -> Mapping[str, Sequence[OpenApplication]]:
+        """Those of each of these applicants; none where it cannot be found out in time."""
+        try:
+            async with asyncio.timeout(limits.WARNINGS_WAIT_SECONDS):
+                return await self._listing.open_applications_of(
+                    shard, applicants, limits.WARNINGS_MAX + 1
+                )
+        except _UNAVAILABLE:
+            return dict.fromkeys(applicants, ())
+
     @asynccontextmanager
     async def sought(self, shard: int, command: Command) -> AsyncIterator[Sought]:
         """Look for those of the applicant who applies while the block runs."""
@@ -56,13 +63,17 @@ class OtherApplications:
         try:
             yield Sought(search)
         finally:
-            if not search.cancel() and not search.cancelled():
-                search.exception()  # asked for, so that a failed search is not reported as lost
+            search.cancel()
 
     async def _look(self, shard: int, command: Command) -> Sequence[OpenApplication]:
         if not isinstance(command, Apply):
             return ()
-        async with asyncio.timeout(limits.WARNINGS_WAIT_SECONDS):
-            return await self._listing.open_applications_of(
-                shard, command.applicant_id, limits.WARNINGS_MAX + 1
-            )
+        return (await self.of(shard, [command.applicant_id]))[command.applicant_id]
+
+
+def besides(
+    found: Sequence[OpenApplication], application_id: UUID | None
+) -> Sequence[OpenApplication]:
+    """What was found but for this application, as many as are warned of."""
+    others = [one for one in found if one.application_id != application_id]
+    return others[: limits.WARNINGS_MAX]

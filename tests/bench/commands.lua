@@ -1,5 +1,5 @@
--- The commands of mix.py for wrk. After `--` come a name for the run, then for each step its path
--- behind the application and its body. The version in an answer says which step comes next.
+-- The commands of mix.py for wrk. After `--` come a name for the run, what stands for the applicant,
+-- then for each step its path behind the application and its body. The version in an answer says which step comes next.
 
 local threads = 0
 local steps, waiting, sent = {}, {}, 0
@@ -11,7 +11,8 @@ end
 
 function init(args)
    prefix = args[1] .. "-" .. number .. "-"
-   for i = 2, #args, 2 do
+   applicant = args[2]
+   for i = 3, #args, 2 do
       steps[#steps + 1] = { args[i], args[i + 1] }
    end
 end
@@ -21,7 +22,8 @@ function request()
    local headers = { ["Content-Type"] = "application/json", ["Idempotency-Key"] = prefix .. sent }
    local next = table.remove(waiting)
    if next == nil then
-      return wrk.format("POST", "/loan/applications", headers, steps[1][2])
+      local body = steps[1][2]:gsub(applicant, prefix .. sent)
+      return wrk.format("POST", "/loan/applications", headers, body)
    end
    local step = steps[next[2] + 1]
    return wrk.format("POST", "/loan/applications/" .. next[1] .. step[1], headers, step[2])

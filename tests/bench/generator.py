@@ -30,6 +30,7 @@ class _Load:
         self.failed = 0
         self.finished = asyncio.Event()
         self.open = 0
+        self._host = host
         self._run = run
         self._sent = 0
         self._waiting: list[tuple[bytes, int]] = []
@@ -43,7 +44,8 @@ class _Load:
         self._sent += 1
         key = f"{self._run}-{self._sent}".encode()
         if not self._waiting:
-            return self._steps[0].replace(b"#", key, 1)
+            body = mix.body(0).replace(mix.APPLICANT, key.decode(), 1)
+            return mix.request(self._host, mix.APPLICATIONS, body, key.decode())
         application_id, step = self._waiting.pop()
         return self._steps[step].replace(b"@", application_id, 1).replace(b"#", key, 1)
 

@@ -53,7 +53,7 @@ def wrk(url: str, seconds: float, connections: int, run: str) -> list[str]:
     """How wrk is called, for a run of this name."""
     steps = [part for step, (path, _) in enumerate(mix.STEPS) for part in (path, mix.body(step))]
     shape = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"]
-    return ["wrk", *shape, "--script", str(_SCRIPT), url, "--", run, *steps]
+    return ["wrk", *shape, "--script", str(_SCRIPT), url, "--", run, mix.APPLICANT, *steps]
 
 
 def own_generator(url: str, seconds: float, connections: int, run: str) -> list[str]:

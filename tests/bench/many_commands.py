@@ -85,6 +85,8 @@ def request() -> bytes:
         first = len(commands)
         for step in range(len(mix.STEPS)):
             item = {**_item(step), "idempotency_key": f"{_RUN}-{number}-{step}"}
+            if not step:
+                item["body"] = {**item["body"], "applicant_id": f"{_RUN}-{number}"}
             commands.append(item if not step else {**item, "application_of": first})
     return json.dumps({"commands": commands}).encode()
 

@@ -8,11 +8,13 @@ import json
 from typing import Final
 
 APPLICATIONS: Final = "/loan/applications"
+APPLICANT: Final = "cust_2002"
+"""Stands for the applicant: each application has its own."""
 STEPS: Final[tuple[tuple[str, object], ...]] = (
     (
         "",
         {
-            "applicant_id": "cust_2002",
+            "applicant_id": APPLICANT,
             "amount": 12000,
             "term_months": 36,
             "income": 6500,
@@ -32,7 +34,7 @@ STEPS: Final[tuple[tuple[str, object], ...]] = (
 
 
 def body(step: int) -> str:
-    """The body of a step as it is sent; empty where there is none."""
+    """The body of a step as it is sent but for the applicant; empty where there is none."""
     sent = STEPS[step][1]
     return "" if sent is None else json.dumps(sent)
 
