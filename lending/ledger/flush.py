@@ -243,9 +243,11 @@ class _Planner:
         before = self.position
         effective_at = submission.effective_at or self.recorded_at
         effective_on = submission.effective_on or self._recorded_on
-        about = submission.streams[0].application_id
+        first = submission.streams[0]
+        about = first.application_id
         last_position = self._last_positions.get(about, submission.last_position)
-        for index, stream in enumerate(submission.streams):
+        envelopes: list[Envelope] = []
+        for stream in submission.streams:
             version = stream.expected_version
             for event in stream.events:
                 version += 1
@@ -264,9 +266,11 @@ class _Planner:
                     provenance=submission.provenance,
                 )
                 self.events.append((envelope, event))
+                if stream is first:
+                    envelopes.append(envelope)
             self._versions[stream.application_id] = version
             self.subject_keys += [(stream.application_id, key) for key in stream.new_keys]
-            if index == 0 and stream.events:
+            if stream is first and envelopes:
                 last_position = self._last_positions[about] = self.position
         return Committed(
             version=self._versions[about],
@@ -274,8 +278,7 @@ class _Planner:
             last_position=last_position,
             recorded_at=self.recorded_at,
             effective_at=effective_at,
-            effective_on=effective_on,
-            epoch=self._look.epoch,
+            envelopes=envelopes,
         )
 
 

@@ -8,10 +8,9 @@ Format 1 has no `authority`; format 2 is the same with it. An event whose princi
 restricted has none, and its leaf is of format 1.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -27,8 +26,7 @@ LEAF_FORMAT_WITH_AUTHORITY: Final = 2
 _LEAF_PREFIX: Final = b"\x00"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+class Provenance(NamedTuple):
     """Who caused an event and by what: opaque ids, never names.
 
     `authority` is canonical JSON of what the principal might do then, and of what it proved itself
@@ -47,8 +45,7 @@ class Provenance:
     authority: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Everything about a stored event but its data."""
 
     shard: int

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-from lending.ledger.leaf import Provenance
+from lending.ledger.leaf import Envelope, Provenance
 from lending.ledger.sealing import WrappedKey
 from lending.runtime.errors import OperatorError
 
@@ -19,8 +20,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedEvent:
+class EncodedEvent(NamedTuple):
     """An event as the codec wrote it: its stored name and version, and the canonical bytes of its
     data.
     """
@@ -30,8 +30,7 @@ class EncodedEvent:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamAppend:
+class StreamAppend(NamedTuple):
     """Events for one stream, and the version the stream had when they were decided."""
 
     application_id: UUID
@@ -40,8 +39,7 @@ class StreamAppend:
     new_keys: Sequence[WrappedKey] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(NamedTuple):
     """A command with its answer, to be committed whole or not at all.
 
     `streams` are all of the lane's shard; the first is the one the answer is about. `effective_at`
@@ -80,10 +78,9 @@ class Submission:
         return self.key is not None or self.verdict is Verdict.REFUSED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Committed:
+class Committed(NamedTuple):
     """The command and its answer are on record. `version` and `last_position` are the first
-    stream's afterwards.
+    stream's afterwards; `envelopes` are those of its events.
     """
 
     version: int
@@ -91,8 +88,7 @@ class Committed:
     last_position: int | None
     recorded_at: datetime
     effective_at: datetime
-    effective_on: date
-    epoch: int
+    envelopes: Sequence[Envelope] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 from lending.domain.application.events import Event
@@ -26,8 +26,7 @@ from lending.runtime.postgres import Pool
 LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregate:
+class Aggregate(NamedTuple):
     """An application at a version: its state, where its last event stands, and the keys of its
     persons.
     """
@@ -152,7 +151,7 @@ class Aggregates:
                     known, events = None, events[1:]
                 if events or not aggregate.version:
                     keyring = self.unwrap(application_id, stretch.subject_keys)
-                    aggregate = self.fold(replace(aggregate, keyring=keyring), events)
+                    aggregate = self.fold(aggregate._replace(keyring=keyring), events)
                     after_version = aggregate.version
                 if stretch.complete:
                     break
@@ -180,8 +179,7 @@ class Aggregates:
             event = self.decode(stored, aggregate.keyring)
             state = evolve(state, event, stored.effective_at, stored.actor, stored.on_behalf_of)
         last = events[-1]
-        return replace(
-            aggregate,
+        return aggregate._replace(
             state=state,
             version=last.version,
             position=last.position,

@@ -5,7 +5,6 @@ when one of it cannot be placed. A refusal is recorded alone, on the application
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -174,7 +173,7 @@ def _alone(refused: Ready, aggregate: Aggregate) -> Ready:
     """A refusal, to be recorded without the commands it was decided behind."""
     submission = refused.decided.submission
     about, *others = submission.streams
-    streams = [replace(about, expected_version=aggregate.version), *others]
+    streams = [about._replace(expected_version=aggregate.version), *others]
     last = aggregate.position or None
-    submission = replace(submission, streams=streams, last_position=last)
-    return refused._replace(decided=replace(refused.decided, submission=submission))
+    submission = submission._replace(streams=streams, last_position=last)
+    return refused._replace(decided=refused.decided._replace(submission=submission))

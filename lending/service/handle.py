@@ -6,9 +6,9 @@ version next; so nothing is decided on a state that has passed, and nothing is d
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -27,7 +27,7 @@ from lending.ledger.answers import answers_by_command
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, persons
 from lending.ledger.fingerprint import Fingerprints
-from lending.ledger.leaf import Envelope, Provenance
+from lending.ledger.leaf import Provenance
 from lending.ledger.sealing import Keyring, MasterKey, WrappedKey
 from lending.ledger.submission import (
     Committed,
@@ -85,8 +85,7 @@ class Shard:
     registry: RegistryReader
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A command decided on an aggregate, encoded and ready to submit."""
 
     events: Sequence[Event]
@@ -155,7 +154,7 @@ class CommandHandler:
                 aggregate = self._aggregates.fresh(application_id)
                 answer = await self._attempt(request, application_id, command_id, aggregate)
                 if answer is not None:
-                    return replace(answer, others=await others.besides(answer.application_id))
+                    return answer._replace(others=await others.besides(answer.application_id))
         raise Contended(0)
 
     async def _handle_on(self, request: CommandRequest, application_id: UUID) -> CommandAnswer:
@@ -369,9 +368,7 @@ class CommandHandler:
             allowed_commands=self._authority.allowed(
                 shard_of(application_id), state, committed.recorded_at, decided.asking
             ),
-            events=list(
-                zip(_envelopes(decided, committed, aggregate.version), decided.events, strict=True)
-            ),
+            events=list(zip(committed.envelopes, decided.events, strict=True)),
             refused=decided.refused,
         )
 
@@ -466,24 +463,3 @@ def _after(state: Application, decided: Decided, at: datetime) -> Application:
 
 def _applicant(command: Command, state: Application) -> str:
     return command.applicant_id if isinstance(command, Apply) else state.applicant_id
-
-
-def _envelopes(decided: Decided, committed: Committed, version_before: int) -> list[Envelope]:
-    submission = decided.submission
-    stream = submission.streams[0]
-    return [
-        Envelope(
-            shard=shard_of(stream.application_id),
-            position=cast(int, committed.first_position) + index,
-            application_id=stream.application_id,
-            version=version_before + 1 + index,
-            event_type=event.event_type,
-            schema_version=event.schema_version,
-            epoch=committed.epoch,
-            recorded_at=committed.recorded_at,
-            effective_at=committed.effective_at,
-            effective_on=committed.effective_on,
-            provenance=submission.provenance,
-        )
-        for index, event in enumerate(stream.events)
-    ]

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -190,7 +190,7 @@ class History:
                     stored = stored[1:]
                 keyring = self._aggregates.unwrap(application_id, stretch.subject_keys)
                 aggregate = self._counted(
-                    replace(aggregate, keyring=keyring), stored, moment.effective_on
+                    aggregate._replace(keyring=keyring), stored, moment.effective_on
                 )
                 events += [
                     (envelope_of(one), self._aggregates.decode(one, keyring))

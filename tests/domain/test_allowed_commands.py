@@ -2,7 +2,6 @@
 event.
 """
 
-from dataclasses import replace
 from datetime import date
 from itertools import chain
 
@@ -65,7 +64,7 @@ def causes_events(
         return False
     for backdated in (False, True):
         given_now = circumstances(on=on, backdated=backdated, asking=asking, verdict=verdict)
-        given_now = replace(given_now, policy=None if verdict is None else POLICY)
+        given_now = given_now._replace(policy=None if verdict is None else POLICY)
         answer = decide(command, state, given_now)
         if answer and not isinstance(answer, Refused):
             return True

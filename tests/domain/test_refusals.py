@@ -5,7 +5,6 @@ What should be said is worked out here without any order: the set of rules that 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import combinations, product
@@ -172,8 +171,8 @@ OFF: Final = (
 STOPPED: Final = circumstances(asking=by(suspensions=suspended(*OFF)))
 UNDER_AUTHORITY: Final = (
     STOPPED,
-    replace(STOPPED, asking=by(suspensions=suspended(*OFF[1:]))),
-    replace(STOPPED, asking=by(suspensions=suspended(*OFF[2:]))),
+    STOPPED._replace(asking=by(suspensions=suspended(*OFF[1:]))),
+    STOPPED._replace(asking=by(suspensions=suspended(*OFF[2:]))),
     circumstances(asking=by()),
     circumstances(asking=by(name="bert", limit="9000")),
 )
@@ -184,15 +183,15 @@ CIRCUMSTANCES: Final[Mapping[type[c.Command], tuple[Circumstances, ...]]] = {
         circumstances(continued=fold((applied(),))),
         circumstances(continued=fold((applied(), e.Withdrawn(by=c.WithdrawnBy.APPLICANT)))),
         STOPPED,
-        replace(STOPPED, continued=fold((applied(),))),
+        STOPPED._replace(continued=fold((applied(),))),
     ),
     c.Decide: (
         PLAIN,
         circumstances(verdict=FactsMissing(("income",)), backdated=True),
         circumstances(verdict=approving()),
         *UNDER_AUTHORITY,
-        *(replace(given, policy=POLICY, verdict=approving()) for given in UNDER_AUTHORITY[:3]),
-        replace(STOPPED, policy=POLICY, verdict=FactsMissing(("income",))),
+        *(given._replace(policy=POLICY, verdict=approving()) for given in UNDER_AUTHORITY[:3]),
+        STOPPED._replace(policy=POLICY, verdict=FactsMissing(("income",))),
     ),
     c.Override: (
         PLAIN,
@@ -214,7 +213,7 @@ def commands(kind: type[c.Command]) -> list[c.Command]:
 def cases(kind: type[c.Command]) -> Iterator[tuple[c.Command, Application, Circumstances]]:
     """Every variant of a command in every state and in all circumstances."""
     ordinary = CIRCUMSTANCES.get(kind, (PLAIN, STOPPED))
-    before = [replace(given, effective_at=BEFORE) for given in ordinary[:4]]
+    before = [given._replace(effective_at=BEFORE) for given in ordinary[:4]]
     yield from product(commands(kind), states(kind), (*ordinary, *before))
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 def of(principal: str, commands: int = 1) -> Group:
     """A group of commands on as many streams."""
-    return Group([replace(submission(new_id(0), 0), principal=principal) for _ in range(commands)])
+    return Group([submission(new_id(0), 0)._replace(principal=principal) for _ in range(commands)])
 
 
 def waiting(group: Group) -> Waiting:

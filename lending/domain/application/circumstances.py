@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from lending.domain.application.commands import Outcome
 from lending.domain.application.events import Event, PolicyCited
@@ -33,8 +33,7 @@ class FactsMissing:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(NamedTuple):
     """Who asks, on whose behalf, and what is known of others: what authority depends on.
 
     `registered` are the principals that the ledger knows, to name one who could do what who asks
@@ -83,8 +82,7 @@ ANYBODY: Final = Asking()
 """Who asks a ledger without authentication."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What a decision depends on besides command and state.
 
     `effective_at` is the instant from which the command counts and `effective_on` its date in the
