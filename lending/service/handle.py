@@ -281,14 +281,13 @@ class CommandHandler:
     def _keys_for(
         self, events: Sequence[Event], aggregate: Aggregate
     ) -> tuple[Keyring, list[WrappedKey]]:
-        wanted = [
+        wanted = dict.fromkeys(
             person
             for event in events
             for person in persons(event, getattr(event, "applicant_id", ""))
-        ]
-        return aggregate.keyring.grow(
-            [person for person in dict.fromkeys(wanted) if person], self._master
+            if person
         )
+        return aggregate.keyring.grow(list(wanted), self._master)
 
     def _encode(self, event: Event, keyring: Keyring, subject: str) -> EncodedEvent:
         data = canonical_json(self._codec.encode(event, keyring, subject))

@@ -38,11 +38,14 @@ def _acceptable(state: Application, on: date) -> bool:
     return any(state.admits(offer.amount, offer.term_months) for offer in offers)
 
 
+_NOTICES: Final = tuple(c.NoticeKind)
+_HOLDS: Final = len(c.HoldKind)
+
 _POSSIBLE: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] = MappingProxyType(
     {
         c.SupplyInformation: lambda s, _: bool(s.outstanding),
-        c.RecordNotice: lambda s, _: any(notice_founded(kind, s) for kind in c.NoticeKind),
-        c.Hold: lambda s, _: len(s.holds) < len(c.HoldKind),
+        c.RecordNotice: lambda s, _: any(notice_founded(kind, s) for kind in _NOTICES),
+        c.Hold: lambda s, _: len(s.holds) < _HOLDS,
         c.ReturnOffer: lambda s, _: not all(offer.returned for offer in s.open_offers()),
         c.AcceptOffer: _acceptable,
         c.ExpireOffer: lambda s, on: any(offer.lapsed_on(on) for offer in s.open_offers()),
