@@ -14,12 +14,12 @@ import orjson
 from starlette.responses import Response
 
 from lending.api import headers as h
-from lending.api.answers import Answer
+from lending.api.answers import Answer, Told
 from lending.api.commands import (
     CommandEndpoints,
     outcome_unknown,
     refuse_match,
-    response,
+    told,
 )
 from lending.api.headers import Headers, read_command_headers
 from lending.api.incoming import Incoming
@@ -196,35 +196,28 @@ class BulkEndpoint:
             if place % limits.BULK_SLICE_COMMANDS == limits.BULK_SLICE_COMMANDS - 1:
                 await asyncio.sleep(0)
             one = self._one(commands[place], answer)
-            headers = {
-                TOLD[name]: value.decode("ascii") for name, value in one.raw_headers if name in TOLD
-            }
-            items.append(
-                {
-                    "status": one.status_code,
-                    "headers": headers,
-                    "body": orjson.Fragment(bytes(one.body)),
-                }
-            )
+            told = {TOLD[name]: value.decode() for name, value in one.headers if name in TOLD}
+            body = orjson.Fragment(one.body)
+            items.append({"status": one.status, "headers": told, "body": body})
         return Answer(orjson.dumps({"items": items}))
 
-    def _one(self, asked: BulkCommand | Exception, answer: Answered) -> Response:
+    def _one(self, asked: BulkCommand | Exception, answer: Answered) -> Told:
         """What the command would have been answered alone."""
         try:
             if isinstance(asked, Exception):
-                return _problem(asked).answer()
+                return _problem(asked).told()
             return self._of_command(asked, answer)
         except Problem as problem:
-            return problem.answer()
+            return problem.told()
 
-    def _of_command(self, asked: BulkCommand, answer: Answered) -> Response:
+    def _of_command(self, asked: BulkCommand, answer: Answered) -> Told:
         if isinstance(answer, OutcomeUnknown):
             raise outcome_unknown(asked.request)
         if not isinstance(answer, CommandAnswer):
             raise _problem(answer)
         kind = type(asked.request.command)
         self._endpoints.observer.commanded(command_name(kind), outcome_of(answer, dry_run=False))
-        return response(answer, asked.request, opened=kind is Apply)
+        return told(answer, asked.request, opened=kind is Apply)
 
 
 def _problem(answer: Exception) -> Problem:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from lending.api.answers import Answer, Header
+from lending.api.answers import Header, Told
 from lending.api.headers import IF_MATCH, CommandHeaders, Headers, read_command_headers
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, because, invalid_header
@@ -79,7 +79,7 @@ class CommandEndpoints:
             except OutcomeUnknown:
                 raise outcome_unknown(asked) from None
             self.observer.commanded(name, outcome_of(answer, dry_run))
-            return response(answer, asked, opened=opens)
+            return told(answer, asked, opened=opens).answer()
 
         endpoint.__name__ = name
         return endpoint
@@ -141,8 +141,8 @@ def _canonical_path(request: Incoming, application_id: UUID | None) -> str:
     return path.replace(request.in_path["application_id"], str(application_id), 1)
 
 
-def response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Response:
-    """The answer as it goes out. Raises Problem for a refusal."""
+def told(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Told:
+    """What a command is answered. Raises Problem for a refusal."""
     headers: list[Header] = [(b"correlation-id", asked.correlation_id.encode("ascii"))]
     if answer.replayed:
         headers.append(_REPLAYED)
@@ -150,12 +150,12 @@ def response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> R
         about = asked.application_id or (None if opened else answer.application_id)
         raise _refused(answer, answer.refused, about, headers)
     if asked.dry_run:
-        return Answer(command_answer(answer, opened=opened), 200, headers)
+        return Told(command_answer(answer, opened=opened), 200, headers)
     headers.append((b"etag", b'"%d"' % answer.version))
     if not opened:
-        return Answer(command_answer(answer, opened=False), 200, headers)
+        return Told(command_answer(answer, opened=False), 200, headers)
     headers.append((b"location", f"/loan/applications/{answer.application_id}".encode("ascii")))
-    return Answer(command_answer(answer, opened=True), 201, headers)
+    return Told(command_answer(answer, opened=True), 201, headers)
 
 
 def _refused(
