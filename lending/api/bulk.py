@@ -14,14 +14,15 @@ import orjson
 from starlette.responses import Response
 
 from lending.api import headers as h
-from lending.api.answers import Answer, Told
+from lending.api.answers import Answer, Header, Told
 from lending.api.commands import (
+    MINIMAL,
     CommandEndpoints,
     outcome_unknown,
     refuse_match,
     told,
 )
-from lending.api.headers import Headers, read_command_headers
+from lending.api.headers import Headers, prefers_minimal, read_command_headers
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, invalid, invalid_header
 from lending.api.query import Query
@@ -124,7 +125,7 @@ class BulkEndpoint:
             answers = await self._handler.handle_atomic(commands)
         else:
             answers = await self._handler.handle_all(commands)
-        return await self._answered(commands, answers)
+        return await self._answered(commands, answers, [MINIMAL] * prefers_minimal(request.named))
 
     # reading
 
@@ -183,13 +184,17 @@ class BulkEndpoint:
             application_id=application_id,
             path=route.path.format_map(in_path) if in_path else route.path,
             principal=request.principal,
+            minimal=prefers_minimal(request.named),
         )
         return BulkCommand(request=asked, application_of=opener)
 
     # answering
 
     async def _answered(
-        self, commands: Sequence[BulkCommand | Exception], answers: Sequence[Answered]
+        self,
+        commands: Sequence[BulkCommand | Exception],
+        answers: Sequence[Answered],
+        headers: Sequence[Header],
     ) -> Response:
         items = []
         for place, answer in enumerate(answers):
@@ -199,7 +204,7 @@ class BulkEndpoint:
             told = {TOLD[name]: value.decode() for name, value in one.headers if name in TOLD}
             body = orjson.Fragment(one.body)
             items.append({"status": one.status, "headers": told, "body": body})
-        return Answer(orjson.dumps({"items": items}))
+        return Answer(orjson.dumps({"items": items}), 200, headers)
 
     def _one(self, asked: BulkCommand | Exception, answer: Answered) -> Told:
         """What the command would have been answered alone."""

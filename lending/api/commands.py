@@ -12,7 +12,13 @@ from uuid import UUID
 from starlette.responses import Response
 
 from lending.api.answers import Header, Told
-from lending.api.headers import IF_MATCH, CommandHeaders, Headers, read_command_headers
+from lending.api.headers import (
+    IF_MATCH,
+    CommandHeaders,
+    Headers,
+    prefers_minimal,
+    read_command_headers,
+)
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, because, invalid_header
 from lending.api.query import Query, flag
@@ -33,6 +39,8 @@ from lending.service.requests import CommandAnswer, CommandRequest
 QUERY: Final = Query(
     flag("dry_run", "Answer what would happen; record nothing and look at no idempotency key.")
 )
+MINIMAL: Final = (b"preference-applied", b"return=minimal")
+"""Says that the answer is without events, next steps and warnings (RFC 7240, section 3)."""
 _REPLAYED: Final[Header] = (b"idempotency-replayed", b"true")
 
 
@@ -73,12 +81,13 @@ class CommandEndpoints:
                 path=_canonical_path(request, application_id),
                 principal=request.principal,
                 dry_run=dry_run,
+                minimal=prefers_minimal(request.named) and not dry_run,
             )
             try:
                 answer = await self.handler.handle(asked)
             except OutcomeUnknown:
                 raise outcome_unknown(asked) from None
-            self.observer.commanded(name, outcome_of(answer, dry_run))
+            self.observer.commanded(name, outcome_of(answer, dry_run=dry_run))
             return told(answer, asked, opened=opens).answer()
 
         endpoint.__name__ = name
@@ -93,6 +102,7 @@ class CommandEndpoints:
         path: str,
         principal: Principal,
         dry_run: bool = False,
+        minimal: bool = False,
     ) -> CommandRequest:
         """The command with all that was said with it, whether alone or among many.
 
@@ -114,6 +124,7 @@ class CommandEndpoints:
             causation_id=said.causation_id,
             traceparent=said.traceparent,
             dry_run=dry_run,
+            minimal=minimal,
         )
         require_permitted(request)
         return request
@@ -152,10 +163,12 @@ def told(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Told:
     if asked.dry_run:
         return Told(command_answer(answer, opened=opened), 200, headers)
     headers.append((b"etag", b'"%d"' % answer.version))
-    if not opened:
-        return Told(command_answer(answer, opened=False), 200, headers)
-    headers.append((b"location", f"/loan/applications/{answer.application_id}".encode("ascii")))
-    return Told(command_answer(answer, opened=True), 201, headers)
+    if asked.minimal:
+        headers.append(MINIMAL)
+    if opened:
+        headers.append((b"location", f"/loan/applications/{answer.application_id}".encode("ascii")))
+    body = command_answer(answer, opened=opened, minimal=asked.minimal)
+    return Told(body, 201 if opened else 200, headers)
 
 
 def _refused(

@@ -96,7 +96,7 @@ class AllOrNoneHandler(ChainHandler):
         for one, outcome in zip(ready, outcomes, strict=True):
             if isinstance(outcome, Committed):
                 work.answers[one.place] = self._answer(
-                    application_id, one.decided, outcome, aggregate
+                    one.request, application_id, one.decided, outcome, aggregate
                 )
                 if one.decided.events:
                     aggregate = self._aggregates.kept(application_id) or aggregate

@@ -177,7 +177,9 @@ class BulkHandler(AllOrNoneHandler):
         for one, outcome in zip(ready, outcomes, strict=True):
             match outcome:
                 case Committed():
-                    answer = self._answer(application_id, one.decided, outcome, aggregate)
+                    answer = self._answer(
+                        one.request, application_id, one.decided, outcome, aggregate
+                    )
                     work.answers[one.place] = answer
                     if one.decided.events:
                         aggregate = self._aggregates.kept(application_id) or aggregate

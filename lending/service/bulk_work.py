@@ -104,12 +104,15 @@ class Work:
         )
 
     def opened(self) -> dict[int, str]:
-        """The places of the commands that opened an application, and the applicant of each."""
+        """The places of the commands that opened an application and are answered whole, and the
+        applicant of each.
+        """
         return {
             place: one.request.command.applicant_id
             for place, one in enumerate(self._commands)
             if isinstance(one, BulkCommand)
             and isinstance(one.request.command, Apply)
+            and not one.request.minimal
             and isinstance(answer := self.answers[place], CommandAnswer)
             and answer.refused is None
         }

@@ -149,7 +149,7 @@ class CommandHandler:
         command_id = self._new_id(shard)
         if request.dry_run:
             await self._shards[shard].registry.refresh()
-        async with self._others.sought(shard, request.command) as others:
+        async with self._others.sought(shard, request) as others:
             for _ in range(limits.DECISION_RETRIES_MAX):
                 aggregate = self._aggregates.fresh(application_id)
                 answer = await self._attempt(request, application_id, command_id, aggregate)
@@ -203,7 +203,7 @@ class CommandHandler:
         outcome = await self._submit(shard.lane, decided.submission)
         match outcome:
             case Committed():
-                return self._answer(application_id, decided, outcome, aggregate)
+                return self._answer(request, application_id, decided, outcome, aggregate)
             case KeyUsed(answer=stored):
                 return await self._repeat(request, stored)
             case Conflict():
@@ -347,7 +347,12 @@ class CommandHandler:
     # answering
 
     def _answer(
-        self, application_id: UUID, decided: Decided, committed: Committed, aggregate: Aggregate
+        self,
+        request: CommandRequest,
+        application_id: UUID,
+        decided: Decided,
+        committed: Committed,
+        aggregate: Aggregate,
     ) -> CommandAnswer:
         state = _after(aggregate.state, decided, committed.effective_at)
         if decided.events:
@@ -364,7 +369,9 @@ class CommandHandler:
             state=state,
             version=committed.version,
             position=committed.last_position,
-            allowed_commands=self._authority.allowed(
+            allowed_commands=()
+            if request.minimal and decided.refused is None
+            else self._authority.allowed(
                 shard_of(application_id), state, committed.recorded_at, decided.asking
             ),
             events=list(zip(committed.envelopes, decided.events, strict=True)),

@@ -19,7 +19,7 @@ class CommandRequest(NamedTuple):
 
     `application_id` is None for an apply. `sent` are the names of the fields that were given, for
     the fingerprint, together with `method` and `path`. `if_match` are the versions one of which the
-    stream must have.
+    stream must have. `minimal` asks for the outcome without what may be issued next.
     """
 
     command: Command
@@ -37,6 +37,7 @@ class CommandRequest(NamedTuple):
     causation_id: str | None = None
     traceparent: str | None = None
     dry_run: bool = False
+    minimal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class CommandAnswer(NamedTuple):
     state: Application
     version: int
     position: int | None
-    allowed_commands: list[str]
+    allowed_commands: Sequence[str]
     events: Sequence[tuple[Envelope | None, Event]] = ()
     refused: Refused | None = None
     replayed: bool = False

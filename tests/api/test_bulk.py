@@ -86,6 +86,22 @@ async def test_an_item_is_answered_as_the_command_alone_would_be(api: Api) -> No
             assert alone.headers.get(name) == told.get(name)
 
 
+async def test_a_bulk_that_prefers_so_is_told_each_outcome_alone(api: Api) -> None:
+    commands = [*loan("x"), {"command": "make_offer", "application_of": 0, "body": {"amount": 1}}]
+    told = await api.post(BULK, {"commands": commands}, headers={"prefer": "return=minimal"})
+    assert told.headers["preference-applied"] == "return=minimal"
+    *held, refused = told.json()["items"]
+    assert statuses(held) == [201, 200, 200, 200, 200, 200, 200]
+    assert {frozenset(item["body"]) for item in held} == {
+        frozenset(("application_id", "status", "version", "position", "outcome"))
+    }
+    assert refused["body"]["code"] == "already_disbursed"
+    assert refused["body"]["allowed_commands"]
+    whole = await bulk(api, *commands[:-1])
+    assert [item["body"]["position"] for item in whole] == [i["body"]["position"] for i in held]
+    assert all(item["body"]["events"] for item in whole)
+
+
 async def test_what_was_done_alone_is_repeated_by_a_bulk(api: Api) -> None:
     path = await api.applied()
     application_id = path.rpartition("/")[2]
