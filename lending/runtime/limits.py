@@ -373,6 +373,9 @@ WEBHOOK_LOOK_SECONDS: Final = 2.0
 WEBHOOK_RETRY_POLL_SECONDS: Final = 1.0
 """How often a webhook's waiting deliveries are looked at."""
 
+WEBHOOK_ANSWERED_POLL_SECONDS: Final = 0.2
+"""How often it is looked whether who answers for a webhook is suspended, or is so no longer."""
+
 WEBHOOK_PAUSE_SECONDS: Final = 0.05
 """The shortest time between two moves of a webhook's cursor."""
 
