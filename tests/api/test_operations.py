@@ -1,6 +1,7 @@
 """Operations: liveness, readiness, metrics, and faults that are the service's own."""
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -54,7 +55,10 @@ async def test_readiness_names_a_read_model_that_stopped(api: Api) -> None:
             " stopped_position = 3, stopped_at = now(), error = 'e'"
         )
     body = problem(await api.get("/readyz"), 503, "not_ready")
-    assert body["checks"]["projection loan_applications"] == "stopped at 3: poison"
+    assert body["checks"]["projection loan_applications"] == "stopped"
+    assert "poison" not in json.dumps(body)
+    (row,) = (await api.get("/projections")).json()["items"]
+    assert (row["stopped_because"], row["stopped_position"]) == ("poison", 3)
     assert (
         'lending_projection_running{projection="loan_applications",shard="0"} 0.0'
         in (await api.get("/metrics")).text
