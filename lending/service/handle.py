@@ -45,6 +45,7 @@ from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
 from lending.service.authority import FIRST_SHARD, Authority, asking_of, judged_by
+from lending.service.continuing import continued_by
 from lending.service.history import History
 from lending.service.others import OtherApplications
 from lending.service.registry import Lane, RegistryReader
@@ -230,10 +231,9 @@ class CommandHandler:
         effective_at = request.effective_at or max(self._clock(), aggregate.recorded_at)
         shard = shard_of(application_id)
         asks_policy = isinstance(request.command, Decide) and request.command.outcome is None
-        continued = await self._continued(request.command)
-        known = self._shards[
-            shard
-        ].registry.known  # one for all: what is checked is what is guarded
+        continued = await continued_by(request.command, shard, self._aggregates)
+        registry = self._shards[shard].registry
+        known = registry.known  # one for all: what is checked is what is guarded
         judged = judged_by(known.registry, aggregate.state) if asks_policy else None
         asking = asking_of(known.registry, request.principal, request.on_behalf_of)
         given = Circumstances(
@@ -242,7 +242,7 @@ class CommandHandler:
             backdated=request.effective_at is not None,
             policy=None if judged is None else judged[0],
             verdict=None if judged is None else judged[1],
-            continued=continued,
+            continued=None if continued is None else continued.state,
             asking=asking,
         )
         answer = decide(request.command, aggregate.state, given)
@@ -262,22 +262,13 @@ class CommandHandler:
             command_id,
             aggregate,
             refused=refused,
-            streams=(stream, self._shards[shard].registry.guard(known.version))
-            if asks_policy or asking.restricted
-            else (stream,),
+            streams=[
+                stream,
+                *([registry.guard(known.version)] if asks_policy or asking.restricted else []),
+                *([] if continued is None else [continued.guard]),
+            ],
         )
         return Decided(events, refused, submission, keyring, asking)
-
-    async def _continued(self, command: Command) -> Application | None:
-        if not isinstance(command, Apply) or command.continues is None:
-            return None
-        if (
-            not is_application_id(command.continues)
-            or shard_of(command.continues) not in self._shards
-        ):
-            return None
-        aggregate = (await self._aggregates.load(command.continues)).aggregate
-        return aggregate.state if aggregate.version else None
 
     def _keys_for(
         self, events: Sequence[Event], aggregate: Aggregate
