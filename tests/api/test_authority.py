@@ -321,6 +321,45 @@ async def test_a_suspended_principal_does_not_hear_its_stored_answers(api: Api) 
     problem(again, 403, "principal_suspended")
 
 
+async def test_a_suspended_principal_hears_nothing_but_that_it_is_suspended(api: Api) -> None:
+    asking = await of_role(api, Role.RISK, name="scorer")
+    path = await api.applied()
+    scored = await asking.post(f"{path}/score", SCORE, idempotency_key="used")
+    assert scored.status_code == 200
+    await api.post("/suspensions", {"subject": "principal", "name": "scorer", "reason": "a drill"})
+    application_id = path.rpartition("/")[2]
+    unknown = f"{APPLICATIONS}/{new_id(0)}"
+    other = {**SCORE, "score": 600}
+    answers = [
+        await asking.post(f"{path}/score", SCORE, if_match='"99"'),
+        await asking.post(f"{path}/score?dry_run=true", SCORE, if_match='"99"'),
+        await asking.post(f"{path}/score", other, idempotency_key="used"),
+        await asking.post(f"{path}/score", other, idempotency_key="new", if_match='"99"'),
+        await asking.post(f"{unknown}/score", SCORE),
+        await asking.post(f"{APPLICATIONS}/00000000-0000-0000-0000-000000000001/score", SCORE),
+    ]
+    one = {"command": "score", "body": SCORE, "idempotency_key": "bulk", "if_match": '"99"'}
+    for atomic in (False, True):
+        for about in (application_id, str(new_id(0))):
+            many = await asking.post(
+                "/loan/commands", {"atomic": atomic, "commands": [{**one, "application_id": about}]}
+            )
+            (item,) = many.json()["items"]
+            assert (item["status"], item["body"]["code"]) == (403, "principal_suspended"), item
+            assert "a drill" in item["body"]["detail"]
+            assert not {"allowed_commands", "current_version"} & set(item["body"])
+            assert "ETag" not in item.get("headers", {})
+    for answer in answers:
+        body = problem(answer, 403, "principal_suspended")
+        assert "a drill" in body["detail"]
+        assert not {"allowed_commands", "current_version"} & set(body)
+        assert "etag" not in answer.headers
+    over = {"subject": "principal", "name": "scorer", "reason": "over"}
+    await api.post("/suspensions/reinstatements", over)
+    again = await asking.post(f"{path}/score", SCORE, if_match='"99"')
+    problem(again, 412, "precondition_failed")
+
+
 async def test_an_act_refuses_headers_that_mean_nothing_there(api: Api) -> None:
     stop = {"subject": "automation", "reason": "r"}
     admin = await of_role(api, Role.ADMIN)
