@@ -15,7 +15,8 @@ EVENT_DATA_MAX_BYTES: Final = 48 * 1024
 """The encoded data of one event."""
 
 EVENT_ENVELOPE_MAX_BYTES: Final = 8 * 1024
-"""The encoded envelope of one event: everything its leaf hash covers but the data."""
+"""The encoded envelope of one event: everything its leaf hash covers but the data. Each part is bounded
+so that the largest fits."""
 
 IDEMPOTENCY_KEY_MAX_CHARACTERS: Final = 255
 """An `Idempotency-Key`."""
@@ -264,6 +265,9 @@ KEYS_MAX: Final = 5_000
 ACTS_FOR_MAX: Final = 100
 """Others on whose behalf one principal may act, unless it may for anybody."""
 
+AMOUNTS_MAX: Final = 50
+"""Currencies in which one principal may approve amounts: they are recorded with all that it does."""
+
 REASON_MAX_CHARACTERS: Final = 500
 """Why an operator revokes a key."""
 
@@ -278,6 +282,9 @@ REGISTRY_READ_SECONDS: Final = 2.0
 
 REGISTRY_STALE_MAX_SECONDS: Final = 5.0
 """How old what is known of the registry may be; then nobody is admitted until it is read again."""
+
+TOKEN_ISSUER_MAX_CHARACTERS: Final = 500
+"""The name of the issuer whose tokens are trusted."""
 
 TOKEN_LEEWAY_SECONDS: Final = 30
 """How far the clock of a token's issuer may differ from ours."""
