@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -115,6 +117,52 @@ async def test_a_fault_of_the_service_shows_an_incident_and_no_more(
     assert (await api.get("/livez")).status_code == 200
 
 
+@contextmanager
+def away(postgres_server: Databases, database_url: str) -> Iterator[None]:
+    """The database admits nobody inside the block, and has thrown out who was there."""
+    name = urlsplit(database_url).path[1:]
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"alter database {name} allow_connections false")
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
+        )
+        try:
+            yield
+        finally:
+            connection.execute(f"alter database {name} allow_connections true")
+
+
+async def test_claims_are_answered_503_while_the_database_is_away_and_are_held_when_it_is_back(
+    database_url: str,
+    postgres_server: Databases,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "POOL_WAIT_SECONDS", 1)
+    asked = {"role": "context", "limit": 1}
+    async with served_api(database_url, tmp_path) as api, worker(api):
+        path = await api.applied()
+        position = (await api.get(path)).json()["position"]
+        await api.get(f"{APPLICATIONS}?min_position={position}", prefer="wait=20")
+        (held,) = (await api.post("/work/claims", asked)).json()["items"]
+        claim = f"/work/claims/{held['claim_id']}"
+        with away(postgres_server, database_url):
+            for answer in (
+                await api.post("/work/claims", asked),
+                await api.get("/work/claims"),
+                await api.post(f"{claim}/renewal", {"seconds": 60}),
+                await api.client.delete(claim),
+                await api.get("/work"),
+            ):
+                assert problem(answer, 503, "unavailable")["retryable"]
+                assert answer.headers["retry-after"] == "1"
+        async with asyncio.timeout(30):
+            while (found := await api.get("/work/claims")).status_code != 200:
+                problem(found, 503, "unavailable")
+        assert [one["claim_id"] for one in found.json()["items"]] == [held["claim_id"]]
+        assert (await api.client.delete(claim)).status_code == 204
+
+
 async def test_without_its_database_the_service_says_try_later(
     database_url: str,
     postgres_server: Databases,
@@ -125,12 +173,7 @@ async def test_without_its_database_the_service_says_try_later(
     monkeypatch.setattr(limits, "POOL_WAIT_SECONDS", 1)
     async with served_api(database_url, tmp_path) as api:
         path = await api.applied()
-        name = urlsplit(database_url).path[1:]
-        with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"alter database {name} allow_connections false")
-            connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
-            )
+        with away(postgres_server, database_url):
             for answer in (
                 await api.post(APPLICATIONS, STORY),
                 await api.get(f"{path}/events"),
@@ -142,7 +185,6 @@ async def test_without_its_database_the_service_says_try_later(
             assert body["checks"]["database"] != "ok"
             assert (await api.get("/metrics")).status_code == 200
             assert (await api.get("/livez")).status_code == 200
-            connection.execute(f"alter database {name} allow_connections true")
         async with asyncio.timeout(30):
             answer = await api.post(APPLICATIONS, STORY)
             while answer.status_code != 201:
