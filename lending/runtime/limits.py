@@ -57,6 +57,11 @@ RATE_BUCKETS_MAX: Final = 10_000
 EFFECTIVE_AHEAD_MAX_SECONDS: Final = 5
 """How far a caller's clock may be ahead of ours in `Lending-Effective-At`."""
 
+HISTORY_AGE_MIN_SECONDS: Final = 60
+"""How far back an instant must lie for what an importer gives it to be history, which no limits hold
+for: as far as clocks may differ.
+"""
+
 RETRY_AFTER_SECONDS: Final = 1
 """What `Retry-After` says with 503."""
 

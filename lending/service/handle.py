@@ -259,7 +259,7 @@ class CommandHandler:
         given = Circumstances(
             effective_at=effective_at,
             effective_on=effective_at.astimezone(self._zone).date(),
-            backdated=request.effective_at is not None,
+            backdated=request.backdated(self._clock()),
             policy=None if judged is None else judged[0],
             verdict=None if judged is None else judged[1],
             continued=None if continued is None else continued.state,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from lending.domain.application.commands import Command
@@ -11,6 +11,7 @@ from lending.domain.application.refusals import Refused
 from lending.domain.application.state import Application
 from lending.domain.authority import LOCAL, Principal
 from lending.ledger.leaf import Envelope
+from lending.runtime import limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,11 @@ class CommandRequest:
     causation_id: str | None = None
     traceparent: str | None = None
     dry_run: bool = False
+
+    def backdated(self, now: datetime) -> bool:
+        """Whether it counts from an instant that is past on every clock, and not from about now."""
+        oldest = now - timedelta(seconds=limits.HISTORY_AGE_MIN_SECONDS)
+        return self.effective_at is not None and self.effective_at <= oldest
 
     def on(self, application_id: UUID, path: str) -> "CommandRequest":
         """The same command on this application. By hand: `replace` takes three times as long."""

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,39 @@ async def test_an_operator_suspends_from_a_shell_beside_the_service(api: Api) ->
     over = ("reinstate", "principal", "scorer", "--reason", "over")
     assert await lending(*over) == (0, "principal scorer is not suspended\n")
     await within_a_second(lambda: asking.post(f"{path}/score", SCORE), 200)
+
+
+def effective(**ago: float) -> dict[str, str]:
+    """The header of a command that counts from so long ago."""
+    return {"lending_effective_at": (datetime.now(UTC) - timedelta(**ago)).isoformat()}
+
+
+async def imported(importer: Actor) -> str:
+    """An application of an hour ago; its path."""
+    answer = await importer.post(APPLICATIONS, STORY, **effective(hours=1))
+    assert answer.status_code == 201, answer.text
+    return str(answer.headers["location"])
+
+
+@pytest.mark.parametrize("seconds", [None, -3, 0, 50])
+async def test_an_importer_that_acts_now_is_held_to_what_everybody_is(
+    api: Api, seconds: int | None
+) -> None:
+    importer = await of_role(api, Role.IMPORTER, name="importer")
+    path = await imported(importer)
+    given = {} if seconds is None else effective(seconds=seconds)
+    refused = await importer.post(f"{path}/decision", APPROVE, **given)
+    assert "importer may approve none" in problem(refused, 403, "above_authority")["detail"]
+    await api.post("/suspensions", {"subject": "automation", "reason": "a drill"})
+    problem(await importer.post(f"{path}/decision", REJECT, **given), 403, "automation_suspended")
+
+
+async def test_an_importer_records_what_was_decided_elsewhere(api: Api) -> None:
+    importer = await of_role(api, Role.IMPORTER, name="importer")
+    await api.post("/suspensions", {"subject": "automation", "reason": "a drill"})
+    path = await imported(importer)
+    decided = await importer.post(f"{path}/decision", APPROVE, **effective(seconds=70))
+    assert decided.status_code == 200, decided.text
 
 
 async def test_a_suspended_policy_decides_nothing(api: Api) -> None:
