@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from lending.domain.application.commands import COMMANDS, command_name
 from lending.domain.application.refusals import Refusal
 from lending.domain.authority import MAY, MAY_ISSUE, Permission, PrincipalKind, Role
+from lending.runtime import limits
 
 _YES = "yes"
 
@@ -46,9 +47,13 @@ def blocks() -> Iterator[str]:
         "*Automated decisions* are those of a policy, and those that principals of the kinds `agent`"
         " and `system` make.\n\n"
         "*Imported history.* What a principal with the role `importer` records with an effective"
-        " instant was decided elsewhere, by others: neither its own scores, nor its limits, nor a"
+        f" instant at least {limits.HISTORY_AGE_MIN_SECONDS} s ago was decided elsewhere, by others:"
+        " neither its own scores, nor its limits, nor a"
         " suspension of automated decisions or of a policy that is cited are held against it. Only"
-        " such a record may give the reason `not_recorded`."
+        " such a record may give the reason `not_recorded`. With an instant of about now, or none, an"
+        " importer is held to what everybody is: it has no limits, so it approves nothing. That an"
+        " instant is true nobody can check; so give such a key a short life, and see by `authority`"
+        " and `effective_at` of each event what was recorded like that."
     )
 
 

@@ -207,13 +207,17 @@ class ChainHandler(CommandHandler):
                 until = until or now + limits.QUEUE_ROOM_SECONDS
                 await full.lane.room(full.group, until - now)
 
-    async def _current(self, work: Work, application_id: UUID) -> Aggregate:
-        """The application as it stands. Raises UnknownApplication."""
+    async def _current(self, work: Work, places: Sequence[int], application_id: UUID) -> Aggregate:
+        """The application as it stands, for the commands at `places`, which are of one principal.
+
+        Raises UnknownApplication; of who is suspended PrincipalSuspended.
+        """
         aggregate = self._aggregates.kept(application_id)
         if aggregate is None:
             async with work.reads:
                 aggregate = (await self._aggregates.load(application_id)).aggregate
         if not aggregate.version:
+            self._require_admitted(work.request(places[0], application_id))
             raise UnknownApplication(application_id)
         return aggregate
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from lending.domain.application.refusals import Refused
 from lending.domain.application.state import Application
 from lending.domain.authority import LOCAL, Principal
 from lending.ledger.leaf import Envelope
+from lending.runtime import limits
 
 
 class CommandRequest(NamedTuple):
@@ -38,6 +39,11 @@ class CommandRequest(NamedTuple):
     traceparent: str | None = None
     dry_run: bool = False
     minimal: bool = False
+
+    def backdated(self, now: datetime) -> bool:
+        """Whether it counts from an instant that is past on every clock, and not from about now."""
+        oldest = now - timedelta(seconds=limits.HISTORY_AGE_MIN_SECONDS)
+        return self.effective_at is not None and self.effective_at <= oldest
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Circumstances(NamedTuple):
     """What a decision depends on besides command and state.
 
     `effective_at` is the instant from which the command counts and `effective_on` its date in the
-    ledger's time zone; `backdated` says that the caller gave it. `policy` is the active one and
+    ledger's time zone; `backdated` says that the caller gave it, and that it is past. `policy` is the active one and
     `verdict` what it says, where it was asked; `continued` the application that an `Apply` names,
     where it exists.
     """
