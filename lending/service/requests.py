@@ -42,8 +42,8 @@ class CommandRequest(NamedTuple):
 
     def backdated(self, now: datetime) -> bool:
         """Whether it counts from an instant that is past on every clock, and not from about now."""
-        oldest = now - timedelta(seconds=limits.HISTORY_AGE_MIN_SECONDS)
-        return self.effective_at is not None and self.effective_at <= oldest
+        age = timedelta(seconds=limits.HISTORY_AGE_MIN_SECONDS)
+        return self.effective_at is not None and self.effective_at <= now - age
 
 
 @dataclass(frozen=True, slots=True)
