@@ -226,7 +226,11 @@ async def test_who_is_suspended_is_stopped_in_every_process_within_a_second(
     read = await within_a_second(lambda: asking.get(path), 403)
     assert "a drill" in problem(read, 403, "principal_suspended")["detail"]
     over = {**drill, "reason": "the drill is over"}
-    assert (await admin.post("/suspensions/reinstatements", over)).json()["suspended"] is False
+    done = (await admin.post("/suspensions/reinstatements", over)).json()
+    assert (done["suspended"], done["reason"]) == (False, "the drill is over")
+    again = (await admin.post("/suspensions/reinstatements", over)).json()
+    assert (again["changed"], again["reason"], again["position"]) == (False, None, None)
+    assert done["position"].startswith("0:")
     await within_a_second(lambda: asking.get(path), 200)
     assert (await asking.post(f"{path}/score", SCORE)).status_code == 200
 

@@ -129,10 +129,10 @@ async def test_an_apply_that_reads_what_it_continues_is_not_recorded_behind_a_su
                 issue_there(replace(APPLY, continues=first), principal=by),
                 here.kill_switch.throw(stop, operator),
             )
-            assert switched.suspension is not None
+            assert switched.position is not None
             if answer.refused is None:
                 assert answer.position is not None
-                assert answer.position < switched.suspension.position
+                assert answer.position < switched.position
                 assert known(answer) != first
             else:
                 assert answer.refused.refusal is Refusal.PRINCIPAL_SUSPENDED
