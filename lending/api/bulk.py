@@ -18,6 +18,7 @@ from lending.api.answers import Answer, Header, Told
 from lending.api.commands import (
     MINIMAL,
     CommandEndpoints,
+    correlated,
     outcome_unknown,
     refuse_match,
     told,
@@ -216,10 +217,10 @@ class BulkEndpoint:
             return problem.told()
 
     def _of_command(self, asked: BulkCommand, answer: Answered) -> Told:
-        if isinstance(answer, OutcomeUnknown):
-            raise outcome_unknown(asked.request)
         if not isinstance(answer, CommandAnswer):
-            raise _problem(answer)
+            unknown = isinstance(answer, OutcomeUnknown)
+            problem = outcome_unknown(asked.request) if unknown else _problem(answer)
+            raise correlated(problem, asked.request.correlation_id)
         kind = type(asked.request.command)
         self._endpoints.observer.commanded(command_name(kind), outcome_of(answer, dry_run=False))
         return told(answer, asked.request, opened=kind is Apply)
@@ -293,10 +294,7 @@ def _about(
         try:
             return to_uuid(given), None
         except ValueError:
-            raise Problem(
-                Fault.INVALID_ID,
-                more={"errors": [{"parameter": "application_id", "message": "must be a UUID"}]},
-            ) from None
+            _malformed("/application_id", "must be a UUID")
     if not isinstance(opener, int) or isinstance(opener, bool) or not 0 <= opener < len(before):
         _malformed("/application_of", "must be the place of an apply before it, from 0 on")
     known = before[opener]

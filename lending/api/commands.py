@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from lending.api.answers import Header, Told
 from lending.api.headers import (
+    CORRELATION_ID,
     IF_MATCH,
     CommandHeaders,
     Headers,
@@ -23,7 +24,7 @@ from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, because, invalid_header
 from lending.api.query import Query, flag
 from lending.api.routing import Endpoint
-from lending.api.translation import RETRY_AFTER
+from lending.api.translation import RETRY_AFTER, problem_of
 from lending.contract.bodies import Body, Read
 from lending.contract.command_table import CommandRoute
 from lending.contract.next_steps import next_steps
@@ -70,9 +71,17 @@ class CommandEndpoints:
         name, opens = command_name(route.command), route.opens
 
         async def endpoint(request: Incoming) -> Response:
+            said = read_command_headers(request.named, self.clock)
+            if said.correlation_id is None:
+                said = said._replace(correlation_id=self.new_correlation_id())
+            try:
+                return (await issued(request, said)).answer()
+            except Exception as fault:
+                raise correlated(fault, said.correlation_id) from fault
+
+        async def issued(request: Incoming, said: CommandHeaders) -> Told:
             application_id = None if opens else request.application_id()
             dry_run = bool(request.query) and QUERY.read(request.query).get("dry_run", False)
-            said = read_command_headers(request.named, self.clock)
             refuse_match(request.named, opens=opens)
             asked = self.asked(
                 body.read(await request.json_bytes(), request.in_path),
@@ -88,7 +97,7 @@ class CommandEndpoints:
             except OutcomeUnknown:
                 raise outcome_unknown(asked) from None
             self.observer.commanded(name, outcome_of(answer, dry_run=dry_run))
-            return told(answer, asked, opened=opens).answer()
+            return told(answer, asked, opened=opens)
 
         endpoint.__name__ = name
         return endpoint
@@ -130,6 +139,18 @@ class CommandEndpoints:
         return request
 
 
+def correlated(fault: Exception, correlation_id: str | None) -> Exception:
+    """The fault as a problem that says what it belongs to; as it is, where it is nobody's fault but
+    the service's.
+    """
+    problem = fault if isinstance(fault, Problem) else problem_of(fault)
+    if problem is None or correlation_id is None:
+        return problem or fault
+    if all(name != CORRELATION_ID for name, _ in problem.headers):
+        problem.headers = [*problem.headers, (CORRELATION_ID, correlation_id.encode("ascii"))]
+    return problem
+
+
 def refuse_match(headers: Headers, *, opens: bool) -> None:
     """Raise Problem where a command that opens an application comes with If-Match."""
     if opens and IF_MATCH in headers:
@@ -154,7 +175,7 @@ def _canonical_path(request: Incoming, application_id: UUID | None) -> str:
 
 def told(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Told:
     """What a command is answered. Raises Problem for a refusal."""
-    headers: list[Header] = [(b"correlation-id", asked.correlation_id.encode("ascii"))]
+    headers: list[Header] = [(CORRELATION_ID, asked.correlation_id.encode("ascii"))]
     if answer.replayed:
         headers.append(_REPLAYED)
     if answer.refused is not None:

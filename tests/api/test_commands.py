@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -167,6 +168,28 @@ async def test_a_dry_run_says_what_would_happen_and_records_nothing(api: Api) ->
     problem(refused, 409, "no_accepted_offer")
     assert before == (api.count(), api.count("ledger.command_keys"))
     assert (await api.post(f"{path}/decision", headers={"idempotency-key": "k"})).status_code == 200
+
+
+async def test_every_problem_of_a_command_says_what_it_belongs_to(api: Api) -> None:
+    path = await api.applied()
+    said = {"correlation-id": "case 7", "idempotency-key": "k"}
+    await api.post(f"{path}/notes", {"text": "t"}, headers=said)
+    problems = [
+        await api.post(f"{path}/notes", {"text": "other"}, headers=said),
+        await api.post(f"{path}/notes", {"text": ""}, headers=said),
+        await api.post(f"{path}/notes", content=b"{", headers=said),
+        await api.post(f"{path}/notes?nonsense=1", {"text": "t"}, headers=said),
+        await api.post(f"{APPLICATIONS}/x/notes", {"text": "t"}, headers=said),
+        await api.post(f"{APPLICATIONS}/{uuid4()}/notes", {"text": "t"}, headers=said),
+        await api.post(
+            f"{path}/notes", {"text": "t"}, headers={"correlation-id": "case 7", "if-match": "9"}
+        ),
+        await api.post(f"{path}/disbursements", headers={"correlation-id": "case 7"}),
+    ]
+    assert [one.status_code for one in problems] == [422, 422, 400, 422, 422, 404, 412, 400]
+    assert {one.headers["correlation-id"] for one in problems} == {"case 7"}
+    unsaid = await api.post(f"{path}/notes", {"text": ""})
+    assert len(unsaid.headers["correlation-id"]) == 32
 
 
 MINIMAL = {"prefer": "return=minimal", "idempotency-key": "k"}
