@@ -222,7 +222,7 @@ class BulkHandler(AllOrNoneHandler):
             ready.append(Ready(place, request, decided))
             if request.application_id is None and decided.refused is not None:
                 break
-            if decided.events:
+            if decided.events and place != places[-1]:
                 aggregate = self._ahead(aggregate, decided)
                 instants_known = instants_known and request.effective_at is not None
         return ready

@@ -247,7 +247,8 @@ class CommandHandler:
     async def _decide(
         self, request: CommandRequest, application_id: UUID, command_id: UUID, aggregate: Aggregate
     ) -> Decided:
-        effective_at = request.effective_at or max(self._clock(), aggregate.recorded_at)
+        now = self._clock()
+        effective_at = request.effective_at or max(now, aggregate.recorded_at)
         shard = shard_of(application_id)
         asks_policy = isinstance(request.command, Decide) and request.command.outcome is None
         continued = await continued_by(request.command, shard, self._aggregates)
@@ -258,7 +259,7 @@ class CommandHandler:
         given = Circumstances(
             effective_at=effective_at,
             effective_on=effective_at.astimezone(self._zone).date(),
-            backdated=request.backdated(self._clock()),
+            backdated=request.backdated(now),
             policy=None if judged is None else judged[0],
             verdict=None if judged is None else judged[1],
             continued=None if continued is None else continued.state,

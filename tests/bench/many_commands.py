@@ -25,7 +25,7 @@ from tests.bench.machine import Machine
 OVER_SINGLE: Final = Bar(3.0)
 LOANS: Final = 28
 """Loans in a request, so that it has some 250 commands."""
-BULK_CONNECTIONS: Final = 4
+BULK_CONNECTIONS: Final = 8
 MINIMAL: Final = "return=minimal"
 _RUN: Final = "@run@"
 _HOLDS: Final = (b'{"status":200,', b'{"status":201,')
