@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
@@ -48,3 +49,15 @@ def is_exact(amount: Decimal, currency: str) -> bool:
 def in_currency(amount: Decimal, currency: str) -> Decimal:
     """`amount` with exactly the currency's digits; the caller has checked `is_exact`."""
     return amount.quantize(_QUANTUM[MINOR_UNIT_DIGITS[currency]]) + 0  # so that there is no -0.00
+
+
+class Rounding(StrEnum):
+    """How an amount between two others is rounded."""
+
+    HALF_EVEN = "half_even"
+    HALF_UP = "half_up"
+    HALF_DOWN = "half_down"
+    UP = "up"
+    DOWN = "down"
+    CEILING = "ceiling"
+    FLOOR = "floor"
