@@ -1,6 +1,7 @@
 """Periods between dates: frequencies anchored to the month's end, and business days."""
 
 from calendar import monthrange
+from collections.abc import Callable
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -35,3 +36,14 @@ def add_periods(anchor: date, count: int, unit: PeriodUnit) -> date:
     months = count * 12 if unit is PeriodUnit.YEARS else count
     year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
     return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
+
+
+def adjust(day: date, rule: BusinessDayRule, is_business_day: Callable[[date], bool]) -> date:
+    """`day`, moved to a business day by `rule`."""
+    step = -1 if rule is BusinessDayRule.PRECEDING else 1
+    moved = day
+    while rule is not BusinessDayRule.NONE and not is_business_day(moved):
+        moved += timedelta(days=step)
+    if rule is BusinessDayRule.MODIFIED_FOLLOWING and moved.month != day.month:
+        return adjust(day, BusinessDayRule.PRECEDING, is_business_day)
+    return moved

@@ -1,5 +1,6 @@
 """Day counts: how many days, and what fraction of a year, lie between two dates."""
 
+from calendar import isleap
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -29,4 +30,9 @@ def year_fraction(convention: DayCount, start: date, end: date) -> Fraction:
         last = 30 if last == 31 and first == 30 else last
         months = (end.year - start.year) * 12 + end.month - start.month
         return Fraction(months * 30 + last - first, 360)
-    raise ValueError(convention)
+    parts, begin = Fraction(0), start
+    while begin < end:
+        until = min(end, date(begin.year + 1, 1, 1))
+        parts += Fraction((until - begin).days, 366 if isleap(begin.year) else 365)
+        begin = until
+    return parts

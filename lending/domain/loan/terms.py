@@ -95,7 +95,10 @@ class InterestGrace(StrEnum):
 
 
 class Precision(StrEnum):
-    """Whether the balance carries interest rounded once an instalment, or unrounded."""
+    """Whether balances carry rounded amounts, or unrounded ones as formulas do.
+
+    With `carried` the level payment is unrounded too, and only what a line asks for is rounded.
+    """
 
     ROUNDED = "rounded"
     CARRIED = "carried"
@@ -323,7 +326,8 @@ class Terms:
     anchors due dates to a day of the month, the first one at least `first_period_days` after
     funding. `compoundings_per_year` converts the nominal rate, (1 + r/m)^(m/f) - 1 a period;
     without it the rate is simple within a period. `instalment_unit` rounds the level payment to
-    multiples, `instalment_amount` fixes it. `payment_cap_percent` bounds how far a new rate may
+    multiples, `instalment_amount` fixes it, `level_interest` is how periods count while it is
+    computed (as for interest, without it). `payment_cap_percent` bounds how far a new rate may
     raise it. Days past due count `delinquency_grace_days` less for buckets.
 
     Defaults: interest once an instalment half-even to the cent, last instalment absorbs, rates
@@ -348,6 +352,7 @@ class Terms:
     holidays: Code | None = None
     day_count: DayCount = DayCount.THIRTY_360_US
     period_interest: PeriodInterest = PeriodInterest.EQUAL_PERIODS
+    level_interest: PeriodInterest | None = None
     compoundings_per_year: Annotated[int, Ge(1), Le(366)] | None = None
     interest_basis: InterestBasis = InterestBasis.SCHEDULED
     prepaid_interest: PrepaidInterest = PrepaidInterest.PAYMENT_DATE

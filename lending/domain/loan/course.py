@@ -1,0 +1,284 @@
+"""The course of principal and interest: a balance that accrues, line by line, as days go by.
+
+Interest is summed unrounded over the parts of a period and rounded once an instalment. One course
+serves both a schedule, where all is assumed to be paid when due, and a loan that was lived.
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple, assert_never
+
+from lending.domain.loan.accrual import Accrual
+from lending.domain.loan.lines import Line, LineKind
+from lending.domain.loan.rounding import ZERO, interest_rounder, zero
+from lending.domain.loan.terms import (
+    InterestBasis,
+    InterestGrace,
+    NegativeAmortization,
+    Precision,
+    PrepaidInterest,
+    Terms,
+)
+
+
+class Place(NamedTuple):
+    """Where a course stands.
+
+    `balance` bears interest since `since`; `accrued` and `elapsed` are the current line's unrounded
+    interest, and that on a balance of 1; `carried` is rounded interest of earlier lines that falls
+    due with the next, `deferred` that of lines in grace; `lent` is all principal there is to repay,
+    `assigned` what settled lines took of it, `ahead` what was paid early to lines after the current
+    one, `pending` what was paid early and lowers the balance at the period's end.
+    """
+
+    since: date
+    current: int
+    balance: Decimal
+    accrued: Decimal
+    elapsed: Decimal
+    carried: Decimal
+    deferred: Decimal
+    lent: Decimal
+    assigned: Decimal
+    ahead: Decimal
+    pending: Decimal
+
+
+class Course:
+    """Lines in order of their due dates, and the place reached."""
+
+    def __init__(self, terms: Terms, start: date) -> None:
+        self._terms = terms
+        self.accrual = Accrual(terms)
+        self._round = interest_rounder(terms)
+        self._nothing = zero(terms)
+        self.lines: list[Line] = []
+        self._since = start
+        self._current = 0
+        self.balance = self._accrued = self._elapsed = self._carried = ZERO
+        self._deferred = self.lent = self._assigned = self._ahead = self._pending = ZERO
+
+    @property
+    def current(self) -> int:
+        """The index of the first line that is not settled: its due date has not passed."""
+        return self._current
+
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(
+            self._since,
+            self._current,
+            self.balance,
+            self._accrued,
+            self._elapsed,
+            self._carried,
+            self._deferred,
+            self.lent,
+            self._assigned,
+            self._ahead,
+            self._pending,
+        )
+
+    def back_to(self, place: Place) -> None:
+        """Stand at `place` again."""
+        self._since, self._current, self.balance, self._accrued, self._elapsed = place[:5]
+        self._carried, self._deferred, self.lent = place[5:8]
+        self._assigned, self._ahead, self._pending = place[8:]
+
+    # time
+
+    def run_to(self, day: date, *, assume_paid: bool = False) -> None:
+        """Accrue to `day` and settle each line whose due date it reaches."""
+        lines = self.lines
+        while self._current < len(lines) and lines[self._current].period.due <= day:
+            line = lines[self._current]
+            self._accrue(line, line.period.due)
+            self._settle(line, assume_paid=assume_paid)
+            self._current += 1
+            self._accrued = self._elapsed = ZERO
+            if self._current < len(lines):
+                self._ahead -= lines[self._current].early
+        if self._current < len(lines):
+            self._accrue(lines[self._current], day)
+
+    def project(self) -> None:
+        """Fill the lines to come as if what is due were paid at once, and all else when due."""
+        if self._current == len(self.lines):
+            return
+        place = self.place()
+        if self._terms.interest_basis is InterestBasis.OUTSTANDING:
+            self.balance -= sum(
+                (line.principal.outstanding for line in self.lines[: self._current]), ZERO
+            )
+        self.run_to(self.lines[-1].period.due, assume_paid=True)
+        self.back_to(place)
+
+    def _accrue(self, line: Line, until: date) -> None:
+        if until <= self._since:
+            return
+        start = max(self._since, line.period.start)
+        self._since = until
+        if start < until and line.kind is not LineKind.ADDITIONAL:
+            factor = self.accrual.factor(line.rate, line.period, start, until)
+            self._elapsed += factor
+            self._accrued += self.balance * factor
+
+    def _settle(self, line: Line, *, assume_paid: bool) -> None:
+        interest = self._interest_due(line)
+        scheduled = self._principal_due(line, interest)
+        line.scheduled = scheduled
+        line.interest.amount = interest + line.added_interest + self._deferred_due(line)
+        line.principal.amount = scheduled + line.added
+        self._assigned += scheduled
+        self._lower(line, assume_paid=assume_paid)
+        line.carried_balance = self.balance
+
+    def _interest_due(self, line: Line) -> Decimal:
+        if line.flat_interest is not None:
+            return line.flat_interest
+        rounded = self._round(self._carried + self._accrued)
+        if line.interest_grace:
+            self._excuse(line, rounded)
+            return self._nothing
+        due = rounded
+        if line.early and line.level is not None:
+            due = min(rounded, max(line.target - line.early, self._nothing))
+        self._carried = rounded - due
+        return due
+
+    def _excuse(self, line: Line, interest: Decimal) -> None:
+        match self._terms.interest_grace_as:
+            case InterestGrace.DEFERRED:
+                self._deferred += interest
+            case InterestGrace.CAPITALISED:
+                line.capitalised = interest
+                self.lend(interest)
+            case InterestGrace.WAIVED:
+                pass
+            case _:
+                assert_never(self._terms.interest_grace_as)
+
+    def _deferred_due(self, line: Line) -> Decimal:
+        if line.interest_grace or line.kind is not LineKind.INSTALMENT:
+            return ZERO
+        due, self._deferred = self._deferred, ZERO
+        return due
+
+    def _principal_due(self, line: Line, interest: Decimal) -> Decimal:
+        rest = self.unassigned
+        if line.kind is not LineKind.INSTALMENT:
+            return min(line.part or self._nothing, rest)
+        if self._current >= self._last_open():
+            return rest
+        if line.level is not None:
+            principal = line.level - interest
+            if self._terms.negative_amortization is NegativeAmortization.REFUSED:
+                principal = max(principal, self._nothing)
+        else:
+            principal = line.part or self._nothing
+        return min(principal, rest)
+
+    def _last_open(self) -> int:
+        """The last instalment that was not paid in full ahead of its time: it absorbs the rest."""
+        for index in range(len(self.lines) - 1, self._current, -1):
+            line = self.lines[index]
+            if line.kind is LineKind.INSTALMENT and not line.prepaid:
+                return index
+        return self._current
+
+    def _lower(self, line: Line, *, assume_paid: bool) -> None:
+        """Lower the balance by what counts as paid on the line's due date."""
+        match self._terms.interest_basis:
+            case InterestBasis.SCHEDULED if self._terms.precision is Precision.CARRIED:
+                self.balance += self._accrued - (line.exact_level or line.scheduled + self._accrued)
+            case InterestBasis.SCHEDULED:
+                self.balance -= line.principal.amount
+            case InterestBasis.PREPAID:
+                self.balance -= line.principal.amount - line.early
+            case InterestBasis.OUTSTANDING:
+                self.balance -= line.principal.outstanding if assume_paid else ZERO
+        self.balance -= self._pending
+        self._pending = ZERO
+
+    # money
+
+    def lend(self, amount: Decimal) -> None:
+        """Principal was advanced: it bears interest and is to be repaid."""
+        self.lent += amount
+        self.balance += amount
+
+    def unassign(self, line: Line, amount: Decimal) -> None:
+        """Principal of a settled line that was not paid is to be taken by lines to come."""
+        line.scheduled -= amount
+        line.principal.amount -= amount
+        self._assigned -= amount
+        if self._terms.interest_basis is not InterestBasis.OUTSTANDING:
+            self.balance += amount
+
+    def write_off(self, amount: Decimal) -> None:
+        """Principal of a settled line will not be paid: it bears no interest any more."""
+        if self._terms.interest_basis is InterestBasis.OUTSTANDING:
+            self.balance -= amount
+
+    def carry(self, interest: Decimal) -> None:
+        """Interest of days before the course began falls due with its first line."""
+        self._carried += interest
+
+    def add_back(self, line: Line, amount: Decimal) -> None:
+        """Principal that was repaid is owed again, with `line`."""
+        line.added += amount
+        line.principal.amount += amount
+        self.balance += amount
+
+    def repay(self, index: int, amount: Decimal, on: date) -> None:
+        """Principal of a line was paid."""
+        if self._terms.interest_basis is InterestBasis.SCHEDULED:
+            return
+        line = self.lines[index]
+        if on < line.period.due:
+            self._repay_early(line, amount, later=index > self._current)
+        elif self._terms.interest_basis is InterestBasis.OUTSTANDING:
+            self.balance -= amount
+
+    def _repay_early(self, line: Line, amount: Decimal, *, later: bool) -> None:
+        line.early += amount
+        if later:
+            self._ahead += amount
+        if self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
+            self._pending += amount
+        else:
+            self.balance -= amount
+
+    # questions
+
+    @property
+    def unassigned(self) -> Decimal:
+        """Principal that the current line and those after it have to take."""
+        return self.lent - self._assigned - self._ahead
+
+    def accrued_interest(self, on: date) -> Decimal:
+        """The interest of the current line that a payment on `on` has to bear, rounded."""
+        line = self.lines[self._current]
+        until = on
+        if self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
+            until = line.period.due
+        start = max(self._since, line.period.start)
+        exact = self._carried + self._accrued
+        if start < until:
+            exact += self.balance * self.accrual.factor(line.rate, line.period, start, until)
+        return self._round(exact)
+
+    def accrued_by(self, on: date) -> Decimal:
+        """Interest of the current line to `on`, rounded; nothing when no line is to come."""
+        if self._current == len(self.lines) or on < self._since:
+            return self._nothing
+        return self._round(self._carried + self._accrued)
+
+    def factor_of(self, index: int) -> Decimal:
+        """The unrounded interest on 1 over a whole line, elapsed days of the current one as lived."""
+        line = self.lines[index]
+        start = line.period.start
+        if index == self._current and self._since > start:
+            rest = self.accrual.factor(line.rate, line.period, self._since, line.period.due)
+            return self._elapsed + rest
+        return self.accrual.factor(line.rate, line.period, start, line.period.due)

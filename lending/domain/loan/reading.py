@@ -1,0 +1,109 @@
+"""From the account to the book: the working values as immutable ones, and what can be quoted."""
+
+from datetime import date
+from decimal import Decimal
+
+from lending.domain.loan.account import Account, Done, Taken
+from lending.domain.loan.book import (
+    Allocation,
+    Charge,
+    Instalment,
+    LoanBook,
+    LoanStatus,
+    Portion,
+    Sums,
+)
+from lending.domain.loan.lines import Line, LineKind, Owed
+from lending.domain.loan.schedule import balances
+
+
+def book_of(account: Account, on: date) -> LoanBook:
+    """The book of an account that has accrued to `on`."""
+    course = account.course
+    course.project()
+    instalments = _instalments(account)
+    return LoanBook(
+        on=on,
+        status=_status(account, instalments),
+        instalments=instalments,
+        charges=tuple(_charge(number, owed) for number, owed in account.charges.items()),
+        allocations={number: _allocation(number, done) for number, done in account.done.items()},
+        principal=account.principal,
+        credit=account.credit,
+        accrued_interest=course.accrued_by(on),
+        charged_off_on=account.charged_off_on,
+        delinquency_pauses=tuple(account.pauses),
+    )
+
+
+def _status(account: Account, instalments: tuple[Instalment, ...]) -> LoanStatus:
+    if account.ending is not None:
+        return LoanStatus(account.ending.value)
+    if account.principal or any(one.outstanding for one in instalments):
+        return LoanStatus.ACTIVE
+    return LoanStatus.OVERPAID if account.credit else LoanStatus.PAID_OFF
+
+
+def _instalments(account: Account) -> tuple[Instalment, ...]:
+    kept = [line for index, line in enumerate(account.course.lines) if _shown(account, index, line)]
+    left = balances(account.terms, kept, account.moves)
+    return tuple(
+        _instalment(number, line, balance)
+        for number, (line, balance) in enumerate(zip(kept, left, strict=True), 1)
+    )
+
+
+def _shown(account: Account, index: int, line: Line) -> bool:
+    """Instalments that a shortened term left without anything to ask for are not shown."""
+    asks = index < account.course.current or line.touched_on is not None
+    return asks or any(owed.amount for owed in line.everything()) or not account.course.lent
+
+
+def _instalment(number: int, line: Line, balance: Decimal) -> Instalment:
+    owed, paid, waived, written_off = Sums(), Sums(), Sums(), Sums()
+    for one in line.everything():
+        owed = owed.plus(one.component, one.amount)
+        paid = paid.plus(one.component, one.paid)
+        waived = waived.plus(one.component, one.waived)
+        written_off = written_off.plus(one.component, one.written_off)
+    return Instalment(
+        number,
+        line.kind,
+        line.period.start,
+        line.due,
+        owed,
+        paid,
+        waived,
+        written_off,
+        balance,
+        line.paid_in_advance,
+        line.paid_late,
+        None if line.outstanding else line.touched_on,
+    )
+
+
+def _charge(number: int, owed: Owed) -> Charge:
+    return Charge(
+        number, owed.component, owed.due_on, owed.amount, owed.paid, owed.waived, owed.written_off
+    )
+
+
+def _allocation(number: int, done: Done) -> Allocation:
+    effect = done.effect
+    return Allocation(
+        number, effect.sums, effect.credit, done.balance, tuple(_portion(t) for t in effect.taken)
+    )
+
+
+def _portion(taken: Taken) -> Portion:
+    return Portion(None if taken.line is None else taken.line.due, taken.component, taken.amount)
+
+
+def payable_of(account: Account, due_on: date, on: date) -> Sums:
+    """What may be paid on `on` of the instalment due on `due_on`."""
+    sums = Sums()
+    for index, line in enumerate(account.course.lines):
+        if line.due == due_on and line.kind is not LineKind.DOWN_PAYMENT:
+            for owed in line.everything():
+                sums = sums.plus(owed.component, account.payable(index, owed, on))
+    return sums

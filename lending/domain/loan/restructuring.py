@@ -1,0 +1,155 @@
+"""Changes of the schedule in mid-life: rates, due dates, holidays, extensions, re-aging."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+
+from lending.domain.calendar import add_periods
+from lending.domain.loan.account import Account
+from lending.domain.loan.accrual import Period, relative_length
+from lending.domain.loan.book import Sums
+from lending.domain.loan.due_dates import following
+from lending.domain.loan.entries import DueDateMoved, Extended, Paused, RateChanged, ReAged
+from lending.domain.loan.terms import Component, RateChangeEffect
+
+
+def change_rate(account: Account, act: RateChanged) -> None:
+    """Another rate from now on, for the rest of the current period too."""
+    course = account.course
+    for line in course.lines[course.current :]:
+        line.rate = act.rate_percent
+    if account.terms.rate_change_effect is RateChangeEffect.NEW_INSTALMENT:
+        account.planner.plan(course, course.current, capped=True)
+    else:
+        course.project()
+
+
+def move_due_date(account: Account, act: DueDateMoved) -> None:
+    """The instalments from that one on are due on other days."""
+    lines = account.course.lines
+    first = next(i for i, line in enumerate(lines) if line.due == act.due_on)
+    rest = following(account.terms, act.to, len(lines) - first - 1)
+    _reschedule(account, first, [act.to, *rest])
+
+
+def pause(account: Account, act: Paused) -> None:
+    """Leave out instalments: the current period becomes that much longer."""
+    course = account.course
+    dues = [line.due for line in course.lines[course.current :]]
+    dues += following(account.terms, dues[-1], act.instalments)
+    longer = course.lines[course.current].period.length + act.instalments
+    _reschedule(account, course.current, dues[act.instalments :], longer)
+
+
+def extend(account: Account, act: Extended) -> None:
+    """Add instalments at the end and spread principal over all that are to come."""
+    course = account.course
+    last = course.lines[-1]
+    dues = [last.due, *following(account.terms, last.due, act.instalments)]
+    added = [Period(start, due) for start, due in pairwise(dues)]
+    course.lines += account.planner.lines(added, last.rate, graced=False)
+    account.planner.plan(course, course.current)
+
+
+def re_age(account: Account, act: ReAged, on: date) -> Sums:
+    """Move all that is unpaid into new instalments; what they take over."""
+    moved = take_out_overdue(account, on)
+    course = account.course
+    rate = course.lines[-1].rate
+    drop_to_come(account, on)
+    start = course.lines[-1].due if course.lines else on
+    length = relative_length(account.terms, act.every, act.period)
+    dues = [
+        add_periods(act.first_due_on, n * act.every, act.period) for n in range(act.instalments)
+    ]
+    found = [Period(a, b, length) for a, b in pairwise([start, *dues])]
+    course.lines += account.planner.lines(found, rate, graced=False)
+    principal = course.unassigned
+    _put(account, course.current, moved)
+    account.planner.plan(course, course.current)
+    return moved._replace(principal=principal)
+
+
+def re_amortise(account: Account, on: date) -> Sums:
+    """Spread what is overdue over the instalments to come."""
+    moved = take_out_overdue(account, on)
+    _put(account, account.course.current, moved)
+    account.planner.plan(account.course, account.course.current)
+    return moved
+
+
+def take_out_overdue(account: Account, on: date) -> Sums:
+    """Take what is unpaid out of the lines that fell due; its principal is to be assigned anew."""
+    moved = Sums()
+    for line in account.course.lines[account.oldest : account.course.current]:
+        for owed in line.everything():
+            rest = owed.outstanding
+            if rest:
+                moved = moved.plus(owed.component, rest)
+                line.touched_on = on
+                if owed is line.principal:
+                    account.course.unassign(line, rest)
+                else:
+                    owed.amount -= rest
+    return moved
+
+
+def take_out_charges(account: Account, on: date) -> Sums:
+    """Take unpaid interest and charges out of the lines that fell due."""
+    moved = Sums()
+    for line in account.course.lines[account.oldest : account.course.current]:
+        for owed in (*line.charges, line.interest):
+            if owed.outstanding:
+                moved = moved.plus(owed.component, owed.outstanding)
+                owed.amount -= owed.outstanding
+                line.touched_on = on
+    return moved
+
+
+def accelerate(account: Account, on: date) -> Sums:
+    """Let all principal and the interest accrued so far fall due now; all that is owed then."""
+    course = account.course
+    charges = [owed for line in course.lines[course.current :] for owed in line.charges]
+    drop_to_come(account, on)
+    line = account.planner.additional(course.lines[-1].due if course.lines else on, on)
+    line.part = course.unassigned
+    line.charges = [owed for owed in charges if owed.entry is not None and owed.outstanding]
+    course.lines.append(line)
+    course.run_to(on)
+    return account.outstanding()
+
+
+def drop_to_come(account: Account, on: date) -> None:
+    """Drop the lines to come; of one that was paid in part, keep what was paid."""
+    course = account.course
+    kept = []
+    for line in course.lines[course.current :]:
+        if line.principal.paid or line.interest.paid:
+            line.level, line.part = None, line.principal.paid
+            line.flat_interest = line.interest.paid
+            line.touched_on = on
+            kept.append(line)
+    course.lines[course.current :] = kept
+    if kept:
+        course.run_to(kept[-1].due)
+
+
+def _put(account: Account, index: int, moved: Sums) -> None:
+    """Let the line at `index` take over interest and charges; principal is spread by the plan."""
+    line = account.course.lines[index]
+    line.added_interest += moved.interest
+    for component, amount in ((Component.FEE, moved.fees), (Component.PENALTY, moved.penalties)):
+        if amount:
+            line.charge(component, line.due, amount)
+
+
+def _reschedule(
+    account: Account, first: int, dues: Sequence[date], length: Decimal | None = None
+) -> None:
+    lines = account.course.lines
+    start = lines[first].period.start
+    for line, due in zip(lines[first:], dues, strict=True):
+        line.move(Period(start, due, length or line.period.length))
+        start, length = due, None
+    account.planner.plan(account.course, account.course.current)
