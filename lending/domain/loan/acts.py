@@ -174,7 +174,7 @@ def _capitalised(account: Account, _act: e.Capitalised, _number: int, on: date) 
     moved = restructuring.take_out_charges(account, on)
     account.lend(moved.total, on)
     account.planner.plan(account.course, account.course.current)
-    return Effect(Sums(principal=moved.total))
+    return Effect(moved)
 
 
 # terms

@@ -13,7 +13,7 @@ from lending.domain.loan.account import Account
 from lending.domain.loan.acts import perform
 from lending.domain.loan.book import LoanBook, Sums
 from lending.domain.loan.entries import Boarded, Disbursed, Entry, RateChanged, Reversed
-from lending.domain.loan.reading import book_of, payable_of
+from lending.domain.loan.reading import book_of, payable_of, payoff_of
 from lending.domain.loan.terms import RateChangeDay, Terms
 
 _ONE_DAY: Final = timedelta(days=1)
@@ -73,3 +73,8 @@ def quote(terms: Terms, entries: Iterable[Entry], on: date, due_on: date) -> Sum
     """What the instalment due on `due_on` would take on `on`, interest to that day."""
     account = fold(terms, entries, on)
     return payable_of(account, due_on, on)
+
+
+def payoff(terms: Terms, entries: Iterable[Entry], on: date) -> Sums:
+    """What would pay the loan off on `on`, interest to that day or as the terms have it."""
+    return payoff_of(fold(terms, entries, on), on)

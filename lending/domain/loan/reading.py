@@ -27,7 +27,7 @@ def book_of(account: Account, on: date) -> LoanBook:
         status=_status(account, instalments),
         instalments=instalments,
         charges=tuple(_charge(number, owed) for number, owed in account.charges.items()),
-        allocations={number: _allocation(number, done) for number, done in account.done.items()},
+        allocations=_allocations(account),
         principal=account.principal,
         credit=account.credit,
         accrued_interest=course.accrued_by(on),
@@ -46,9 +46,10 @@ def _status(account: Account, instalments: tuple[Instalment, ...]) -> LoanStatus
 
 def _instalments(account: Account) -> tuple[Instalment, ...]:
     kept = [line for index, line in enumerate(account.course.lines) if _shown(account, index, line)]
+    nothing = _nothing(account)
     left = balances(account.terms, kept, account.moves)
     return tuple(
-        _instalment(number, line, balance)
+        _instalment(number, line, balance, nothing)
         for number, (line, balance) in enumerate(zip(kept, left, strict=True), 1)
     )
 
@@ -59,8 +60,8 @@ def _shown(account: Account, index: int, line: Line) -> bool:
     return asks or any(owed.amount for owed in line.everything()) or not account.course.lent
 
 
-def _instalment(number: int, line: Line, balance: Decimal) -> Instalment:
-    owed, paid, waived, written_off = Sums(), Sums(), Sums(), Sums()
+def _instalment(number: int, line: Line, balance: Decimal, nothing: Sums) -> Instalment:
+    owed = paid = waived = written_off = nothing
     for one in line.everything():
         owed = owed.plus(one.component, one.amount)
         paid = paid.plus(one.component, one.paid)
@@ -88,10 +89,24 @@ def _charge(number: int, owed: Owed) -> Charge:
     )
 
 
-def _allocation(number: int, done: Done) -> Allocation:
+def _nothing(account: Account) -> Sums:
+    """Nothing of each component, in the currency's digits."""
+    return Sums(*[account.nothing] * 4)
+
+
+def _allocations(account: Account) -> dict[int, Allocation]:
+    nothing = _nothing(account)
+    return {number: _allocation(number, done, nothing) for number, done in account.done.items()}
+
+
+def _allocation(number: int, done: Done, nothing: Sums) -> Allocation:
     effect = done.effect
     return Allocation(
-        number, effect.sums, effect.credit, done.balance, tuple(_portion(t) for t in effect.taken)
+        entry=number,
+        sums=nothing.add(effect.sums),
+        credit=effect.credit,
+        balance=done.balance,
+        portions=tuple(_portion(taken) for taken in effect.taken),
     )
 
 
@@ -101,9 +116,22 @@ def _portion(taken: Taken) -> Portion:
 
 def payable_of(account: Account, due_on: date, on: date) -> Sums:
     """What may be paid on `on` of the instalment due on `due_on`."""
-    sums = Sums()
+    sums = _nothing(account)
     for index, line in enumerate(account.course.lines):
         if line.due == due_on and line.kind is not LineKind.DOWN_PAYMENT:
-            for owed in line.everything():
-                sums = sums.plus(owed.component, account.payable(index, owed, on))
+            sums = _all_of(account, index, on, sums)
+    return sums
+
+
+def payoff_of(account: Account, on: date) -> Sums:
+    """What would pay all on `on`: what is due, principal to come, interest accrued, charges."""
+    sums = _nothing(account)
+    for index in range(len(account.course.lines)):
+        sums = _all_of(account, index, on, sums)
+    return sums._replace(principal=account.principal)
+
+
+def _all_of(account: Account, index: int, on: date, sums: Sums) -> Sums:
+    for owed in account.course.lines[index].everything():
+        sums = sums.plus(owed.component, account.payable(index, owed, on))
     return sums
