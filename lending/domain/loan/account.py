@@ -1,8 +1,10 @@
 """The account of a loan while its entries are folded: lines, charges, credit, what each entry did."""
 
+from bisect import bisect_left
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from lending.domain.loan.book import Sums
 from lending.domain.loan.course import Course
@@ -11,6 +13,8 @@ from lending.domain.loan.lines import Line, LineKind, Owed
 from lending.domain.loan.planning import Planner
 from lending.domain.loan.rounding import ZERO, zero
 from lending.domain.loan.terms import Component, InterestBasis, Terms
+
+_DUE: Final = attrgetter("period.due")
 
 
 class Taken(NamedTuple):
@@ -27,6 +31,7 @@ class Effect(NamedTuple):
 
     sums: Sums = Sums()
     credit: Decimal = ZERO
+    recovered: Decimal = ZERO
     taken: tuple[Taken, ...] = ()
 
 
@@ -55,6 +60,18 @@ class Account:
         self.credit = self.nothing
         self.principal = self.nothing
         self.oldest = 0
+        self.funded = False
+
+    def fund(self, lines: list[Line]) -> None:
+        """Take the instalments of the first funding; charges may have come before it."""
+        self.funded = True
+        self.course.lines = sorted(self.course.lines + lines, key=_DUE)
+
+    @property
+    def instalments_to_come(self) -> bool:
+        """Whether there is an instalment whose due date has not passed."""
+        to_come = self.course.lines[self.course.current :]
+        return any(line.kind is LineKind.INSTALMENT for line in to_come)
 
     def record(self, number: int, effect: Effect) -> None:
         """Keep what the entry with this number did."""
@@ -68,8 +85,13 @@ class Account:
         course = self.course
         settled = index < course.current
         charge = owed.component in (Component.FEE, Component.PENALTY)
-        if settled or charge or self.terms.interest_basis is InterestBasis.SCHEDULED:
+        if settled or charge:
             return owed.outstanding
+        if self.terms.interest_basis is InterestBasis.SCHEDULED:
+            course.ensure_projected()
+            there_is = course.to_come + course.lines[index].added
+            principal = owed.component is Component.PRINCIPAL
+            return min(owed.outstanding, there_is) if principal else owed.outstanding
         line = course.lines[index]
         interest = self._interest_ahead(index, line, on)
         if owed.component is Component.INTEREST:
@@ -85,7 +107,7 @@ class Account:
         return accrued + line.added_interest
 
     def _principal_ahead(self, index: int, line: Line, interest: Decimal) -> Decimal:
-        left = self.course.unassigned - self.course.lines[self.course.current].early
+        left = self.course.to_come
         if index == self._only_open():
             return left + line.added
         target = line.target - line.early
@@ -134,6 +156,11 @@ class Account:
             self.principal -= amount
             self.course.write_off(amount)
 
+    def capitalised_in_grace(self) -> Decimal:
+        """Interest of settled instalments in grace that became principal."""
+        settled = self.course.lines[: self.course.current]
+        return sum((line.capitalised for line in settled), self.nothing)
+
     def outstanding(self) -> Sums:
         """All that is still to be paid, interest to come included."""
         sums = Sums()
@@ -147,10 +174,10 @@ class Account:
     def index_for(self, on: date) -> int | None:
         """The instalment whose period `on` falls into; its first day counts for the first one."""
         lines = self.course.lines
-        for index in range(len(lines)):
-            if lines[index].kind is not LineKind.DOWN_PAYMENT and on <= lines[index].due:
-                return index
-        return None
+        index = bisect_left(lines, on, key=_DUE)
+        while index < len(lines) and lines[index].kind is LineKind.DOWN_PAYMENT:
+            index += 1
+        return index if index < len(lines) else None
 
     def line_for(self, due_on: date, now: date) -> int:
         """The line for an amount due on a day, an additional one after the last instalment."""

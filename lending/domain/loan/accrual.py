@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from lending.domain.calendar import PeriodUnit
-from lending.domain.day_count import year_fraction
+from lending.domain.day_count import DayCount, year_fraction
 from lending.domain.loan.rounding import HUNDRED, ONE
 from lending.domain.loan.terms import PeriodInterest, Terms
 
@@ -14,6 +14,11 @@ _PERIODS_A_YEAR: Final = {
     PeriodUnit.FORTNIGHTS: Decimal(26),
     PeriodUnit.MONTHS: Decimal(12),
     PeriodUnit.YEARS: Decimal(1),
+}
+_DAYS_A_YEAR: Final = {
+    DayCount.ACTUAL_360: 360,
+    DayCount.ACTUAL_364: 364,
+    DayCount.ACTUAL_365F: 365,
 }
 
 
@@ -42,6 +47,7 @@ class Accrual:
         equal = terms.period_interest is PeriodInterest.EQUAL_PERIODS
         per_year = _PERIODS_A_YEAR.get(terms.period) if equal else None
         self._years = None if per_year is None else terms.every / per_year
+        self._days_a_year = None if equal else _DAYS_A_YEAR.get(terms.day_count)
         self._whole: dict[Decimal, Decimal] = {}
 
     def factor(self, rate: Decimal, period: Period, start: date, end: date) -> Decimal:
@@ -50,6 +56,8 @@ class Accrual:
         Equal periods: rate/100 x length/periods a year x days/days of the period; else rate/100 x
         the day count's year fraction. Compounded m times a year: (1 + rate/100m)^(m x years) - 1.
         """
+        if self._days_a_year is not None and self._compoundings is None:
+            return rate * (end - start).days / (HUNDRED * self._days_a_year)
         if self._years is None:
             fraction = year_fraction(self._day_count, start, end)
             return self._over(rate, Decimal(fraction.numerator) / fraction.denominator)

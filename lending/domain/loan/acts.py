@@ -15,25 +15,40 @@ from lending.domain.loan.due_dates import due_dates, periods
 from lending.domain.loan.entries import Act
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.rounding import ZERO
-from lending.domain.loan.terms import Component, payment_rule
+from lending.domain.loan.terms import Component, PaymentKind, payment_rule
 
 
 def perform(account: Account, act: Act, number: int, on: date) -> Effect:
-    """Let `act` count on the account, which has accrued to that day."""
+    """Let `act` count on the account, which has accrued to that day.
+
+    An act that a correction left without its object, such as a move of a due date that is not there
+    any more, does nothing: refusing it in time is the business of commands.
+    """
+    if isinstance(act, _NEEDS_INSTALMENTS) and not account.instalments_to_come:
+        return Effect()
     return _ACTS[type(act)](account, act, number, on)
 
+
+_NEEDS_INSTALMENTS: Final = (
+    e.RateChanged,
+    e.DueDateMoved,
+    e.Paused,
+    e.Extended,
+    e.ReAmortised,
+    e.Capitalised,
+)
 
 # funding
 
 
 def _disbursed(account: Account, act: e.Disbursed, _number: int, on: date) -> Effect:
     course, terms = account.course, account.terms
-    if not course.lines:
+    if not account.funded:
         start = act.start or on
         found = periods(terms, start, act.dues or due_dates(terms, start))
-        course.lines = account.planner.lines(found, terms.rate_percent)
+        account.fund(account.planner.lines(found, terms.rate_percent))
         course.run_to(on)
-    if course.current == len(course.lines):
+    if not account.instalments_to_come:
         _add_principal(account, act.amount, on)
     else:
         account.lend(act.amount, on)
@@ -46,7 +61,7 @@ def _boarded(account: Account, act: e.Boarded, _number: int, _on: date) -> Effec
     dues = act.dues or due_dates(terms, act.paid_through)
     found = periods(terms, act.paid_through, dues)
     overdue = [account.planner.overdue(one) for one in act.overdue]
-    course.lines = overdue + account.planner.lines(found, terms.rate_percent, graced=False)
+    account.fund(overdue + account.planner.lines(found, terms.rate_percent, graced=False))
     late = sum((one.principal for one in act.overdue), ZERO)
     account.lend(act.principal + late, act.paid_through)
     course.carry(act.accrued_interest)
@@ -59,13 +74,15 @@ def _boarded(account: Account, act: e.Boarded, _number: int, _on: date) -> Effec
 
 
 def _paid(account: Account, act: e.Paid, _number: int, on: date) -> Effect:
+    if account.ending is not None and act.kind is PaymentKind.RECOVERY:
+        return Effect(recovered=act.amount)
     if act.directed:
         taken = [_direct(account, one, on) for one in act.directed]
     else:
         rule = payment_rule(account.terms, act.kind)
         taken = allocate(account, rule, act.amount, on)
     sums = _sums(taken)
-    return Effect(sums, act.amount - sums.total, tuple(taken))
+    return Effect(sums, act.amount - sums.total, taken=tuple(taken))
 
 
 def _direct(account: Account, part: e.Directed, on: date) -> Taken:
@@ -163,10 +180,9 @@ def _forgiven(account: Account, act: e.Forgiven, _number: int, on: date) -> Effe
         account.write_off(line.principal, part)
         line.touched_on = on if part else line.touched_on
         left -= part
-    ahead = min(left, account.course.unassigned)
+    ahead = min(left, account.course.to_come)
     if ahead:
         account.lend(-ahead, on)
-        account.course.project()
     return Effect(Sums(principal=act.amount - left + ahead))
 
 

@@ -115,17 +115,11 @@ class _Payment:
         """Lower principal at once; once there is none, pay what else there is."""
         course = self._account.course
         if Component.PRINCIPAL in one.components:
-            amount = min(self.left, course.unassigned)
+            amount = min(self.left, course.to_come)
             if amount > ZERO:
                 self.left -= amount
                 self.taken.append(self._account.curtail(amount, self._on))
-                self._replan(how)
+                if how is Prepayment.KEEP_TERM:
+                    self._account.planner.plan(course, course.current)
         if self.left:
             self.run(one, range(self._account.oldest, len(course.lines)))
-
-    def _replan(self, how: Prepayment) -> None:
-        account = self._account
-        if how is Prepayment.KEEP_TERM:
-            account.planner.plan(account.course, account.course.current)
-        else:
-            account.course.project()

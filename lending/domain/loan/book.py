@@ -120,6 +120,7 @@ class Allocation(NamedTuple):
     entry: int
     sums: Sums
     credit: Decimal
+    recovered: Decimal
     balance: Decimal
     portions: tuple[Portion, ...] = ()
 
@@ -128,7 +129,8 @@ class LoanBook(NamedTuple):
     """A loan on a day: its instalments, charges, what each entry did, and what follows from them.
 
     `allocations` holds the entries that count, by number: a reversed one is not among them.
-    `principal` is what is outstanding of it, `credit` what the borrower has paid too much.
+    `principal` is what is outstanding of it, `capitalised_in_grace` the part of it that was interest
+    of instalments in grace, `credit` what the borrower has paid too much.
     """
 
     on: date
@@ -137,6 +139,7 @@ class LoanBook(NamedTuple):
     charges: tuple[Charge, ...]
     allocations: Mapping[int, Allocation]
     principal: Decimal
+    capitalised_in_grace: Decimal
     credit: Decimal
     accrued_interest: Decimal
     charged_off_on: date | None

@@ -45,14 +45,19 @@ class Place(NamedTuple):
 
 
 class Course:
-    """Lines in order of their due dates, and the place reached."""
+    """Lines in order of their due dates, and the place reached.
+
+    `stale` says that lines to come have to be projected anew before they are looked at.
+    """
 
     def __init__(self, terms: Terms, start: date) -> None:
         self._terms = terms
         self.accrual = Accrual(terms)
         self._round = interest_rounder(terms)
         self._nothing = zero(terms)
+        self._precomputed = terms.interest_basis is InterestBasis.SCHEDULED
         self.lines: list[Line] = []
+        self.stale = True
         self._since = start
         self._current = 0
         self.balance = self._accrued = self._elapsed = self._carried = ZERO
@@ -90,10 +95,11 @@ class Course:
     def run_to(self, day: date, *, assume_paid: bool = False) -> None:
         """Accrue to `day` and settle each line whose due date it reaches."""
         lines = self.lines
+        last_open = self._last_open()
         while self._current < len(lines) and lines[self._current].period.due <= day:
             line = lines[self._current]
             self._accrue(line, line.period.due)
-            self._settle(line, assume_paid=assume_paid)
+            self._settle(line, last_open, assume_paid=assume_paid)
             self._current += 1
             self._accrued = self._elapsed = ZERO
             if self._current < len(lines):
@@ -101,8 +107,14 @@ class Course:
         if self._current < len(lines):
             self._accrue(lines[self._current], day)
 
+    def ensure_projected(self) -> None:
+        """Project, unless nothing has changed since that the schedule rests on."""
+        if self.stale:
+            self.project()
+
     def project(self) -> None:
         """Fill the lines to come as if what is due were paid at once, and all else when due."""
+        self.stale = False
         if self._current == len(self.lines):
             return
         place = self.place()
@@ -123,11 +135,14 @@ class Course:
             self._elapsed += factor
             self._accrued += self.balance * factor
 
-    def _settle(self, line: Line, *, assume_paid: bool) -> None:
+    def _settle(self, line: Line, last_open: int, *, assume_paid: bool) -> None:
         interest = self._interest_due(line)
-        scheduled = self._principal_due(line, interest)
+        scheduled = self._principal_due(line, interest, last_open)
         line.scheduled = scheduled
-        line.interest.amount = interest + line.added_interest + self._deferred_due(line)
+        line.interest.amount = max(
+            interest + line.added_interest + self._deferred_due(line),
+            line.interest.paid + line.interest.waived,
+        )
         line.principal.amount = scheduled + line.added
         self._assigned += scheduled
         self._lower(line, assume_paid=assume_paid)
@@ -141,7 +156,7 @@ class Course:
             self._excuse(line, rounded)
             return self._nothing
         due = rounded
-        if line.early and line.level is not None:
+        if line.early and line.level is not None and not self._precomputed:
             due = min(rounded, max(line.target - line.early, self._nothing))
         self._carried = rounded - due
         return due
@@ -164,11 +179,11 @@ class Course:
         due, self._deferred = self._deferred, ZERO
         return due
 
-    def _principal_due(self, line: Line, interest: Decimal) -> Decimal:
+    def _principal_due(self, line: Line, interest: Decimal, last_open: int) -> Decimal:
         rest = self.unassigned
         if line.kind is not LineKind.INSTALMENT:
             return min(line.part or self._nothing, rest)
-        if self._current >= self._last_open():
+        if self._current >= last_open:
             return rest
         if line.level is not None:
             principal = line.level - interest
@@ -176,13 +191,13 @@ class Course:
                 principal = max(principal, self._nothing)
         else:
             principal = line.part or self._nothing
-        return min(principal, rest)
+        return min(max(principal, line.early), rest) if line.early else min(principal, rest)
 
     def _last_open(self) -> int:
         """The last instalment that was not paid in full ahead of its time: it absorbs the rest."""
         for index in range(len(self.lines) - 1, self._current, -1):
             line = self.lines[index]
-            if line.kind is LineKind.INSTALMENT and not line.prepaid:
+            if line.kind is LineKind.INSTALMENT and (self._precomputed or not line.prepaid):
                 return index
         return self._current
 
@@ -206,6 +221,7 @@ class Course:
         """Principal was advanced: it bears interest and is to be repaid."""
         self.lent += amount
         self.balance += amount
+        self.stale = True
 
     def unassign(self, line: Line, amount: Decimal) -> None:
         """Principal of a settled line that was not paid is to be taken by lines to come."""
@@ -232,22 +248,21 @@ class Course:
 
     def repay(self, index: int, amount: Decimal, on: date) -> None:
         """Principal of a line was paid."""
-        if self._terms.interest_basis is InterestBasis.SCHEDULED:
-            return
-        line = self.lines[index]
-        if on < line.period.due:
+        line, basis = self.lines[index], self._terms.interest_basis
+        early = on < line.period.due
+        if early:
             self._repay_early(line, amount, later=index > self._current)
-        elif self._terms.interest_basis is InterestBasis.OUTSTANDING:
+        if basis is InterestBasis.SCHEDULED or (basis is InterestBasis.PREPAID and not early):
+            return
+        if early and self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
+            self._pending += amount
+        else:
             self.balance -= amount
 
     def _repay_early(self, line: Line, amount: Decimal, *, later: bool) -> None:
         line.early += amount
         if later:
             self._ahead += amount
-        if self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
-            self._pending += amount
-        else:
-            self.balance -= amount
 
     # questions
 
@@ -255,6 +270,13 @@ class Course:
     def unassigned(self) -> Decimal:
         """Principal that the current line and those after it have to take."""
         return self.lent - self._assigned - self._ahead
+
+    @property
+    def to_come(self) -> Decimal:
+        """Principal that is not paid yet and has not fallen due."""
+        if self._current == len(self.lines):
+            return self.unassigned
+        return self.unassigned - self.lines[self._current].early
 
     def accrued_interest(self, on: date) -> Decimal:
         """The interest of the current line that a payment on `on` has to bear, rounded."""

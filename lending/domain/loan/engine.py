@@ -28,7 +28,7 @@ def replay(terms: Terms, entries: Iterable[Entry], on: date) -> LoanBook:
 def fold(terms: Terms, entries: Iterable[Entry], on: date) -> Account:
     """The account after all entries up to `on`, accrued to that day."""
     counting = in_force(terms, entries, on)
-    account = Account(terms, _start(counting, on))
+    account = Account(terms, start_of(counting, on))
     for entry in counting:
         post(account, entry)
     account.course.run_to(on)
@@ -57,7 +57,8 @@ def _counts_from(terms: Terms, entry: Entry) -> date:
     return entry.on - _ONE_DAY if early and isinstance(entry.act, RateChanged) else entry.on
 
 
-def _start(entries: list[Entry], on: date) -> date:
+def start_of(entries: list[Entry], on: date) -> date:
+    """Where the first period begins: with the first funding, `on` if there is none."""
     for entry in entries:
         match entry.act:
             case Disbursed(start=start):

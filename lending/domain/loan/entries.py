@@ -19,7 +19,6 @@ class Ending(StrEnum):
 
     WRITTEN_OFF = "written_off"
     SETTLED = "settled"
-    FORGIVEN = "forgiven"
     REFINANCED = "refinanced"
     TRANSFERRED = "transferred"
 

@@ -82,7 +82,6 @@ _SOURCE: Final = {
 _LOSS: Final = {
     Ending.WRITTEN_OFF: LedgerAccount.CHARGE_OFF_EXPENSE,
     Ending.SETTLED: LedgerAccount.CHARGE_OFF_EXPENSE,
-    Ending.FORGIVEN: LedgerAccount.FORGIVENESS_EXPENSE,
     Ending.REFINANCED: LedgerAccount.SUSPENSE,
     Ending.TRANSFERRED: LedgerAccount.SUSPENSE,
 }
@@ -118,7 +117,9 @@ def _lines(act: Act, allocation: Allocation, *, charged_off: bool) -> list[Posti
             return _owed(sums, LedgerAccount.SUSPENSE)
         case e.Paid(kind=kind, amount=amount):
             source = Posting(_SOURCE.get(kind, LedgerAccount.CASH), amount)
-            return [source, *_settled(sums, charged_off=charged_off), _credit(-credit)]
+            recovered = Posting(LedgerAccount.RECOVERY_INCOME, -allocation.recovered)
+            settled = _settled(sums, charged_off=charged_off)
+            return [source, *settled, recovered, _credit(-credit)]
         case e.ChargedBack() | e.CreditRefunded():
             back = _back(sums, charged_off=charged_off)
             return [*back, _credit(-credit), Posting(LedgerAccount.CASH, credit - sums.total)]

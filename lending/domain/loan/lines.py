@@ -108,7 +108,7 @@ class Line:
     @property
     def prepaid(self) -> bool:
         """Whether all its principal was paid ahead of its due date."""
-        return ZERO < self.target <= self.early
+        return bool(self.early) and self.target <= self.early
 
     @property
     def may_take_more(self) -> bool:
@@ -130,7 +130,10 @@ class Line:
     @property
     def outstanding(self) -> Decimal:
         """What is still to be paid of it."""
-        return sum((owed.outstanding for owed in self.everything()), ZERO)
+        rest = self.principal.outstanding + self.interest.outstanding
+        for charge in self.charges:
+            rest += charge.outstanding
+        return rest
 
 
 def line(kind: LineKind, period: Period, rate: Decimal) -> Line:

@@ -91,7 +91,7 @@ class Planner:
         return line(LineKind.ADDITIONAL, Period(after, on), self._terms.rate_percent)
 
     def plan(self, course: Course, first: int, *, capped: bool = False) -> None:
-        """Spread what is not assigned over the instalments from `first` on, and project them.
+        """Spread what is not assigned over the instalments from `first` on.
 
         `capped` bounds a new level payment by the terms' payment cap.
         """
@@ -105,7 +105,7 @@ class Planner:
                 course.run_to(course.lines[index].period.start, assume_paid=True)
                 self._step(course, index, step)
             course.back_to(place)
-        course.project()
+        course.stale = True
 
     def _steps(self, course: Course, first: int) -> Iterator[tuple[int, RateStep]]:
         if not self._terms.rate_steps:

@@ -1,7 +1,10 @@
 """From the account to the book: the working values as immutable ones, and what can be quoted."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
+from typing import Final
 
 from lending.domain.loan.account import Account, Done, Taken
 from lending.domain.loan.book import (
@@ -16,19 +19,26 @@ from lending.domain.loan.book import (
 from lending.domain.loan.lines import Line, LineKind, Owed
 from lending.domain.loan.schedule import balances
 
+_AMOUNT: Final = attrgetter("amount")
+_PAID: Final = attrgetter("paid")
+_WAIVED: Final = attrgetter("waived")
+_WRITTEN_OFF: Final = attrgetter("written_off")
+
 
 def book_of(account: Account, on: date) -> LoanBook:
     """The book of an account that has accrued to `on`."""
     course = account.course
     course.project()
     instalments = _instalments(account)
+    grown = account.capitalised_in_grace()
     return LoanBook(
         on=on,
         status=_status(account, instalments),
         instalments=instalments,
         charges=tuple(_charge(number, owed) for number, owed in account.charges.items()),
         allocations=_allocations(account),
-        principal=account.principal,
+        principal=account.principal + grown,
+        capitalised_in_grace=grown,
         credit=account.credit,
         accrued_interest=course.accrued_by(on),
         charged_off_on=account.charged_off_on,
@@ -45,42 +55,50 @@ def _status(account: Account, instalments: tuple[Instalment, ...]) -> LoanStatus
 
 
 def _instalments(account: Account) -> tuple[Instalment, ...]:
-    kept = [line for index, line in enumerate(account.course.lines) if _shown(account, index, line)]
-    nothing = _nothing(account)
+    kept = _shown(account)
     left = balances(account.terms, kept, account.moves)
     return tuple(
-        _instalment(number, line, balance, nothing)
+        _instalment(number, line, balance, account.nothing)
         for number, (line, balance) in enumerate(zip(kept, left, strict=True), 1)
     )
 
 
-def _shown(account: Account, index: int, line: Line) -> bool:
-    """Instalments that a shortened term left without anything to ask for are not shown."""
-    asks = index < account.course.current or line.touched_on is not None
-    return asks or any(owed.amount for owed in line.everything()) or not account.course.lent
+def _shown(account: Account) -> list[Line]:
+    """All lines but the last ones that a shortened term left without anything to ask for."""
+    lines, count = account.course.lines, len(account.course.lines)
+    if not account.course.lent:
+        return lines
+    while count > account.course.current and not _asks(lines[count - 1]):
+        count -= 1
+    return lines[:count]
 
 
-def _instalment(number: int, line: Line, balance: Decimal, nothing: Sums) -> Instalment:
-    owed = paid = waived = written_off = nothing
-    for one in line.everything():
-        owed = owed.plus(one.component, one.amount)
-        paid = paid.plus(one.component, one.paid)
-        waived = waived.plus(one.component, one.waived)
-        written_off = written_off.plus(one.component, one.written_off)
+def _asks(line: Line) -> bool:
+    return line.touched_on is not None or any(owed.amount for owed in line.everything())
+
+
+def _instalment(number: int, line: Line, balance: Decimal, nothing: Decimal) -> Instalment:
     return Instalment(
-        number,
-        line.kind,
-        line.period.start,
-        line.due,
-        owed,
-        paid,
-        waived,
-        written_off,
-        balance,
-        line.paid_in_advance,
-        line.paid_late,
-        None if line.outstanding else line.touched_on,
+        number=number,
+        kind=line.kind,
+        start=line.period.start,
+        due=line.period.due,
+        owed=_sums(line, _AMOUNT, nothing),
+        paid=_sums(line, _PAID, nothing),
+        waived=_sums(line, _WAIVED, nothing),
+        written_off=_sums(line, _WRITTEN_OFF, nothing),
+        balance=balance,
+        paid_in_advance=line.paid_in_advance,
+        paid_late=line.paid_late,
+        met_on=None if line.outstanding else line.touched_on,
     )
+
+
+def _sums(line: Line, column: Callable[[Owed], Decimal], nothing: Decimal) -> Sums:
+    sums = Sums(column(line.principal), column(line.interest), nothing, nothing)
+    for charge in line.charges:
+        sums = sums.plus(charge.component, column(charge))
+    return sums
 
 
 def _charge(number: int, owed: Owed) -> Charge:
@@ -105,6 +123,7 @@ def _allocation(number: int, done: Done, nothing: Sums) -> Allocation:
         entry=number,
         sums=nothing.add(effect.sums),
         credit=effect.credit,
+        recovered=effect.recovered,
         balance=done.balance,
         portions=tuple(_portion(taken) for taken in effect.taken),
     )
@@ -128,7 +147,7 @@ def payoff_of(account: Account, on: date) -> Sums:
     sums = _nothing(account)
     for index in range(len(account.course.lines)):
         sums = _all_of(account, index, on, sums)
-    return sums._replace(principal=account.principal)
+    return sums._replace(principal=account.principal + account.capitalised_in_grace())
 
 
 def _all_of(account: Account, index: int, on: date, sums: Sums) -> Sums:

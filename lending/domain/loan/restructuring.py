@@ -21,14 +21,16 @@ def change_rate(account: Account, act: RateChanged) -> None:
         line.rate = act.rate_percent
     if account.terms.rate_change_effect is RateChangeEffect.NEW_INSTALMENT:
         account.planner.plan(course, course.current, capped=True)
-    else:
-        course.project()
+    course.stale = True
 
 
 def move_due_date(account: Account, act: DueDateMoved) -> None:
     """The instalments from that one on are due on other days."""
     lines = account.course.lines
-    first = next(i for i, line in enumerate(lines) if line.due == act.due_on)
+    to_come = range(account.course.current, len(lines))
+    first = next((index for index in to_come if lines[index].due == act.due_on), None)
+    if first is None:
+        return
     rest = following(account.terms, act.to, len(lines) - first - 1)
     _reschedule(account, first, [act.to, *rest])
 

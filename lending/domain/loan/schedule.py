@@ -75,6 +75,7 @@ def schedule(
         course.run_to(advance.on, assume_paid=True)
         course.lend(advance.amount)
         planner.disburse(course, advance.amount, advance.on, assume_paid=True)
+    course.project()
     moves = [(advance.on, advance.amount) for advance in advances]
     return Schedule(tuple(_instalments(course.lines, balances(terms, course.lines, moves))))
 
