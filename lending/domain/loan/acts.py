@@ -26,6 +26,8 @@ def perform(account: Account, act: Act, number: int, on: date) -> Effect:
     """
     if isinstance(act, _NEEDS_INSTALMENTS) and not account.instalments_to_come:
         return Effect()
+    if isinstance(act, e.ReAged) and not account.funded:
+        return Effect()
     return _ACTS[type(act)](account, act, number, on)
 
 
@@ -103,7 +105,7 @@ def _sums(taken: list[Taken]) -> Sums:
     return sums
 
 
-def _charged_back(account: Account, act: e.ChargedBack, _number: int, on: date) -> Effect:
+def _charged_back(account: Account, act: e.ChargedBack, number: int, on: date) -> Effect:
     credit = min(act.amount, account.credit)
     left = act.amount - credit
     before = account.charged_back.get(act.of, Sums())
@@ -114,18 +116,18 @@ def _charged_back(account: Account, act: e.ChargedBack, _number: int, on: date) 
         back, left = back.plus(component, part), left - part
     back = back.plus(Component.PRINCIPAL, left)
     account.charged_back[act.of] = before.add(back)
-    _owe_again(account, back, on)
+    _owe_again(account, back, number, on)
     return Effect(back, -credit)
 
 
-def _credit_refunded(account: Account, act: e.CreditRefunded, _number: int, on: date) -> Effect:
+def _credit_refunded(account: Account, act: e.CreditRefunded, number: int, on: date) -> Effect:
     credit = min(act.amount, account.credit)
     back = Sums(principal=act.amount - credit)
-    _owe_again(account, back, on)
+    _owe_again(account, back, number, on)
     return Effect(back, -credit)
 
 
-def _owe_again(account: Account, back: Sums, on: date) -> None:
+def _owe_again(account: Account, back: Sums, number: int, on: date) -> None:
     if back.principal:
         _add_principal(account, back.principal, on)
     if not back.total - back.principal:
@@ -135,7 +137,7 @@ def _owe_again(account: Account, back: Sums, on: date) -> None:
     line.interest.amount += back.interest
     for component in (Component.FEE, Component.PENALTY):
         if back.of(component):
-            line.charge(component, line.due, back.of(component))
+            line.charge(component, line.due, back.of(component), number)
 
 
 def _add_principal(account: Account, amount: Decimal, on: date) -> None:

@@ -240,6 +240,20 @@ class Course:
         """Interest of days before the course began falls due with its first line."""
         self._carried += interest
 
+    def replace_to_come(self, lines: list[Line]) -> None:
+        """Put other lines in the place of those to come; what these had in mind is unassigned.
+
+        What accrued so far falls due with a line after the new ones.
+        """
+        for line in self.lines[self._current :]:
+            self.lent += line.added
+            line.added = line.added_interest = ZERO
+        self._carried += self._round(self._accrued) - sum((x.interest.paid for x in lines), ZERO)
+        self._accrued = self._elapsed = ZERO
+        self._ahead = sum((line.early for line in lines[1:]), ZERO)
+        self.lines[self._current :] = lines
+        self.stale = True
+
     def add_back(self, line: Line, amount: Decimal) -> None:
         """Principal that was repaid is owed again, with `line`."""
         line.added += amount

@@ -105,6 +105,14 @@ class Line:
                 owed.due_on = period.due
         self.period = period
 
+    def keep_what_was_paid(self, on: date) -> None:
+        """Ask for what was paid of it and nothing more, due on this day."""
+        self.move(Period(min(self.period.start, on), on))
+        self.level, self.part = None, self.principal.paid
+        self.flat_interest, self.interest_grace = self.interest.paid, False
+        self.capitalised = ZERO
+        self.touched_on = on
+
     @property
     def prepaid(self) -> bool:
         """Whether all its principal was paid ahead of its due date."""

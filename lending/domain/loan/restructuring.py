@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
+from typing import NamedTuple
 
 from lending.domain.calendar import add_periods
 from lending.domain.loan.account import Account
@@ -11,6 +12,8 @@ from lending.domain.loan.accrual import Period, relative_length
 from lending.domain.loan.book import Sums
 from lending.domain.loan.due_dates import following
 from lending.domain.loan.entries import DueDateMoved, Extended, Paused, RateChanged, ReAged
+from lending.domain.loan.lines import Owed
+from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import Component, RateChangeEffect
 
 
@@ -59,7 +62,7 @@ def re_age(account: Account, act: ReAged, on: date) -> Sums:
     moved = take_out_overdue(account, on)
     course = account.course
     rate = course.lines[-1].rate
-    drop_to_come(account, on)
+    left = drop_to_come(account, on)
     start = course.lines[-1].due if course.lines else on
     length = relative_length(account.terms, act.every, act.period)
     dues = [
@@ -68,6 +71,9 @@ def re_age(account: Account, act: ReAged, on: date) -> Sums:
     found = [Period(a, b, length) for a, b in pairwise([start, *dues])]
     course.lines += account.planner.lines(found, rate, graced=False)
     principal = course.unassigned
+    first = course.lines[course.current]
+    first.added_interest += left.interest
+    first.charges += left.charges
     _put(account, course.current, moved)
     account.planner.plan(course, course.current)
     return moved._replace(principal=principal)
@@ -112,29 +118,33 @@ def take_out_charges(account: Account, on: date) -> Sums:
 def accelerate(account: Account, on: date) -> Sums:
     """Let all principal and the interest accrued so far fall due now; all that is owed then."""
     course = account.course
-    charges = [owed for line in course.lines[course.current :] for owed in line.charges]
-    drop_to_come(account, on)
+    left = drop_to_come(account, on)
     line = account.planner.additional(course.lines[-1].due if course.lines else on, on)
-    line.part = course.unassigned
-    line.charges = [owed for owed in charges if owed.entry is not None and owed.outstanding]
+    line.part, line.added_interest, line.charges = course.unassigned, left.interest, left.charges
     course.lines.append(line)
     course.run_to(on)
     return account.outstanding()
 
 
-def drop_to_come(account: Account, on: date) -> None:
-    """Drop the lines to come; of one that was paid in part, keep what was paid."""
+class Left(NamedTuple):
+    """What dropped lines held beside the schedule's own: charges, and interest charged back."""
+
+    interest: Decimal
+    charges: list[Owed]
+
+
+def drop_to_come(account: Account, on: date) -> Left:
+    """Drop the lines to come; of one that was paid in part, what was paid falls due now."""
     course = account.course
-    kept = []
-    for line in course.lines[course.current :]:
-        if line.principal.paid or line.interest.paid:
-            line.level, line.part = None, line.principal.paid
-            line.flat_interest = line.interest.paid
-            line.touched_on = on
-            kept.append(line)
-    course.lines[course.current :] = kept
-    if kept:
-        course.run_to(kept[-1].due)
+    dropped = course.lines[course.current :]
+    interest = sum((line.added_interest for line in dropped), ZERO)
+    charges = [owed for line in dropped for owed in line.charges if owed.entry is not None]
+    for line in dropped:
+        line.charges = [owed for owed in line.charges if owed.entry is None and owed.paid]
+        line.keep_what_was_paid(on)
+    course.replace_to_come([line for line in dropped if line.principal.paid or line.interest.paid])
+    course.run_to(on)
+    return Left(interest, charges)
 
 
 def _put(account: Account, index: int, moved: Sums) -> None:

@@ -66,12 +66,13 @@ terms: Final = st.builds(
     down_payment_percent=st.none() | st.just(Decimal(25)),
 )
 
+_days = st.integers(0, 700).map(lambda days: FUNDED_ON + timedelta(days=days))
 _payments = st.builds(e.Paid, amount=amounts, kind=st.sampled_from(PaymentKind))
 _charges = st.builds(
     e.ChargeAssessed,
     component=st.sampled_from((Component.FEE, Component.PENALTY)),
     amount=amounts,
-    due_on=st.integers(0, 700).map(lambda days: FUNDED_ON + timedelta(days=days)),
+    due_on=_days,
 )
 
 acts: Final[st.SearchStrategy[Act]] = st.one_of(
@@ -86,6 +87,18 @@ acts: Final[st.SearchStrategy[Act]] = st.one_of(
     st.builds(e.RateChanged, rate_percent=rates),
     st.builds(e.Paused, instalments=st.integers(1, 3)),
     st.builds(e.Extended, instalments=st.integers(1, 6)),
+    st.builds(
+        e.DueDateMoved,
+        due_on=_days,
+        to=_days,
+    ),
+    st.builds(
+        e.ReAged,
+        first_due_on=st.integers(601, 900).map(lambda days: FUNDED_ON + timedelta(days=days)),
+        instalments=st.integers(1, 6),
+        every=st.integers(1, 2),
+        period=st.sampled_from(PeriodUnit),
+    ),
     st.just(e.ReAmortised()),
     st.just(e.Capitalised()),
     st.builds(e.Forgiven, amount=amounts),

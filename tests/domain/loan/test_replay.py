@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lending.domain.loan import entries as e
@@ -112,7 +112,6 @@ def test_a_reversed_entry_never_counted(the_terms: Terms, entries: list[Entry], 
     assert replay(the_terms, [*entries, reversed_], LATER) == replay(the_terms, without, LATER)
 
 
-@settings(max_examples=50)
 @given(terms, histories())
 def test_postings_of_every_entry_sum_to_zero(the_terms: Terms, entries: list[Entry]) -> None:
     book = replay(the_terms, entries, LATER)
