@@ -181,7 +181,7 @@ class Course:
 
     def _principal_due(self, line: Line, interest: Decimal, last_open: int) -> Decimal:
         rest = self.unassigned
-        if line.kind is not LineKind.INSTALMENT:
+        if line.kind is not LineKind.INSTALMENT or line.closed:
             return min(line.part or self._nothing, rest)
         if self._current >= last_open:
             return rest

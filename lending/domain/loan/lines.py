@@ -55,7 +55,8 @@ class Line:
     `level`, `part` or neither say how its principal is found: the rest of a level payment after
     interest, a fixed part, or nothing. `flat_interest` is fixed interest. `scheduled` is its
     principal by schedule, `added` what was charged back to it, `early` the principal paid before
-    its due date. `touched_on` is when it last changed by a payment or another entry.
+    its due date. `touched_on` is when it last changed by a payment or another entry. A
+    `closed` one was replaced by others and asks for what was paid of it.
     """
 
     kind: LineKind
@@ -69,6 +70,7 @@ class Line:
     part: Decimal | None = None
     flat_interest: Decimal | None = None
     interest_grace: bool = False
+    closed: bool = False
     scheduled: Decimal = ZERO
     added: Decimal = ZERO
     added_interest: Decimal = ZERO
@@ -111,6 +113,7 @@ class Line:
         self.level, self.part = None, self.principal.paid
         self.flat_interest, self.interest_grace = self.interest.paid, False
         self.capitalised = ZERO
+        self.closed = True
         self.touched_on = on
 
     @property

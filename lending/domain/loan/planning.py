@@ -182,7 +182,7 @@ class Planner:
 
     def _left(self, course: Course) -> Decimal:
         percent = self._terms.balloon_percent
-        return course.lent * percent / HUNDRED if percent else ZERO
+        return min(course.lent * percent / HUNDRED, course.unassigned) if percent else ZERO
 
     def _spread(self, course: Course, indices: list[int], level: Decimal) -> None:
         """One try at a level payment nearer to the last one (Apache Fineract, progressive)."""
