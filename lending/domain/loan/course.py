@@ -136,8 +136,8 @@ class Course:
             self._accrued += self.balance * factor
 
     def _settle(self, line: Line, last_open: int, *, assume_paid: bool) -> None:
-        interest = self._interest_due(line)
-        scheduled = self._principal_due(line, interest, last_open)
+        interest, first = self._interest_due(line)
+        scheduled = self._principal_due(line, first, last_open)
         line.scheduled = scheduled
         line.interest.amount = max(
             interest + line.added_interest + self._deferred_due(line),
@@ -148,28 +148,33 @@ class Course:
         self._lower(line, assume_paid=assume_paid)
         line.carried_balance = self.balance
 
-    def _interest_due(self, line: Line) -> Decimal:
-        if line.flat_interest is not None:
-            return line.flat_interest
-        rounded = self._round(self._carried + self._accrued)
+    def _interest_due(self, line: Line) -> tuple[Decimal, Decimal]:
+        """The interest a line asks for, and what a level payment leaves to it before principal."""
         if line.interest_grace:
-            self._excuse(line, rounded)
-            return self._nothing
-        due = rounded
+            return self._nothing, self._excuse(line)
+        if line.flat_interest is not None:
+            return line.flat_interest, line.flat_interest
+        due = rounded = self._round(self._carried + self._accrued)
         if line.early and line.level is not None and not self._precomputed:
             due = min(rounded, max(line.target - line.early, self._nothing))
         self._carried = rounded - due
-        return due
+        return due, due
 
-    def _excuse(self, line: Line, interest: Decimal) -> None:
+    def _excuse(self, line: Line) -> Decimal:
+        """Do with the interest of a line in grace as the terms say; what principal gives way to."""
+        interest = line.flat_interest
+        if interest is None:
+            interest, self._carried = self._round(self._carried + self._accrued), ZERO
         match self._terms.interest_grace_as:
             case InterestGrace.DEFERRED:
                 self._deferred += interest
+                return interest
             case InterestGrace.CAPITALISED:
                 line.capitalised = interest
                 self.lend(interest)
+                return self._nothing
             case InterestGrace.WAIVED:
-                pass
+                return self._nothing
             case _:
                 assert_never(self._terms.interest_grace_as)
 

@@ -23,6 +23,7 @@ from lending.domain.loan.rounding import (
 from lending.domain.loan.terms import (
     Amortization,
     Component,
+    InterestGrace,
     LastInstalment,
     Precision,
     RateChangeEffect,
@@ -167,17 +168,29 @@ class Planner:
 
     def _raw(self, course: Course, indices: list[int]) -> Decimal:
         carried = self._terms.precision is Precision.CARRIED
-        balance = course.balance if carried else course.unassigned
+        balance = course.balance if carried else self._to_repay(course)
         factors = [self._factor(course, index) for index in indices]
         beyond = self._terms.amortization_instalments
         if beyond is not None:
             factors += factors[-1:] * (beyond - self._terms.instalments)
         return level_payment(balance, factors, self._left(course))
 
+    def _to_repay(self, course: Course) -> Decimal:
+        """What is not assigned, and the interest that instalments without payment will add to it."""
+        balance = course.unassigned
+        if self._terms.interest_grace_as is InterestGrace.CAPITALISED:
+            free = min(self._terms.interest_grace, self._terms.principal_grace)
+            for index in _instalments(course)[:free]:
+                if index >= course.current and course.lines[index].interest_grace:
+                    balance *= ONE + course.factor_of(index)
+        return balance
+
     def _factor(self, course: Course, index: int) -> Decimal:
+        one = course.lines[index]
+        if one.interest_grace and self._terms.interest_grace_as is InterestGrace.WAIVED:
+            return ZERO
         if self._level_accrual is None:
             return course.factor_of(index)
-        one = course.lines[index]
         return self._level_accrual.factor(one.rate, one.period, one.period.start, one.due)
 
     def _left(self, course: Course) -> Decimal:
@@ -201,7 +214,7 @@ class Planner:
 
     def _equal_principal(self, course: Course, indices: list[int]) -> None:
         left = self._left(course)
-        part = self._to_cents(level_principal(course.unassigned, len(indices), left))
+        part = self._to_cents(level_principal(self._to_repay(course), len(indices), left))
         for index in indices:
             course.lines[index].part = part
 
