@@ -98,6 +98,14 @@ class Account:
             return max(interest - line.interest.paid - line.interest.waived, self.nothing)
         return self._principal_ahead(index, line, interest)
 
+    def unearned(self, index: int, line: Line, on: date) -> Decimal:
+        """The part of a line's unpaid interest that is of days after `on`."""
+        unpaid = line.interest.outstanding
+        if index > self.course.current:
+            return unpaid
+        earned = self.course.accrued_interest(on) - line.interest.paid - line.interest.waived
+        return max(unpaid - max(earned, self.nothing), self.nothing)
+
     def _interest_ahead(self, index: int, line: Line, on: date) -> Decimal:
         if index > self.course.current or line.kind is not LineKind.INSTALMENT:
             return line.added_interest
@@ -145,8 +153,11 @@ class Account:
         self.course.lend(amount)
 
     def curtail(self, amount: Decimal, on: date) -> Taken:
-        """Repay principal ahead of the schedule."""
+        """Repay principal ahead of the schedule; without any left, no interest is flat any more."""
         self.lend(-amount, on)
+        if not self.course.to_come:
+            for line in self.course.lines[self.course.current :]:
+                line.flat_interest = None
         return Taken(None, None, Component.PRINCIPAL, amount)
 
     def write_off(self, owed: Owed, amount: Decimal) -> None:

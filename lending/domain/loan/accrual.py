@@ -43,6 +43,7 @@ class Accrual:
 
     def __init__(self, terms: Terms) -> None:
         self._day_count = terms.day_count
+        self._every, self._period = terms.every, terms.period
         self._compoundings = terms.compoundings_per_year
         equal = terms.period_interest is PeriodInterest.EQUAL_PERIODS
         per_year = _PERIODS_A_YEAR.get(terms.period) if equal else None
@@ -69,6 +70,21 @@ class Accrual:
         if start == period.start and end == period.due:
             return whole
         return whole * (end - start).days / (period.due - period.start).days
+
+    def share(self, old: Period, new: Period) -> Decimal:
+        """What a day in `new` bears of what it bore in `old`: days of a period are its equal parts."""
+        if self._years is None:
+            return ONE
+        by_old = old.length / (old.due - old.start).days
+        return new.length / (new.due - new.start).days / by_old
+
+    def whole_period(self, rate: Decimal) -> Decimal:
+        """The interest on 1 over a period of usual length, days counted as part of 365."""
+        years = self._years
+        if years is None:
+            per_year = _PERIODS_A_YEAR.get(self._period, Decimal(365))
+            years = self._every / per_year
+        return self._over(rate, years)
 
     def _over(self, rate: Decimal, years: Decimal) -> Decimal:
         times = self._compoundings

@@ -11,6 +11,7 @@ from lending.domain.loan.account import Account, Taken
 from lending.domain.loan.lines import Owed
 from lending.domain.loan.rounding import ZERO, cents_rounder
 from lending.domain.loan.terms import (
+    CURTAILS,
     AllocationStep,
     Component,
     PaymentRule,
@@ -18,8 +19,6 @@ from lending.domain.loan.terms import (
     Processing,
     Timing,
 )
-
-_CURTAILS = (Prepayment.KEEP_INSTALMENT, Prepayment.KEEP_TERM)
 
 
 class Pass(NamedTuple):
@@ -51,7 +50,7 @@ def allocate(account: Account, rule: PaymentRule, amount: Decimal, on: date) -> 
             break
         if one.timing is not Timing.IN_ADVANCE:
             payment.run(one, account.lines_begun())
-        elif rule.prepayment in _CURTAILS:
+        elif rule.prepayment in CURTAILS:
             payment.curtail(one, rule.prepayment)
         else:
             payment.prepay(one, rule.prepayment)

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple, assert_never
 
-from lending.domain.loan.accrual import Accrual
+from lending.domain.loan.accrual import Accrual, Period
 from lending.domain.loan.lines import Line, LineKind
 from lending.domain.loan.rounding import ZERO, interest_rounder, zero
 from lending.domain.loan.terms import (
@@ -219,6 +219,16 @@ class Course:
                 self.balance -= line.principal.outstanding if assume_paid else ZERO
         self.balance -= self._pending
         self._pending = ZERO
+
+    def move(self, index: int, period: Period) -> None:
+        """Let a line cover another period; what accrued of the current one is measured by that."""
+        line = self.lines[index]
+        if index == self._current:
+            share = self.accrual.share(line.period, period)
+            self._accrued *= share
+            self._elapsed *= share
+        line.move(period)
+        self.stale = True
 
     # money
 

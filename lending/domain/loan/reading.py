@@ -18,6 +18,13 @@ from lending.domain.loan.book import (
 )
 from lending.domain.loan.lines import Line, LineKind, Owed
 from lending.domain.loan.schedule import balances
+from lending.domain.loan.terms import (
+    CURTAILS,
+    Component,
+    InterestBasis,
+    PaymentKind,
+    payment_rule,
+)
 
 _AMOUNT: Final = attrgetter("amount")
 _PAID: Final = attrgetter("paid")
@@ -143,10 +150,19 @@ def payable_of(account: Account, due_on: date, on: date) -> Sums:
 
 
 def payoff_of(account: Account, on: date) -> Sums:
-    """What would pay all on `on`: what is due, principal to come, interest accrued, charges."""
-    sums = _nothing(account)
-    for index in range(len(account.course.lines)):
+    """What would pay all on `on`: what is due, principal to come, interest accrued, charges.
+
+    Precomputed interest to come is part of it only where a payoff does not repay principal at once.
+    """
+    course, nothing = account.course, _nothing(account)
+    rule = payment_rule(account.terms, PaymentKind.PAYOFF)
+    precomputed = account.terms.interest_basis is InterestBasis.SCHEDULED
+    rebated = precomputed and rule.prepayment in CURTAILS
+    sums = nothing
+    for index, line in enumerate(course.lines):
         sums = _all_of(account, index, on, sums)
+        if rebated and index >= course.current:
+            sums = sums.plus(Component.INTEREST, -account.unearned(index, line, on))
     return sums._replace(principal=account.principal + account.capitalised_in_grace())
 
 

@@ -159,9 +159,9 @@ def _put(account: Account, index: int, moved: Sums) -> None:
 def _reschedule(
     account: Account, first: int, dues: Sequence[date], length: Decimal | None = None
 ) -> None:
-    lines = account.course.lines
-    start = lines[first].period.start
-    for line, due in zip(lines[first:], dues, strict=True):
-        line.move(Period(start, due, length or line.period.length))
+    course = account.course
+    start = course.lines[first].period.start
+    for index, due in enumerate(dues, first):
+        course.move(index, Period(start, due, length or course.lines[index].period.length))
         start, length = due, None
     account.planner.plan(account.course, account.course.current)

@@ -4,7 +4,7 @@ WARNING: field names and the values of the enums are part of the storage format.
 differ, the difference is a parameter here; its default is the one named in the docstring.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -136,6 +136,13 @@ class NegativeAmortization(StrEnum):
     ALLOWED = "allowed"
 
 
+class NegativeRate(StrEnum):
+    """Whether a rate below zero is a mistake or meant."""
+
+    REFUSED = "refused"
+    ALLOWED = "allowed"
+
+
 class Component(StrEnum):
     """What an instalment consists of, in the order of the law's least favour to the debtor."""
 
@@ -204,6 +211,10 @@ class Prepayment(StrEnum):
     REAMORTISE = "reamortise"
     KEEP_INSTALMENT = "keep_instalment"
     KEEP_TERM = "keep_term"
+
+
+CURTAILS: Final = (Prepayment.KEEP_INSTALMENT, Prepayment.KEEP_TERM)
+"""Treatments that repay principal at once, not instalments to come."""
 
 
 class PaymentKind(StrEnum):
@@ -366,6 +377,7 @@ class Terms:
     rate_change_effect: RateChangeEffect = RateChangeEffect.NEW_INSTALMENT
     payment_cap_percent: RatePercent | None = None
     negative_amortization: NegativeAmortization = NegativeAmortization.REFUSED
+    negative_rate: NegativeRate = NegativeRate.REFUSED
     payment_rules: Annotated[tuple[PaymentRule, ...], MaxLen(len(PaymentKind) + 1)] = ()
     charge_back_order: Annotated[tuple[Component, ...], MinLen(4), MaxLen(4)] = tuple(Component)
     down_payment_percent: RatePercent | None = None
@@ -384,6 +396,12 @@ _ANY_PAYMENT: Final = PaymentRule()
 
 @cache
 def payment_rule(terms: Terms, kind: PaymentKind) -> PaymentRule:
-    """The rule by which payments of `kind` are allocated."""
+    """The rule by which payments of `kind` are allocated.
+
+    A payoff that no rule names repays principal at once, whatever is done with other prepayments.
+    """
     named = {rule.kind: rule for rule in terms.payment_rules}
-    return named.get(kind) or named.get(None) or _ANY_PAYMENT
+    general = named.get(None, _ANY_PAYMENT)
+    if kind is PaymentKind.PAYOFF:
+        general = replace(general, prepayment=Prepayment.KEEP_INSTALMENT)
+    return named.get(kind, general)
