@@ -12,7 +12,7 @@ from lending.domain.loan.entries import Ending
 from lending.domain.loan.lines import Line, LineKind, Owed
 from lending.domain.loan.planning import Planner
 from lending.domain.loan.rounding import ZERO, zero
-from lending.domain.loan.terms import Component, InterestBasis, Terms
+from lending.domain.loan.terms import Component, InterestBasis, InterestGrace, Terms
 
 _DUE: Final = attrgetter("period.due")
 
@@ -101,9 +101,9 @@ class Account:
     def unearned(self, index: int, line: Line, on: date) -> Decimal:
         """The part of a line's unpaid interest that is of days after `on`."""
         unpaid = line.interest.outstanding
-        if index > self.course.current:
-            return unpaid
-        earned = self.course.accrued_interest(on) - line.interest.paid - line.interest.waived
+        earned = line.added_interest - line.interest.paid - line.interest.waived
+        if index == self.course.current:
+            earned += self.course.accrued_interest(on)
         return max(unpaid - max(earned, self.nothing), self.nothing)
 
     def _interest_ahead(self, index: int, line: Line, on: date) -> Decimal:
@@ -153,11 +153,12 @@ class Account:
         self.course.lend(amount)
 
     def curtail(self, amount: Decimal, on: date) -> Taken:
-        """Repay principal ahead of the schedule; without any left, no interest is flat any more."""
-        self.lend(-amount, on)
+        """Repay principal at once; without any left, interest falls due as it accrued."""
+        self.moves.append((on, -amount))
+        self.principal -= amount
+        self.course.curtail(amount)
         if not self.course.to_come:
-            for line in self.course.lines[self.course.current :]:
-                line.flat_interest = None
+            self.end_interest_terms()
         return Taken(None, None, Component.PRINCIPAL, amount)
 
     def write_off(self, owed: Owed, amount: Decimal) -> None:
@@ -179,6 +180,19 @@ class Account:
             for owed in line.everything():
                 sums = sums.plus(owed.component, owed.outstanding)
         return sums
+
+    def call_in(self, on: date) -> None:
+        """Principal added to lines to come may be repaid at once, like all other."""
+        self.moves.append((on, self.course.added_to_come))
+        self.course.call_in()
+
+    def end_interest_terms(self) -> None:
+        """Interest of lines to come is no longer flat nor in grace, unless that waives it."""
+        waived = self.terms.interest_grace_as is InterestGrace.WAIVED
+        for line in self.course.lines[self.course.current :]:
+            line.flat_interest = None
+            line.interest_grace = line.interest_grace and waived
+        self.course.stale = True
 
     # lines by date
 

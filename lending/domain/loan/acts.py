@@ -142,9 +142,8 @@ def _owe_again(account: Account, back: Sums, number: int, on: date) -> None:
 
 def _add_principal(account: Account, amount: Decimal, on: date) -> None:
     """Principal that is owed with the instalment of the day, beside what that one asks for."""
-    line = account.course.lines[account.line_for(on, on)]
     account.principal += amount
-    account.course.add_back(line, amount)
+    account.course.add_back(account.line_for(on, on), amount)
 
 
 # charges and waivers

@@ -31,10 +31,14 @@ class Pass(NamedTuple):
 @cache
 def passes(rule: PaymentRule) -> tuple[Pass, ...]:
     """The runs that a rule's order asks for."""
-    if rule.processing is Processing.BY_STEP:
-        return tuple(Pass(step.timing, (step.component,)) for step in rule.order)
-    grouped = groupby(rule.order, key=lambda step: step.timing)
-    return tuple(Pass(timing, _components(steps)) for timing, steps in grouped)
+    if rule.processing is Processing.BY_INSTALMENT:
+        grouped = groupby(rule.order, key=lambda step: step.timing)
+        return tuple(Pass(timing, _components(steps)) for timing, steps in grouped)
+    at_once = rule.prepayment in CURTAILS
+    apart = [step for step in rule.order if not (at_once and step.timing is Timing.IN_ADVANCE)]
+    together = _components(step for step in rule.order if step not in apart)
+    runs = [Pass(step.timing, (step.component,)) for step in apart]
+    return (*runs, Pass(Timing.IN_ADVANCE, together)) if together else tuple(runs)
 
 
 def _components(steps: Iterable[AllocationStep]) -> tuple[Component, ...]:
@@ -114,6 +118,8 @@ class _Payment:
         """Lower principal at once; once there is none, pay what else there is."""
         course = self._account.course
         if Component.PRINCIPAL in one.components:
+            if self.left >= course.to_come + course.added_to_come:
+                self._account.call_in(self._on)
             amount = min(self.left, course.to_come)
             if amount > ZERO:
                 self.left -= amount

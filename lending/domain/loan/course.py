@@ -112,16 +112,22 @@ class Course:
         if self.stale:
             self.project()
 
+    def insert_due(self, line: Line, *, assume_paid: bool) -> None:
+        """Let a line fall due now, in the middle of the current one, whose interest runs on."""
+        running = (self._accrued, self._elapsed, self._carried, self._pending)
+        self._accrued = self._elapsed = self._carried = self._pending = ZERO
+        self.lines.insert(self._current, line)
+        self._settle(line, len(self.lines), assume_paid=assume_paid)
+        self._current += 1
+        self._accrued, self._elapsed, self._carried, self._pending = running
+
     def project(self) -> None:
         """Fill the lines to come as if what is due were paid at once, and all else when due."""
         self.stale = False
         if self._current == len(self.lines):
             return
         place = self.place()
-        if self._terms.interest_basis is InterestBasis.OUTSTANDING:
-            self.balance -= sum(
-                (line.principal.outstanding for line in self.lines[: self._current]), ZERO
-            )
+        self.balance -= self._overdue()
         self.run_to(self.lines[-1].period.due, assume_paid=True)
         self.back_to(place)
 
@@ -246,6 +252,15 @@ class Course:
         if self._terms.interest_basis is not InterestBasis.OUTSTANDING:
             self.balance += amount
 
+    def curtail(self, amount: Decimal) -> None:
+        """Principal was repaid at once that no line had asked for yet."""
+        self.lent -= amount
+        self.stale = True
+        if self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
+            self._pending += amount
+        else:
+            self.balance = self.balance - amount if self.to_come else ZERO
+
     def write_off(self, amount: Decimal) -> None:
         """Principal of a settled line will not be paid: it bears no interest any more."""
         if self._terms.interest_basis is InterestBasis.OUTSTANDING:
@@ -255,25 +270,41 @@ class Course:
         """Interest of days before the course began falls due with its first line."""
         self._carried += interest
 
+    @property
+    def added_to_come(self) -> Decimal:
+        """Principal added to lines that are not settled."""
+        return sum((line.added for line in self.lines[self._current :]), ZERO)
+
+    def call_in(self) -> None:
+        """What was added to lines to come is unassigned again."""
+        for line in self.lines[self._current :]:
+            self.lent += line.added
+            line.principal.amount -= line.added
+            line.added = ZERO
+        self.stale = True
+
     def replace_to_come(self, lines: list[Line]) -> None:
         """Put other lines in the place of those to come; what these had in mind is unassigned.
 
         What accrued so far falls due with a line after the new ones.
         """
+        self.call_in()
         for line in self.lines[self._current :]:
-            self.lent += line.added
-            line.added = line.added_interest = ZERO
+            line.added_interest = ZERO
         self._carried += self._round(self._accrued) - sum((x.interest.paid for x in lines), ZERO)
         self._accrued = self._elapsed = ZERO
         self._ahead = sum((line.early for line in lines[1:]), ZERO)
         self.lines[self._current :] = lines
         self.stale = True
 
-    def add_back(self, line: Line, amount: Decimal) -> None:
-        """Principal that was repaid is owed again, with `line`."""
+    def add_back(self, index: int, amount: Decimal) -> None:
+        """Principal that was repaid is owed again, with that line."""
+        line = self.lines[index]
         line.added += amount
         line.principal.amount += amount
-        self.balance += amount
+        if index >= self._current or self._terms.interest_basis is InterestBasis.OUTSTANDING:
+            self.balance += amount
+        self.stale = True
 
     def repay(self, index: int, amount: Decimal, on: date) -> None:
         """Principal of a line was paid."""
@@ -310,14 +341,24 @@ class Course:
     def accrued_interest(self, on: date) -> Decimal:
         """The interest of the current line that a payment on `on` has to bear, rounded."""
         line = self.lines[self._current]
+        if line.interest_grace:
+            return self._nothing
         until = on
         if self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
             until = line.period.due
         start = max(self._since, line.period.start)
         exact = self._carried + self._accrued
-        if start < until:
-            exact += self.balance * self.accrual.factor(line.rate, line.period, start, until)
-        return self._round(exact)
+        if start < until and line.kind is LineKind.INSTALMENT:
+            bearing = self.balance - self._overdue()
+            exact += bearing * self.accrual.factor(line.rate, line.period, start, until)
+        return self._round(exact) + self._deferred
+
+    def _overdue(self) -> Decimal:
+        """Principal that bears interest though it fell due: a payment ahead has paid it before."""
+        if self._terms.interest_basis is not InterestBasis.OUTSTANDING:
+            return ZERO
+        settled = self.lines[: self._current]
+        return sum((line.principal.outstanding for line in settled), ZERO)
 
     def accrued_by(self, on: date) -> Decimal:
         """Interest of the current line to `on`, rounded; nothing when no line is to come."""

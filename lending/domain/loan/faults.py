@@ -10,6 +10,7 @@ from lending.domain.loan.rounding import HUNDRED, ZERO, interest_rounder
 from lending.domain.loan.terms import (
     Amortization,
     Component,
+    InterestBasis,
     NegativeAmortization,
     NegativeRate,
     Terms,
@@ -31,6 +32,7 @@ class TermsFault(StrEnum):
     RULES_REPEAT = "rules_repeat"
     ORDER_REPEATS = "order_repeats"
     BUCKETS_OVERLAP = "buckets_overlap"
+    FLAT_BUT_NOT_SCHEDULED = "flat_but_not_scheduled"
     NEVER_AMORTISES = "never_amortises"
 
 
@@ -53,6 +55,7 @@ def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
         (TermsFault.RULES_REPEAT, _repeats([rule.kind for rule in terms.payment_rules])),
         (TermsFault.ORDER_REPEATS, _orders_repeat(terms)),
         (TermsFault.BUCKETS_OVERLAP, _buckets_overlap(terms)),
+        (TermsFault.FLAT_BUT_NOT_SCHEDULED, _flat_but_not_scheduled(terms)),
         (TermsFault.NEVER_AMORTISES, _never_amortises(terms, principal)),
     )
     return (fault for fault, holds in checks if holds)
@@ -103,6 +106,11 @@ def _buckets_overlap(terms: Terms) -> bool:
         low.to_days is None or low.to_days >= high.from_days
         for low, high in pairwise(terms.delinquency_buckets)
     )
+
+
+def _flat_but_not_scheduled(terms: Terms) -> bool:
+    flat = terms.amortization is Amortization.FLAT
+    return flat and terms.interest_basis is not InterestBasis.SCHEDULED
 
 
 def _never_amortises(terms: Terms, principal: Decimal) -> bool:

@@ -75,8 +75,7 @@ class Planner:
         """Plan for principal just lent: a down payment is due at once, the rest is spread."""
         down_payment = self._down_payment(amount, on)
         if down_payment is not None:
-            course.lines.insert(course.current, down_payment)
-            course.run_to(on, assume_paid=assume_paid)
+            course.insert_due(down_payment, assume_paid=assume_paid)
         self.plan(course, course.current)
 
     def _down_payment(self, amount: Decimal, on: date) -> Line | None:

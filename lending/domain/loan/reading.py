@@ -156,8 +156,10 @@ def payoff_of(account: Account, on: date) -> Sums:
     """
     course, nothing = account.course, _nothing(account)
     rule = payment_rule(account.terms, PaymentKind.PAYOFF)
-    precomputed = account.terms.interest_basis is InterestBasis.SCHEDULED
-    rebated = precomputed and rule.prepayment in CURTAILS
+    at_once = rule.prepayment in CURTAILS
+    rebated = at_once and account.terms.interest_basis is InterestBasis.SCHEDULED
+    if at_once:
+        account.end_interest_terms()
     sums = nothing
     for index, line in enumerate(course.lines):
         sums = _all_of(account, index, on, sums)

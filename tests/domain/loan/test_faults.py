@@ -9,7 +9,9 @@ import pytest
 from lending.domain.loan.faults import TermsFault, faults
 from lending.domain.loan.terms import (
     AllocationStep,
+    Amortization,
     DelinquencyBucket,
+    InterestBasis,
     NegativeAmortization,
     NegativeRate,
     PaymentRule,
@@ -47,6 +49,10 @@ STEP = AllocationStep.DUE_FEE
                 )
             },
             TermsFault.BUCKETS_OVERLAP,
+        ),
+        (
+            {"amortization": Amortization.FLAT, "interest_basis": InterestBasis.PREPAID},
+            TermsFault.FLAT_BUT_NOT_SCHEDULED,
         ),
         ({"instalment_amount": Decimal("10.00")}, TermsFault.NEVER_AMORTISES),
     ],

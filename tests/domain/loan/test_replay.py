@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from lending.domain.loan import entries as e
 from lending.domain.loan.account import Account
-from lending.domain.loan.engine import fold, in_force, post, replay, start_of
+from lending.domain.loan.engine import fold, in_force, payoff, post, replay, start_of
 from lending.domain.loan.entries import Entry
 from lending.domain.loan.journal import postings
 from lending.domain.loan.reading import book_of
-from lending.domain.loan.terms import Terms
-from tests.domain.loan.histories import FUNDED_ON, histories, terms
+from lending.domain.loan.terms import PaymentKind, Terms
+from tests.domain.loan.histories import FUNDED_ON, everyday, histories, terms
 
 LATER = FUNDED_ON + timedelta(days=800)
 AT_THE_END = date(2300, 1, 1)
@@ -126,3 +126,16 @@ def test_a_book_before_funding_is_empty() -> None:
     the_terms = Terms(currency="USD", rate_percent=Decimal(7), instalments=6)
     assert fold(the_terms, [], FUNDED_ON).course.lines == []
     assert replay(the_terms, [], FUNDED_ON).outstanding == 0
+
+
+@given(terms, histories(everyday), DAYS)
+def test_paying_what_is_quoted_pays_the_loan_off(
+    the_terms: Terms, entries: list[Entry], on: date
+) -> None:
+    known = [entry for entry in entries if entry.on <= on]
+    quoted = payoff(the_terms, known, on).total
+    paying = e.Paid(amount=quoted, kind=PaymentKind.PAYOFF)
+    before = replay(the_terms, known, on)
+    book = replay(the_terms, [*known, Entry(len(entries) + 1, on, paying)], on)
+    assert book.outstanding == book.principal == 0
+    assert book.credit == before.credit

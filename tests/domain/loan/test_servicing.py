@@ -230,3 +230,11 @@ def test_a_reversed_payment_never_was() -> None:
     book = after(TERMS, paid(date(2024, 2, 1), "88.85"), (date(2024, 2, 5), e.Reversed(of=2)))
     assert 2 not in book.allocations
     assert book.overdue == Decimal("88.85")
+
+
+def test_a_down_payment_in_mid_period_leaves_its_interest_running() -> None:
+    """15 of 31 days on 750.00, 16 on 825.00: both advances less their down payments."""
+    terms = replace(TERMS, down_payment_percent=Decimal(25))
+    book = after(terms, (date(2024, 1, 16), e.Disbursed(amount=Decimal("100.00"))))
+    assert [one.owed.principal for one in book.instalments[:2]] == [250, 25]
+    assert book.instalments[2].owed.interest == Decimal("7.89")
