@@ -153,12 +153,10 @@ class Account:
         self.course.lend(amount)
 
     def curtail(self, amount: Decimal, on: date) -> Taken:
-        """Repay principal at once; without any left, interest falls due as it accrued."""
+        """Repay principal at once."""
         self.moves.append((on, -amount))
         self.principal -= amount
         self.course.curtail(amount)
-        if not self.course.to_come:
-            self.end_interest_terms()
         return Taken(None, None, Component.PRINCIPAL, amount)
 
     def write_off(self, owed: Owed, amount: Decimal) -> None:

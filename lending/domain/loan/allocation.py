@@ -118,13 +118,20 @@ class _Payment:
         """Lower principal at once; once there is none, pay what else there is."""
         course = self._account.course
         if Component.PRINCIPAL in one.components:
-            if self.left >= course.to_come + course.added_to_come:
-                self._account.call_in(self._on)
-            amount = min(self.left, course.to_come)
-            if amount > ZERO:
-                self.left -= amount
-                self.taken.append(self._account.curtail(amount, self._on))
-                if how is Prepayment.KEEP_TERM:
-                    self._account.planner.plan(course, course.current)
+            self._lower_principal(how)
         if self.left:
             self.run(one, range(self._account.oldest, len(course.lines)))
+
+    def _lower_principal(self, how: Prepayment) -> None:
+        account, course = self._account, self._account.course
+        if self.left >= course.to_come + course.added_to_come:
+            account.call_in(self._on)
+        amount = min(self.left, course.to_come)
+        if amount > ZERO:
+            self.left -= amount
+            self.taken.append(account.curtail(amount, self._on))
+            if how is Prepayment.KEEP_TERM:
+                account.planner.plan(course, course.current)
+        if not course.to_come:
+            account.end_interest_terms()
+            course.stop_bearing()

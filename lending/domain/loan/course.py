@@ -259,7 +259,17 @@ class Course:
         if self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
             self._pending += amount
         else:
-            self.balance = self.balance - amount if self.to_come else ZERO
+            self.balance -= amount
+
+    def stop_bearing(self) -> None:
+        """Nothing is left to come: what a precomputed schedule still holds bears no interest."""
+        self.stale = True
+        if not self._precomputed or self._current == len(self.lines):
+            return
+        if self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
+            self._pending = self.balance - self.lines[self._current].early
+        else:
+            self.balance = ZERO
 
     def write_off(self, amount: Decimal) -> None:
         """Principal of a settled line will not be paid: it bears no interest any more."""
