@@ -1,0 +1,225 @@
+"""The account of a loan while its entries are folded: lines, charges, credit, what each entry did."""
+
+from bisect import bisect_left
+from datetime import date
+from decimal import Decimal
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from lending.domain.loan.book import Sums
+from lending.domain.loan.course import Course
+from lending.domain.loan.entries import Ending
+from lending.domain.loan.lines import Line, LineKind, Owed
+from lending.domain.loan.planning import Planner
+from lending.domain.loan.rounding import ZERO, zero
+from lending.domain.loan.terms import Component, InterestBasis, InterestGrace, Terms
+
+_DUE: Final = attrgetter("period.due")
+
+
+class Taken(NamedTuple):
+    """What a payment paid: a part of something owed with a line, or of principal at large."""
+
+    line: Line | None
+    owed: Owed | None
+    component: Component
+    amount: Decimal
+
+
+class Effect(NamedTuple):
+    """What an entry did: paid or made owed, added to the credit balance, and to which lines."""
+
+    sums: Sums = Sums()
+    credit: Decimal = ZERO
+    recovered: Decimal = ZERO
+    taken: tuple[Taken, ...] = ()
+
+
+class Done(NamedTuple):
+    """An entry's effect, and the principal outstanding after it."""
+
+    effect: Effect
+    balance: Decimal
+
+
+class Account:
+    """The mutable heart of a replay. `oldest` is the first line that may have something unpaid."""
+
+    def __init__(self, terms: Terms, start: date) -> None:
+        self.terms = terms
+        self.course = Course(terms, start)
+        self.planner = Planner(terms)
+        self.nothing = zero(terms)
+        self.moves: list[tuple[date, Decimal]] = []
+        self.charges: dict[int, Owed] = {}
+        self.done: dict[int, Done] = {}
+        self.charged_back: dict[int, Sums] = {}
+        self.pauses: list[tuple[date, date]] = []
+        self.charged_off_on: date | None = None
+        self.ending: Ending | None = None
+        self.credit = self.nothing
+        self.principal = self.nothing
+        self.oldest = 0
+        self.funded = False
+
+    def fund(self, lines: list[Line]) -> None:
+        """Take the instalments of the first funding; charges may have come before it."""
+        self.funded = True
+        self.course.lines = sorted(self.course.lines + lines, key=_DUE)
+
+    @property
+    def instalments_to_come(self) -> bool:
+        """Whether there is an instalment whose due date has not passed."""
+        to_come = self.course.lines[self.course.current :]
+        return any(line.kind is LineKind.INSTALMENT for line in to_come)
+
+    def record(self, number: int, effect: Effect) -> None:
+        """Keep what the entry with this number did."""
+        self.credit += effect.credit
+        self.done[number] = Done(effect, self.principal)
+
+    # what can be paid
+
+    def payable(self, index: int, owed: Owed, on: date) -> Decimal:
+        """What may be paid of `owed`, held by the line at `index`, on this day."""
+        course = self.course
+        settled = index < course.current
+        charge = owed.component in (Component.FEE, Component.PENALTY)
+        if settled or charge:
+            return owed.outstanding
+        if self.terms.interest_basis is InterestBasis.SCHEDULED:
+            course.ensure_projected()
+            there_is = course.to_come + course.lines[index].added
+            principal = owed.component is Component.PRINCIPAL
+            return min(owed.outstanding, there_is) if principal else owed.outstanding
+        line = course.lines[index]
+        interest = self._interest_ahead(index, line, on)
+        if owed.component is Component.INTEREST:
+            return max(interest - line.interest.paid - line.interest.waived, self.nothing)
+        return self._principal_ahead(index, line, interest)
+
+    def unearned(self, index: int, line: Line, on: date) -> Decimal:
+        """The part of a line's unpaid interest that is of days after `on`."""
+        unpaid = line.interest.outstanding
+        earned = line.added_interest - line.interest.paid - line.interest.waived
+        if index == self.course.current:
+            earned += self.course.accrued_interest(on)
+        return max(unpaid - max(earned, self.nothing), self.nothing)
+
+    def _interest_ahead(self, index: int, line: Line, on: date) -> Decimal:
+        if index > self.course.current or line.kind is not LineKind.INSTALMENT:
+            return line.added_interest
+        accrued = self.course.accrued_interest(on)
+        if line.early and line.level is not None:
+            accrued = min(accrued, max(line.target - line.early, self.nothing))
+        return accrued + line.added_interest
+
+    def _principal_ahead(self, index: int, line: Line, interest: Decimal) -> Decimal:
+        left = self.course.to_come
+        if index == self._only_open():
+            return left + line.added
+        target = line.target - line.early
+        if line.level is not None:
+            target -= interest - line.added_interest
+        return max(min(target, left + line.added), self.nothing)
+
+    def _only_open(self) -> int | None:
+        lines = self.course.lines
+        found = [
+            index for index in range(self.course.current, len(lines)) if lines[index].may_take_more
+        ]
+        return found[0] if len(found) == 1 else None
+
+    # paying
+
+    def pay(self, index: int, owed: Owed, amount: Decimal, on: date) -> Taken:
+        """Pay `amount` of what the line at `index` holds."""
+        line = self.course.lines[index]
+        owed.paid += amount
+        line.touched_on = on
+        if on < line.due:
+            line.paid_in_advance += amount
+        elif on > line.due:
+            line.paid_late += amount
+        if owed.component is Component.PRINCIPAL:
+            self.principal -= amount
+            self.course.repay(index, amount, on)
+        return Taken(line, owed, owed.component, amount)
+
+    def lend(self, amount: Decimal, on: date) -> None:
+        """More principal is owed; below zero, less."""
+        self.moves.append((on, amount))
+        self.principal += amount
+        self.course.lend(amount)
+
+    def curtail(self, amount: Decimal, on: date) -> Taken:
+        """Repay principal at once."""
+        self.moves.append((on, -amount))
+        self.principal -= amount
+        self.course.curtail(amount)
+        return Taken(None, None, Component.PRINCIPAL, amount)
+
+    def write_off(self, owed: Owed, amount: Decimal) -> None:
+        """Take `amount` of something owed off the account, unpaid."""
+        owed.written_off += amount
+        if owed.component is Component.PRINCIPAL and amount:
+            self.principal -= amount
+            self.course.write_off(amount)
+
+    def capitalised_in_grace(self) -> Decimal:
+        """Interest of settled instalments in grace that became principal."""
+        settled = self.course.lines[: self.course.current]
+        return sum((line.capitalised for line in settled), self.nothing)
+
+    def outstanding(self) -> Sums:
+        """All that is still to be paid, interest to come included."""
+        sums = Sums()
+        for line in self.course.lines:
+            for owed in line.everything():
+                sums = sums.plus(owed.component, owed.outstanding)
+        return sums
+
+    def call_in(self, on: date) -> None:
+        """Principal added to lines to come may be repaid at once, like all other."""
+        self.moves.append((on, self.course.added_to_come))
+        self.course.call_in()
+
+    def end_interest_terms(self) -> None:
+        """Interest of lines to come is no longer flat nor in grace, unless that waives it."""
+        waived = self.terms.interest_grace_as is InterestGrace.WAIVED
+        for line in self.course.lines[self.course.current :]:
+            line.flat_interest = None
+            line.interest_grace = line.interest_grace and waived
+        self.course.stale = True
+
+    # lines by date
+
+    def index_for(self, on: date) -> int | None:
+        """The instalment whose period `on` falls into; its first day counts for the first one."""
+        lines = self.course.lines
+        index = bisect_left(lines, on, key=_DUE)
+        while index < len(lines) and lines[index].kind is LineKind.DOWN_PAYMENT:
+            index += 1
+        return index if index < len(lines) else None
+
+    def line_for(self, due_on: date, now: date) -> int:
+        """The line for an amount due on a day, an additional one after the last instalment."""
+        found = self.index_for(due_on)
+        if found is None:
+            lines = self.course.lines
+            lines.append(self.planner.additional(lines[-1].due if lines else now, due_on))
+            self.course.run_to(now)
+            found = len(lines) - 1
+        self.oldest = min(self.oldest, found)
+        return found
+
+    def lines_begun(self) -> range:
+        """The indices of lines in which something can be due by now."""
+        return range(self.oldest, min(self.course.current + 1, len(self.course.lines)))
+
+    def skip_paid(self) -> None:
+        """Move `oldest` past lines that are settled and paid."""
+        lines, oldest = self.course.lines, self.oldest
+        while oldest < self.course.current and not lines[oldest].outstanding:
+            oldest += 1
+        self.oldest = oldest

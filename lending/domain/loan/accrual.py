@@ -1,0 +1,93 @@
+"""Interest on one unit of balance, over a period or a part of it."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from lending.domain.calendar import PeriodUnit
+from lending.domain.day_count import DayCount, year_fraction
+from lending.domain.loan.rounding import HUNDRED, ONE
+from lending.domain.loan.terms import PeriodInterest, Terms
+
+_PERIODS_A_YEAR: Final = {
+    PeriodUnit.WEEKS: Decimal(52),
+    PeriodUnit.FORTNIGHTS: Decimal(26),
+    PeriodUnit.MONTHS: Decimal(12),
+    PeriodUnit.YEARS: Decimal(1),
+}
+_DAYS_A_YEAR: Final = {
+    DayCount.ACTUAL_360: 360,
+    DayCount.ACTUAL_364: 364,
+    DayCount.ACTUAL_365F: 365,
+}
+
+
+class Period(NamedTuple):
+    """From the day after `start` to `due`; `length` in periods of the terms, 1 unless odd."""
+
+    start: date
+    due: date
+    length: Decimal = ONE
+
+
+def relative_length(terms: Terms, every: int, period: PeriodUnit) -> Decimal:
+    """How many periods of the terms `every` units are; days and months do not compare, and are 1."""
+    theirs, ours = _PERIODS_A_YEAR.get(period), _PERIODS_A_YEAR.get(terms.period)
+    if theirs is None or ours is None:
+        return ONE
+    return (every / theirs) / (terms.every / ours)
+
+
+class Accrual:
+    """How interest accrues under some terms. Rates are nominal, annual, in percent."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._day_count = terms.day_count
+        self._every, self._period = terms.every, terms.period
+        self._compoundings = terms.compoundings_per_year
+        equal = terms.period_interest is PeriodInterest.EQUAL_PERIODS
+        per_year = _PERIODS_A_YEAR.get(terms.period) if equal else None
+        self._years = None if per_year is None else terms.every / per_year
+        self._days_a_year = None if equal else _DAYS_A_YEAR.get(terms.day_count)
+        self._whole: dict[Decimal, Decimal] = {}
+
+    def factor(self, rate: Decimal, period: Period, start: date, end: date) -> Decimal:
+        """The unrounded interest on 1 from `start` to `end`, both inside `period`.
+
+        Equal periods: rate/100 x length/periods a year x days/days of the period; else rate/100 x
+        the day count's year fraction. Compounded m times a year: (1 + rate/100m)^(m x years) - 1.
+        """
+        if self._days_a_year is not None and self._compoundings is None:
+            return rate * (end - start).days / (HUNDRED * self._days_a_year)
+        if self._years is None:
+            fraction = year_fraction(self._day_count, start, end)
+            return self._over(rate, Decimal(fraction.numerator) / fraction.denominator)
+        whole = self._whole.get(rate)
+        if whole is None:
+            whole = self._whole[rate] = self._over(rate, self._years)
+        if period.length != ONE:
+            whole *= period.length
+        if start == period.start and end == period.due:
+            return whole
+        return whole * (end - start).days / (period.due - period.start).days
+
+    def share(self, old: Period, new: Period) -> Decimal:
+        """What a day in `new` bears of what it bore in `old`: days of a period are its equal parts."""
+        if self._years is None:
+            return ONE
+        by_old = old.length / (old.due - old.start).days
+        return new.length / (new.due - new.start).days / by_old
+
+    def whole_period(self, rate: Decimal) -> Decimal:
+        """The interest on 1 over a period of usual length, days counted as part of 365."""
+        years = self._years
+        if years is None:
+            per_year = _PERIODS_A_YEAR.get(self._period, Decimal(365))
+            years = self._every / per_year
+        return self._over(rate, years)
+
+    def _over(self, rate: Decimal, years: Decimal) -> Decimal:
+        times = self._compoundings
+        if times is None:
+            return rate * years / HUNDRED
+        return (ONE + rate / (HUNDRED * times)) ** (times * years) - ONE

@@ -1,0 +1,137 @@
+"""How a payment is split over instalments and components."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from itertools import groupby
+from typing import NamedTuple
+
+from lending.domain.loan.account import Account, Taken
+from lending.domain.loan.lines import Owed
+from lending.domain.loan.rounding import ZERO, cents_rounder
+from lending.domain.loan.terms import (
+    CURTAILS,
+    AllocationStep,
+    Component,
+    PaymentRule,
+    Prepayment,
+    Processing,
+    Timing,
+)
+
+
+class Pass(NamedTuple):
+    """One run over the lines: what is due at `timing`, in each line these components in order."""
+
+    timing: Timing
+    components: tuple[Component, ...]
+
+
+@cache
+def passes(rule: PaymentRule) -> tuple[Pass, ...]:
+    """The runs that a rule's order asks for."""
+    if rule.processing is Processing.BY_INSTALMENT:
+        grouped = groupby(rule.order, key=lambda step: step.timing)
+        return tuple(Pass(timing, _components(steps)) for timing, steps in grouped)
+    at_once = rule.prepayment in CURTAILS
+    apart = [step for step in rule.order if not (at_once and step.timing is Timing.IN_ADVANCE)]
+    together = _components(step for step in rule.order if step not in apart)
+    runs = [Pass(step.timing, (step.component,)) for step in apart]
+    return (*runs, Pass(Timing.IN_ADVANCE, together)) if together else tuple(runs)
+
+
+def _components(steps: Iterable[AllocationStep]) -> tuple[Component, ...]:
+    return tuple(step.component for step in steps)
+
+
+def allocate(account: Account, rule: PaymentRule, amount: Decimal, on: date) -> list[Taken]:
+    """Pay what `rule` says with `amount`; what is left over is the caller's to credit."""
+    account.skip_paid()
+    payment = _Payment(account, amount, on)
+    for one in passes(rule):
+        if not payment.left:
+            break
+        if one.timing is not Timing.IN_ADVANCE:
+            payment.run(one, account.lines_begun())
+        elif rule.prepayment in CURTAILS:
+            payment.curtail(one, rule.prepayment)
+        else:
+            payment.prepay(one, rule.prepayment)
+    return payment.taken
+
+
+class _Payment:
+    """A payment under way: what is left of it, and what it has paid."""
+
+    def __init__(self, account: Account, amount: Decimal, on: date) -> None:
+        self._account = account
+        self._on = on
+        self.left = amount
+        self.taken: list[Taken] = []
+
+    def run(self, one: Pass, indices: Sequence[int], most: Decimal | None = None) -> None:
+        """Pay lines in the order of `indices`, at most `most` altogether."""
+        spared = ZERO if most is None else max(self.left - most, ZERO)
+        for index in indices:
+            if self.left <= spared:
+                return
+            for owed in self._asked(one, index):
+                payable = self._account.payable(index, owed, self._on)
+                self._pay(index, owed, min(payable, self.left - spared))
+
+    def _asked(self, one: Pass, index: int) -> Iterator[Owed]:
+        line = self._account.course.lines[index]
+        for component in one.components:
+            for owed in line.owed(component):
+                if owed.timing(self._on) is one.timing:
+                    yield owed
+
+    def _pay(self, index: int, owed: Owed, amount: Decimal) -> None:
+        if amount > ZERO:
+            self.left -= amount
+            self.taken.append(self._account.pay(index, owed, amount, self._on))
+
+    def prepay(self, one: Pass, how: Prepayment) -> None:
+        """Pay instalments to come: from the next on, from the last back, or all in equal parts."""
+        ahead = range(self._account.oldest, len(self._account.course.lines))
+        if how is Prepayment.REAMORTISE:
+            self._spread(one, ahead)
+        else:
+            self.run(one, ahead[::-1] if how is Prepayment.LAST else ahead)
+
+    def _spread(self, one: Pass, ahead: Sequence[int]) -> None:
+        """Equal parts; the last takes what rounding leaves, and what one cannot take goes round."""
+        to_cents = cents_rounder(self._account.terms)
+        while self.left and (taking := [index for index in ahead if self._takes(one, index)]):
+            part = to_cents(self.left / len(taking))
+            last = self.left - part * (len(taking) - 1)
+            for index in taking[:-1]:
+                self.run(one, [index], part)
+            self.run(one, taking[-1:], max(last, part))
+
+    def _takes(self, one: Pass, index: int) -> bool:
+        payable = self._account.payable
+        return any(payable(index, owed, self._on) > ZERO for owed in self._asked(one, index))
+
+    def curtail(self, one: Pass, how: Prepayment) -> None:
+        """Lower principal at once; once there is none, pay what else there is."""
+        course = self._account.course
+        if Component.PRINCIPAL in one.components:
+            self._lower_principal(how)
+        if self.left:
+            self.run(one, range(self._account.oldest, len(course.lines)))
+
+    def _lower_principal(self, how: Prepayment) -> None:
+        account, course = self._account, self._account.course
+        if self.left >= course.to_come + course.added_to_come:
+            account.call_in(self._on)
+        amount = min(self.left, course.to_come)
+        if amount > ZERO:
+            self.left -= amount
+            self.taken.append(account.curtail(amount, self._on))
+            if how is Prepayment.KEEP_TERM:
+                account.planner.plan(course, course.current)
+        if not course.to_come:
+            account.end_interest_terms()
+            course.stop_bearing()

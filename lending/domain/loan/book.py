@@ -1,0 +1,171 @@
+"""The book of a loan: what its entries come to on a day. Immutable values for everyone else."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from lending.domain.loan.lines import LineKind
+from lending.domain.loan.rounding import ZERO
+from lending.domain.loan.terms import Component
+
+
+class LoanStatus(StrEnum):
+    """Where the money of a loan stands."""
+
+    ACTIVE = "active"
+    OVERPAID = "overpaid"
+    PAID_OFF = "paid_off"
+    WRITTEN_OFF = "written_off"
+    SETTLED = "settled"
+    REFINANCED = "refinanced"
+    TRANSFERRED = "transferred"
+
+
+_COLUMNS: Final = {
+    Component.PRINCIPAL: 0,
+    Component.INTEREST: 1,
+    Component.FEE: 2,
+    Component.PENALTY: 3,
+}
+
+
+class Sums(NamedTuple):
+    """Amounts by component."""
+
+    principal: Decimal = ZERO
+    interest: Decimal = ZERO
+    fees: Decimal = ZERO
+    penalties: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        """All of it."""
+        return self.principal + self.interest + self.fees + self.penalties
+
+    def of(self, component: Component) -> Decimal:
+        """The amount of one component."""
+        return self[_COLUMNS[component]]
+
+    def add(self, other: "Sums") -> "Sums":
+        """These and others, component by component."""
+        return Sums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def plus(self, component: Component, amount: Decimal) -> "Sums":
+        """These with `amount` more of `component`."""
+        amounts = list(self)
+        amounts[_COLUMNS[component]] += amount
+        return Sums(*amounts)
+
+
+class Instalment(NamedTuple):
+    """A line of the book: what it asks for and what became of that, by component.
+
+    `balance` is the principal left after it by schedule. `paid_in_advance` and `paid_late` are the
+    parts of `paid.total` before and after its due date. `met_on` is the day nothing was left of it.
+    """
+
+    number: int
+    kind: LineKind
+    start: date
+    due: date
+    owed: Sums
+    paid: Sums
+    waived: Sums
+    written_off: Sums
+    balance: Decimal
+    paid_in_advance: Decimal
+    paid_late: Decimal
+    met_on: date | None
+
+    @property
+    def outstanding(self) -> Decimal:
+        """What is still to be paid of it."""
+        return self.owed.total - self.paid.total - self.waived.total - self.written_off.total
+
+
+class Charge(NamedTuple):
+    """A fee or penalty; `entry` is the number of the one that assessed it."""
+
+    entry: int
+    component: Component
+    due_on: date
+    amount: Decimal
+    paid: Decimal
+    waived: Decimal
+    written_off: Decimal
+
+    @property
+    def outstanding(self) -> Decimal:
+        """What is still to be paid of it."""
+        return self.amount - self.paid - self.waived - self.written_off
+
+
+class Portion(NamedTuple):
+    """A part of an entry's amount: to the instalment due that day, or to principal at large."""
+
+    due: date | None
+    component: Component
+    amount: Decimal
+
+
+class Allocation(NamedTuple):
+    """What an entry did.
+
+    `sums` is what it paid, or for money that went out what it made owed; `credit` what it added to
+    the credit balance (below zero: took from it); `balance` the principal outstanding after it.
+    """
+
+    entry: int
+    sums: Sums
+    credit: Decimal
+    recovered: Decimal
+    balance: Decimal
+    portions: tuple[Portion, ...] = ()
+
+
+class LoanBook(NamedTuple):
+    """A loan on a day: its instalments, charges, what each entry did, and what follows from them.
+
+    `allocations` holds the entries that count, by number: a reversed one is not among them.
+    `principal` is what is outstanding of it, `capitalised_in_grace` the part of it that was interest
+    of instalments in grace, `credit` what the borrower has paid too much.
+    """
+
+    on: date
+    status: LoanStatus
+    instalments: tuple[Instalment, ...]
+    charges: tuple[Charge, ...]
+    allocations: Mapping[int, Allocation]
+    principal: Decimal
+    capitalised_in_grace: Decimal
+    credit: Decimal
+    accrued_interest: Decimal
+    charged_off_on: date | None
+    delinquency_pauses: tuple[tuple[date, date], ...]
+
+    @property
+    def outstanding(self) -> Decimal:
+        """All that is still to be paid, interest to come included."""
+        return sum((one.outstanding for one in self.instalments), ZERO)
+
+    @property
+    def owed(self) -> Sums:
+        """What all instalments ask for."""
+        return _added(one.owed for one in self.instalments)
+
+    @property
+    def paid(self) -> Sums:
+        """What was paid of all instalments."""
+        return _added(one.paid for one in self.instalments)
+
+    @property
+    def overdue(self) -> Decimal:
+        """What fell due before the day and is unpaid."""
+        return sum((one.outstanding for one in self.instalments if one.due < self.on), ZERO)
+
+
+def _added(sums: Iterable[Sums]) -> Sums:
+    columns = list(zip(*sums, strict=True))
+    return Sums(*(sum(column, ZERO) for column in columns)) if columns else Sums()

@@ -1,0 +1,124 @@
+"""Terms that cannot be meant: what is wrong with them, before anyone is bound by them."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
+from itertools import pairwise
+
+from lending.domain.loan.accrual import Accrual
+from lending.domain.loan.rounding import HUNDRED, ZERO, interest_rounder
+from lending.domain.loan.terms import (
+    Amortization,
+    Component,
+    InterestBasis,
+    NegativeAmortization,
+    NegativeRate,
+    Terms,
+)
+from lending.domain.money import is_currency, is_exact
+
+
+class TermsFault(StrEnum):
+    """What may be wrong with terms, in the order it is checked."""
+
+    UNKNOWN_CURRENCY = "unknown_currency"
+    AMOUNT_TOO_FINE = "amount_too_fine"
+    NEGATIVE_RATE = "negative_rate"
+    STEPS_OUT_OF_ORDER = "steps_out_of_order"
+    AMORTIZATION_BELOW_TERM = "amortization_below_term"
+    GRACE_BEYOND_TERM = "grace_beyond_term"
+    PERCENTAGE_ABOVE_ALL = "percentage_above_all"
+    ZERO_UNIT = "zero_unit"
+    RULES_REPEAT = "rules_repeat"
+    ORDER_REPEATS = "order_repeats"
+    BUCKETS_OVERLAP = "buckets_overlap"
+    FLAT_BUT_NOT_SCHEDULED = "flat_but_not_scheduled"
+    NEVER_AMORTISES = "never_amortises"
+
+
+def faults(terms: Terms, principal: Decimal) -> tuple[TermsFault, ...]:
+    """What is wrong with `terms` for a loan of `principal`; nothing, usually."""
+    if not is_currency(terms.currency):
+        return (TermsFault.UNKNOWN_CURRENCY,)
+    return tuple(_faults(terms, principal))
+
+
+def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
+    checks = (
+        (TermsFault.AMOUNT_TOO_FINE, _too_fine(terms, principal)),
+        (TermsFault.NEGATIVE_RATE, _negative_rate(terms)),
+        (TermsFault.STEPS_OUT_OF_ORDER, _steps_out_of_order(terms)),
+        (TermsFault.AMORTIZATION_BELOW_TERM, _amortization_below_term(terms)),
+        (TermsFault.GRACE_BEYOND_TERM, _grace_beyond_term(terms)),
+        (TermsFault.PERCENTAGE_ABOVE_ALL, _percentage_above_all(terms)),
+        (TermsFault.ZERO_UNIT, terms.instalment_unit == ZERO),
+        (TermsFault.RULES_REPEAT, _repeats([rule.kind for rule in terms.payment_rules])),
+        (TermsFault.ORDER_REPEATS, _orders_repeat(terms)),
+        (TermsFault.BUCKETS_OVERLAP, _buckets_overlap(terms)),
+        (TermsFault.FLAT_BUT_NOT_SCHEDULED, _flat_but_not_scheduled(terms)),
+        (TermsFault.NEVER_AMORTISES, _never_amortises(terms, principal)),
+    )
+    return (fault for fault, holds in checks if holds)
+
+
+def _too_fine(terms: Terms, principal: Decimal) -> bool:
+    fixed = [principal, terms.instalment_amount, terms.write_off_below]
+    fixed += [fee.amount for fee in (terms.instalment_fee, terms.origination_fee) if fee]
+    fixed += [terms.late_fee.amount, terms.late_fee.maximum] if terms.late_fee else []
+    return any(amount is not None and not is_exact(amount, terms.currency) for amount in fixed)
+
+
+def _negative_rate(terms: Terms) -> bool:
+    rates = [terms.rate_percent, *(step.rate_percent for step in terms.rate_steps)]
+    return terms.negative_rate is NegativeRate.REFUSED and min(rates) < ZERO
+
+
+def _steps_out_of_order(terms: Terms) -> bool:
+    starts = [1, *(step.from_instalment for step in terms.rate_steps)]
+    return starts[-1] > terms.instalments or any(a >= b for a, b in pairwise(starts))
+
+
+def _amortization_below_term(terms: Terms) -> bool:
+    count = terms.amortization_instalments
+    return count is not None and count < terms.instalments
+
+
+def _grace_beyond_term(terms: Terms) -> bool:
+    return terms.principal_grace >= terms.instalments or terms.interest_grace > terms.instalments
+
+
+def _percentage_above_all(terms: Terms) -> bool:
+    given = (terms.balloon_percent, terms.down_payment_percent)
+    return any(percent is not None and percent >= HUNDRED for percent in given)
+
+
+def _repeats(values: list[object]) -> bool:
+    return len(values) != len(set(values))
+
+
+def _orders_repeat(terms: Terms) -> bool:
+    back = sorted(terms.charge_back_order) != sorted(Component)
+    return back or any(_repeats(list(rule.order)) for rule in terms.payment_rules)
+
+
+def _buckets_overlap(terms: Terms) -> bool:
+    return any(
+        low.to_days is None or low.to_days >= high.from_days
+        for low, high in pairwise(terms.delinquency_buckets)
+    )
+
+
+def _flat_but_not_scheduled(terms: Terms) -> bool:
+    flat = terms.amortization is Amortization.FLAT
+    return flat and terms.interest_basis is not InterestBasis.SCHEDULED
+
+
+def _never_amortises(terms: Terms, principal: Decimal) -> bool:
+    """A fixed instalment that does not even pay the interest of a whole period."""
+    level = terms.instalment_amount
+    if level is None or terms.amortization is not Amortization.EQUAL_INSTALMENTS:
+        return False
+    if terms.negative_amortization is NegativeAmortization.ALLOWED:
+        return False
+    factor = Accrual(terms).whole_period(terms.rate_percent)
+    return level <= interest_rounder(terms)(principal * factor)

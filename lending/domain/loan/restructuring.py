@@ -1,0 +1,167 @@
+"""Changes of the schedule in mid-life: rates, due dates, holidays, extensions, re-aging."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple
+
+from lending.domain.calendar import add_periods
+from lending.domain.loan.account import Account
+from lending.domain.loan.accrual import Period, relative_length
+from lending.domain.loan.book import Sums
+from lending.domain.loan.due_dates import following
+from lending.domain.loan.entries import DueDateMoved, Extended, Paused, RateChanged, ReAged
+from lending.domain.loan.lines import Owed
+from lending.domain.loan.rounding import ZERO
+from lending.domain.loan.terms import Component, RateChangeEffect
+
+
+def change_rate(account: Account, act: RateChanged) -> None:
+    """Another rate from now on, for the rest of the current period too."""
+    course = account.course
+    for line in course.lines[course.current :]:
+        line.rate = act.rate_percent
+    if account.terms.rate_change_effect is RateChangeEffect.NEW_INSTALMENT:
+        account.planner.plan(course, course.current, capped=True)
+    course.stale = True
+
+
+def move_due_date(account: Account, act: DueDateMoved) -> None:
+    """The instalments from that one on are due on other days."""
+    lines = account.course.lines
+    to_come = range(account.course.current, len(lines))
+    first = next((index for index in to_come if lines[index].due == act.due_on), None)
+    if first is None:
+        return
+    rest = following(account.terms, act.to, len(lines) - first - 1)
+    _reschedule(account, first, [act.to, *rest])
+
+
+def pause(account: Account, act: Paused) -> None:
+    """Leave out instalments: the current period becomes that much longer."""
+    course = account.course
+    dues = [line.due for line in course.lines[course.current :]]
+    dues += following(account.terms, dues[-1], act.instalments)
+    longer = course.lines[course.current].period.length + act.instalments
+    _reschedule(account, course.current, dues[act.instalments :], longer)
+
+
+def extend(account: Account, act: Extended) -> None:
+    """Add instalments at the end and spread principal over all that are to come."""
+    course = account.course
+    last = course.lines[-1]
+    dues = [last.due, *following(account.terms, last.due, act.instalments)]
+    added = [Period(start, due) for start, due in pairwise(dues)]
+    course.lines += account.planner.lines(added, last.rate, graced=False)
+    account.planner.plan(course, course.current)
+
+
+def re_age(account: Account, act: ReAged, on: date) -> Sums:
+    """Move all that is unpaid into new instalments; what they take over."""
+    moved = take_out_overdue(account, on)
+    course = account.course
+    rate = course.lines[-1].rate
+    left = drop_to_come(account, on)
+    start = course.lines[-1].due if course.lines else on
+    length = relative_length(account.terms, act.every, act.period)
+    dues = [
+        add_periods(act.first_due_on, n * act.every, act.period) for n in range(act.instalments)
+    ]
+    found = [Period(a, b, length) for a, b in pairwise([start, *dues])]
+    course.lines += account.planner.lines(found, rate, graced=False)
+    principal = course.unassigned
+    first = course.lines[course.current]
+    first.added_interest += left.interest
+    first.charges += left.charges
+    _put(account, course.current, moved)
+    account.planner.plan(course, course.current)
+    return moved._replace(principal=principal)
+
+
+def re_amortise(account: Account, on: date) -> Sums:
+    """Spread what is overdue over the instalments to come."""
+    moved = take_out_overdue(account, on)
+    _put(account, account.course.current, moved)
+    account.planner.plan(account.course, account.course.current)
+    return moved
+
+
+def take_out_overdue(account: Account, on: date) -> Sums:
+    """Take what is unpaid out of the lines that fell due; its principal is to be assigned anew."""
+    moved = Sums()
+    for line in account.course.lines[account.oldest : account.course.current]:
+        for owed in line.everything():
+            rest = owed.outstanding
+            if rest:
+                moved = moved.plus(owed.component, rest)
+                line.touched_on = on
+                if owed is line.principal:
+                    account.course.unassign(line, rest)
+                else:
+                    owed.amount -= rest
+    return moved
+
+
+def take_out_charges(account: Account, on: date) -> Sums:
+    """Take unpaid interest and charges out of the lines that fell due."""
+    moved = Sums()
+    for line in account.course.lines[account.oldest : account.course.current]:
+        for owed in (*line.charges, line.interest):
+            if owed.outstanding:
+                moved = moved.plus(owed.component, owed.outstanding)
+                owed.amount -= owed.outstanding
+                line.touched_on = on
+    return moved
+
+
+def accelerate(account: Account, on: date) -> Sums:
+    """Let all principal and the interest accrued so far fall due now; all that is owed then."""
+    course = account.course
+    left = drop_to_come(account, on)
+    line = account.planner.additional(course.lines[-1].due if course.lines else on, on)
+    line.part, line.added_interest, line.charges = course.unassigned, left.interest, left.charges
+    course.lines.append(line)
+    course.run_to(on)
+    return account.outstanding()
+
+
+class Left(NamedTuple):
+    """What dropped lines held beside the schedule's own: charges, and interest charged back."""
+
+    interest: Decimal
+    charges: list[Owed]
+
+
+def drop_to_come(account: Account, on: date) -> Left:
+    """Drop the lines to come; of one that was paid in part, what was paid falls due now."""
+    course = account.course
+    dropped = course.lines[course.current :]
+    interest = sum((line.added_interest for line in dropped), ZERO)
+    charges = [owed for line in dropped for owed in line.charges if owed.entry is not None]
+    for line in dropped:
+        line.charges = [owed for owed in line.charges if owed.entry is None and owed.paid]
+        line.keep_what_was_paid(on)
+    course.replace_to_come([line for line in dropped if line.principal.paid or line.interest.paid])
+    course.run_to(on)
+    return Left(interest, charges)
+
+
+def _put(account: Account, index: int, moved: Sums) -> None:
+    """Let the line at `index` take over interest and charges; principal is spread by the plan."""
+    line = account.course.lines[index]
+    line.added_interest += moved.interest
+    for component, amount in ((Component.FEE, moved.fees), (Component.PENALTY, moved.penalties)):
+        if amount:
+            line.charge(component, line.due, amount)
+
+
+def _reschedule(
+    account: Account, first: int, dues: Sequence[date], length: Decimal | None = None
+) -> None:
+    course = account.course
+    start = course.lines[first].period.start
+    for index, due in enumerate(dues, first):
+        course.move(index, Period(start, due, length or course.lines[index].period.length))
+        start, length = due, None
+    account.planner.plan(account.course, account.course.current)

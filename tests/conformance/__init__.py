@@ -1,0 +1,1 @@
+"""Other people's numbers: cases with sources, each compared figure by figure."""

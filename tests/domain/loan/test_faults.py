@@ -1,0 +1,78 @@
+"""Terms that cannot be meant are told, each by its own name."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from lending.domain.loan.faults import TermsFault, faults
+from lending.domain.loan.terms import (
+    AllocationStep,
+    Amortization,
+    DelinquencyBucket,
+    InterestBasis,
+    NegativeAmortization,
+    NegativeRate,
+    PaymentRule,
+    RateStep,
+    Terms,
+)
+
+TERMS = Terms(currency="USD", rate_percent=Decimal(12), instalments=12)
+THOUSAND = Decimal("1000.00")
+
+STEP = AllocationStep.DUE_FEE
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"currency": "XXX"}, TermsFault.UNKNOWN_CURRENCY),
+        ({"instalment_amount": Decimal("90.001")}, TermsFault.AMOUNT_TOO_FINE),
+        ({"rate_percent": Decimal(-1)}, TermsFault.NEGATIVE_RATE),
+        (
+            {"rate_steps": (RateStep(from_instalment=13, rate_percent=Decimal(5)),)},
+            TermsFault.STEPS_OUT_OF_ORDER,
+        ),
+        ({"amortization_instalments": 11}, TermsFault.AMORTIZATION_BELOW_TERM),
+        ({"principal_grace": 12}, TermsFault.GRACE_BEYOND_TERM),
+        ({"balloon_percent": Decimal(100)}, TermsFault.PERCENTAGE_ABOVE_ALL),
+        ({"instalment_unit": Decimal(0)}, TermsFault.ZERO_UNIT),
+        ({"payment_rules": (PaymentRule(), PaymentRule())}, TermsFault.RULES_REPEAT),
+        ({"payment_rules": (PaymentRule(order=(STEP, STEP)),)}, TermsFault.ORDER_REPEATS),
+        (
+            {
+                "delinquency_buckets": (
+                    DelinquencyBucket(name="a", from_days=1, to_days=30),
+                    DelinquencyBucket(name="b", from_days=30),
+                )
+            },
+            TermsFault.BUCKETS_OVERLAP,
+        ),
+        (
+            {"amortization": Amortization.FLAT, "interest_basis": InterestBasis.PREPAID},
+            TermsFault.FLAT_BUT_NOT_SCHEDULED,
+        ),
+        ({"instalment_amount": Decimal("10.00")}, TermsFault.NEVER_AMORTISES),
+    ],
+)
+def test_each_fault_has_a_name(changes: dict[str, Any], fault: TermsFault) -> None:
+    assert faults(replace(TERMS, **changes), THOUSAND) == (fault,)
+
+
+def test_sound_terms_have_no_fault() -> None:
+    assert faults(TERMS, THOUSAND) == ()
+    assert faults(replace(TERMS, rate_percent=Decimal(0)), THOUSAND) == ()
+    assert faults(replace(TERMS, rate_percent=Decimal(1000), instalments=1200), THOUSAND) == ()
+
+
+def test_what_a_product_allows_is_no_fault() -> None:
+    negative = replace(TERMS, rate_percent=Decimal(-1), negative_rate=NegativeRate.ALLOWED)
+    assert faults(negative, THOUSAND) == ()
+    growing = replace(
+        TERMS,
+        instalment_amount=Decimal("5.00"),
+        negative_amortization=NegativeAmortization.ALLOWED,
+    )
+    assert faults(growing, THOUSAND) == ()

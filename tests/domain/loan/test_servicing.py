@@ -1,0 +1,240 @@
+"""What is done to a loan in mid-life, and what its book says then."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from lending.domain.calendar import PeriodUnit
+from lending.domain.day_count import DayCount
+from lending.domain.loan import entries as e
+from lending.domain.loan.book import LoanBook, LoanStatus
+from lending.domain.loan.engine import payoff, replay
+from lending.domain.loan.entries import Act, Ending, Entry
+from lending.domain.loan.terms import (
+    AllocationStep,
+    Component,
+    InterestBasis,
+    PaymentKind,
+    PaymentRule,
+    PeriodInterest,
+    Prepayment,
+    Processing,
+    RateChangeEffect,
+    Terms,
+)
+
+TERMS = Terms(currency="USD", rate_percent=Decimal(12), instalments=12)
+SIMPLE = replace(
+    TERMS,
+    interest_basis=InterestBasis.OUTSTANDING,
+    period_interest=PeriodInterest.DAYS,
+    day_count=DayCount.ACTUAL_365F,
+)
+FUNDED = date(2024, 1, 1)
+THOUSAND = Decimal("1000.00")
+
+
+def after(terms: Terms, *acts: tuple[date, Act], on: date | None = None) -> LoanBook:
+    """The book of a loan of 1,000 after these acts, on the day of the last one."""
+    entries = entered(*acts)
+    return replay(terms, entries, on or entries[-1].on)
+
+
+def entered(*acts: tuple[date, Act]) -> list[Entry]:
+    funded = (FUNDED, e.Disbursed(amount=THOUSAND))
+    return [Entry(number, day, act) for number, (day, act) in enumerate((funded, *acts), 1)]
+
+
+def paid(day: date, amount: str, kind: PaymentKind = PaymentKind.INSTALMENT) -> tuple[date, Act]:
+    return day, e.Paid(amount=Decimal(amount), kind=kind)
+
+
+def ruled(prepayment: Prepayment) -> Terms:
+    return replace(TERMS, payment_rules=(PaymentRule(prepayment=prepayment),))
+
+
+def test_late_principal_bears_interest_where_it_is_outstanding() -> None:
+    """31 days on 1,000.00, then 29 days on 1,000.00 still: nothing was paid."""
+    book = after(SIMPLE, on=date(2024, 3, 1))
+    assert [one.owed.interest for one in book.instalments[:2]] == [
+        Decimal("10.19"),
+        Decimal("9.53"),
+    ]
+
+
+def test_what_is_paid_early_saves_interest_where_it_is_outstanding() -> None:
+    """16 days on 1,000.00 and 15 on 500.00."""
+    terms = replace(SIMPLE, payment_rules=(PaymentRule(prepayment=Prepayment.KEEP_INSTALMENT),))
+    book = after(terms, paid(date(2024, 1, 17), "500.00"))
+    assert book.instalments[0].owed.interest == Decimal("7.73")
+
+
+def test_keeping_the_instalment_shortens_the_term() -> None:
+    book = after(ruled(Prepayment.KEEP_INSTALMENT), paid(date(2024, 1, 1), "500.00"))
+    assert len(book.instalments) == 6
+    assert book.instalments[0].owed.total == Decimal("88.85")
+
+
+def test_keeping_the_term_lowers_the_instalment() -> None:
+    book = after(ruled(Prepayment.KEEP_TERM), paid(date(2024, 1, 1), "500.00"))
+    assert len(book.instalments) == 12
+    assert book.instalments[0].owed.total == Decimal("44.42")
+
+
+def test_by_step_a_component_is_paid_everywhere_before_the_next() -> None:
+    interest_first = PaymentRule(
+        order=(AllocationStep.PAST_DUE_INTEREST, AllocationStep.PAST_DUE_PRINCIPAL),
+        processing=Processing.BY_STEP,
+    )
+    terms = replace(TERMS, payment_rules=(interest_first,))
+    book = after(terms, paid(date(2024, 3, 2), "20.00"))
+    assert [one.paid.interest for one in book.instalments[:2]] == [
+        Decimal("10.00"),
+        Decimal("9.21"),
+    ]
+    assert book.instalments[0].paid.principal == Decimal("0.79")
+
+
+def test_money_that_no_step_takes_is_a_credit_balance() -> None:
+    only_due = PaymentRule(order=(AllocationStep.DUE_INTEREST, AllocationStep.DUE_PRINCIPAL))
+    book = after(replace(TERMS, payment_rules=(only_due,)), paid(date(2024, 2, 1), "100.00"))
+    assert book.credit == Decimal("11.15")
+
+
+def test_a_rate_change_makes_a_new_instalment_from_its_day() -> None:
+    book = after(TERMS, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(24))))
+    assert book.instalments[0].owed.total == Decimal("88.85")
+    assert book.instalments[1].owed.total == Decimal("94.12")
+
+
+def test_a_rate_change_may_keep_the_instalment() -> None:
+    terms = replace(TERMS, rate_change_effect=RateChangeEffect.KEEP_INSTALMENT)
+    book = after(terms, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(24))))
+    assert {one.owed.total for one in book.instalments[:-1]} == {Decimal("88.85")}
+    assert book.instalments[-1].owed.total > Decimal("88.85")
+
+
+def test_a_payment_holiday_makes_the_period_longer() -> None:
+    book = after(TERMS, (date(2024, 1, 10), e.Paused(instalments=2)))
+    first = book.instalments[0]
+    assert (first.start, first.due) == (FUNDED, date(2024, 4, 1))
+    assert first.owed.interest == Decimal("30.00")
+    assert book.instalments[-1].due == date(2025, 3, 1)
+
+
+def test_an_extension_spreads_principal_over_more_instalments() -> None:
+    book = after(TERMS, (date(2024, 1, 10), e.Extended(instalments=12)))
+    assert len(book.instalments) == 24
+    assert book.instalments[0].owed.total == Decimal("47.07")
+
+
+def test_re_amortising_spreads_what_is_overdue() -> None:
+    book = after(TERMS, (date(2024, 3, 15), e.ReAmortised()))
+    assert [one.outstanding for one in book.instalments[:2]] == [0, 0]
+    assert book.overdue == 0
+    assert book.instalments[2].owed.interest > Decimal("28.00")
+    assert sum(one.owed.principal for one in book.instalments) == THOUSAND
+
+
+def test_capitalising_makes_principal_of_overdue_interest() -> None:
+    book = after(TERMS, (date(2024, 2, 15), e.Capitalised()))
+    assert book.allocations[2].sums.interest == Decimal("10.00")
+    assert book.principal == Decimal("1010.00")
+
+
+def test_re_aging_moves_all_that_is_unpaid() -> None:
+    re_aged = e.ReAged(
+        first_due_on=date(2024, 4, 1), instalments=10, every=1, period=PeriodUnit.MONTHS
+    )
+    book = after(TERMS, (date(2024, 3, 15), re_aged))
+    assert book.overdue == 0
+    assert [one.due for one in book.instalments[2:4]] == [date(2024, 4, 1), date(2024, 5, 1)]
+    assert len(book.instalments) == 12
+
+
+def test_forgiven_principal_is_not_asked_for() -> None:
+    book = after(TERMS, (date(2024, 1, 1), e.Forgiven(amount=Decimal("900.00"))))
+    assert book.principal == 100
+
+
+@pytest.mark.parametrize("how", Ending)
+def test_an_end_leaves_nothing_to_pay(how: Ending) -> None:
+    book = after(TERMS, paid(date(2024, 2, 1), "88.85"), (date(2024, 2, 10), e.Ended(how=how)))
+    assert book.outstanding == book.principal == 0
+    assert book.status == LoanStatus(how.value)
+    assert book.allocations[3].sums.principal == Decimal("921.15")
+
+
+def test_what_is_recovered_later_is_no_credit() -> None:
+    book = after(
+        TERMS,
+        (date(2024, 2, 10), e.Ended(how=Ending.WRITTEN_OFF)),
+        paid(date(2024, 5, 1), "50.00", PaymentKind.RECOVERY),
+    )
+    assert book.allocations[3].recovered == 50
+    assert book.credit == 0
+
+
+def test_a_payoff_pays_interest_to_its_day_and_no_more() -> None:
+    """14 of 29 days of February on 921.15 at 1% a month."""
+    entries = entered(paid(date(2024, 2, 1), "88.85"))
+    on = date(2024, 2, 15)
+    quoted = payoff(TERMS, entries, on)
+    assert (quoted.principal, quoted.interest) == (Decimal("921.15"), Decimal("4.45"))
+    paying = Entry(3, on, e.Paid(amount=quoted.total, kind=PaymentKind.PAYOFF))
+    book = replay(TERMS, [*entries, paying], on)
+    assert book.status is LoanStatus.PAID_OFF
+    assert book.outstanding == book.credit == 0
+
+
+def test_a_waived_charge_is_not_asked_for() -> None:
+    charge = e.ChargeAssessed(
+        component=Component.FEE, amount=Decimal("25.00"), due_on=date(2024, 1, 20)
+    )
+    book = after(
+        TERMS,
+        (date(2024, 1, 20), charge),
+        (date(2024, 1, 21), e.ChargeWaived(of=2, amount=Decimal("25.00"))),
+    )
+    assert book.charges[0].outstanding == 0
+    assert book.instalments[0].outstanding == Decimal("88.85")
+
+
+def test_a_boarded_loan_goes_on_from_where_it_was() -> None:
+    boarded = e.Boarded(
+        principal=Decimal("900.00"),
+        paid_through=date(2024, 5, 1),
+        overdue=(
+            e.Arrears(
+                due_on=date(2024, 5, 1), principal=Decimal("80.00"), interest=Decimal("9.00")
+            ),
+        ),
+    )
+    book = replay(TERMS, [Entry(1, date(2024, 5, 10), boarded)], date(2024, 5, 10))
+    assert book.principal == 980
+    assert book.overdue == 89
+    assert book.instalments[1].owed.interest == 9
+    assert book.instalments[1].due == date(2024, 6, 1)
+
+
+def test_a_back_dated_payment_takes_its_place_by_its_date() -> None:
+    late = entered(paid(date(2024, 2, 10), "88.85"), paid(date(2024, 2, 1), "88.85"))
+    book = replay(TERMS, late, date(2024, 2, 10))
+    assert book.instalments[0].met_on == date(2024, 2, 1)
+    assert book.instalments[1].paid_in_advance == Decimal("88.85")
+
+
+def test_a_reversed_payment_never_was() -> None:
+    book = after(TERMS, paid(date(2024, 2, 1), "88.85"), (date(2024, 2, 5), e.Reversed(of=2)))
+    assert 2 not in book.allocations
+    assert book.overdue == Decimal("88.85")
+
+
+def test_a_down_payment_in_mid_period_leaves_its_interest_running() -> None:
+    """15 of 31 days on 750.00, 16 on 825.00: both advances less their down payments."""
+    terms = replace(TERMS, down_payment_percent=Decimal(25))
+    book = after(terms, (date(2024, 1, 16), e.Disbursed(amount=Decimal("100.00"))))
+    assert [one.owed.principal for one in book.instalments[:2]] == [250, 25]
+    assert book.instalments[2].owed.interest == Decimal("7.89")
