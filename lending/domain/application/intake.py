@@ -128,7 +128,7 @@ def _joint(people: Iterable[c.CoApplicant], currency: str) -> tuple[e.JointAppli
 
 def _attach_context(command: c.AttachContext) -> Answer:
     if command.stage is None and command.digest is None and not command.facts:
-        return Refused(Refusal.NOTHING_GIVEN)
+        return Refused(Refusal.NOTHING_GIVEN, "stage, digest or facts")
     attached = e.ContextAttached(
         kind=command.kind,
         stage=command.stage,
