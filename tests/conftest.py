@@ -31,6 +31,13 @@ hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, deran
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Cases of others, in the form of those in tests/conformance/cases."""
+    parser.addoption(
+        "--oracles", metavar="DIR", help="take the cases of tests/conformance from DIR"
+    )
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Names of tests are the same in each process that runs them, and short."""
     return argname if isinstance(val, bytes) or " at 0x" in repr(val) else None

@@ -1,7 +1,7 @@
 """Amounts of money: ISO 4217 minor units, exactness, and how an amount is written."""
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -61,3 +61,21 @@ class Rounding(StrEnum):
     DOWN = "down"
     CEILING = "ceiling"
     FLOOR = "floor"
+
+
+def split(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """`amount` in parts in proportion to `weights`, by the largest remainder (Hamilton).
+
+    The parts have the currency's digits and sum to the amount exactly; of equal remainders the
+    earlier gets the unit. The caller has checked that the amount is exact, that no weight is below
+    zero and that one is above it.
+    """
+    unit, total = _QUANTUM[MINOR_UNIT_DIGITS[currency]], sum(weights)
+    shares = [amount * weight / total for weight in weights]
+    parts = [share.quantize(unit, ROUND_DOWN) for share in shares]
+    short = int((amount - sum(parts)) / unit)
+    step = unit if short > 0 else -unit
+    by_remainder = sorted(range(len(parts)), key=lambda n: -abs(shares[n] - parts[n]))
+    for number in by_remainder[: abs(short)]:
+        parts[number] += step
+    return parts

@@ -57,3 +57,27 @@ def test_a_whole_number_of_minor_units_is_exact_and_keeps_its_value(
 def test_a_tenth_of_a_minor_unit_is_too_fine(currency: str, units: int) -> None:
     digits = money.MINOR_UNIT_DIGITS[currency]
     assert not money.is_exact(Decimal(units * 10 + 1).scaleb(-digits - 1), currency)
+
+
+@given(
+    amount=st.integers(-(10**9), 10**9),
+    weights=st.lists(st.decimals("0", "1000", places=3), min_size=1, max_size=12),
+    currency=st.sampled_from(["JPY", "EUR", "BHD"]),
+)
+def test_the_parts_of_an_amount_sum_to_it_and_none_is_a_unit_off(
+    amount: int, weights: list[Decimal], currency: str
+) -> None:
+    if not sum(weights):
+        return
+    unit = Decimal(1).scaleb(-money.MINOR_UNIT_DIGITS[currency])
+    whole = amount * unit
+    parts = money.split(whole, weights, currency)
+    assert sum(parts) == whole
+    for part, weight in zip(parts, weights, strict=True):
+        assert abs(part - whole * weight / sum(weights)) < unit
+        assert part == part.quantize(unit)
+
+
+def test_of_equal_remainders_the_earlier_gets_the_unit() -> None:
+    parts = money.split(Decimal("1.00"), [Decimal(1)] * 3, "EUR")
+    assert parts == [Decimal("0.34"), Decimal("0.33"), Decimal("0.33")]
