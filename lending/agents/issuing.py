@@ -198,7 +198,7 @@ class Issuing:
         )
         require_permitted(asked)
         answer = await self._handler.handle(asked)
-        self._observed(command_name(kind), outcome_of(answer, said.dry_run))
+        self._observed(command_name(kind), outcome_of(answer, dry_run=said.dry_run))
         return _result(answer, caller, said.dry_run)
 
 

@@ -1,5 +1,6 @@
 """The tools that read: one application, its explanation, and the feed."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +25,7 @@ from lending.runtime import limits
 from lending.runtime.clock import loop_seconds
 from lending.service.authority import Authority
 from lending.service.history import FeedPage, History, Moment
+from lending.service.subscription import EventFilter
 
 SEE: Final[Body[Seeing]] = Body(Seeing)
 EXPLAIN: Final[Body[Explaining]] = Body(Explaining)
@@ -115,26 +117,30 @@ class Reading:
         return explanation(application_id, aggregate, page.events)
 
     async def follow(self, arguments: Arguments, caller: Caller) -> types.CallToolResult:
-        """The events behind a position, waiting for the next one if asked to."""
+        """The events behind a position, waiting for the next one if asked to.
+
+        Whether there is one or not, it answers by its own deadline with the place it has come to.
+        """
         caller.require(Permission.READ_EVENTS)
         asked, _ = FOLLOW.take(arguments, {})
         place = read_place(asked.after)
         deadline = loop_seconds() + asked.wait_seconds
-        page, place = await self._page(place, asked.limit)
-        found = _wanted(page, asked.application_id)
-        while not found and (loop_seconds() < deadline or page.more):
+        wanted = EventFilter(application_id=asked.application_id)
+        page, place = await self._page(place, asked.limit, wanted)
+        while not page.events and (left := deadline - loop_seconds()) > 0:
             if not page.more:
-                await self._growth.wait(place.shard, place.position, deadline - loop_seconds())
-            page, place = await self._page(place, asked.limit)
-            found = _wanted(page, asked.application_id)
+                await self._growth.wait(place.shard, place.position, left)
+                await asyncio.sleep(min(left, limits.TAIL_PAUSE_SECONDS))
+            page, place = await self._page(place, asked.limit, wanted)
         cursor = cursor_text(place.shard, place.position, page.epoch)
-        return answered({"events": found, "position": cursor, "more": page.more})
+        return answered({"events": _told(page), "position": cursor, "more": page.more})
 
-    async def _page(self, place: Place, limit: int) -> tuple[FeedPage, Place]:
-        """The events behind a place, and the place behind them."""
-        page = await self._history.feed(place.shard, place.position, limit, epoch=place.epoch)
-        last = page.events[-1][0].position if page.events else place.position
-        return page, Place(place.shard, last, page.epoch)
+    async def _page(self, place: Place, limit: int, wanted: EventFilter) -> tuple[FeedPage, Place]:
+        """The wanted events behind a place, and the place up to which there are no more."""
+        page = await self._history.feed(
+            place.shard, place.position, limit, epoch=place.epoch, wanted=wanted
+        )
+        return page, Place(place.shard, page.position, page.epoch)
 
 
 _FOLLOWED: Final = {
@@ -147,9 +153,7 @@ _OF_EVENTS: Final = (
 )  # fmt: skip
 
 
-def _wanted(page: FeedPage, application_id: UUID | None) -> list[dict[str, Any]]:
-    """The events of a page, of one application if so asked, with what a model needs to act."""
-    told = [
-        event(*pair) for pair in page.events if application_id in (None, pair[0].application_id)
-    ]
+def _told(page: FeedPage) -> list[dict[str, Any]]:
+    """The events of a page, with what a model needs to act."""
+    told = [event(*pair) for pair in page.events]
     return [{name: one[name] for name in _OF_EVENTS if one[name] is not None} for one in told]

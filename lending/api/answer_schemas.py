@@ -13,6 +13,7 @@ from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Stage, Status
 from lending.domain.registry import REGISTRY_EVENTS
 from lending.domain.suspensions import Subject
+from lending.ledger.submission import Verdict
 
 Schema = Mapping[str, Any]
 
@@ -138,13 +139,17 @@ def _command_answer(allowed: Schema) -> Schema:
         status=_one_of(["stored", *Status]),
         version=WHOLE,
         position=or_null(POSITION),
-        events=array(reference("Event")),
-        allowed_commands=allowed,
     )
     open_application = record(application_id=UUID_TEXT, status=_one_of([*Status]))
     warning = record(code=TEXT, detail=TEXT, applications=array(open_application))
     difference = record(member=TEXT, before={}, after={})
     also = {
+        "events": array(reference("Event")),
+        "allowed_commands": allowed,
+        "outcome": {
+            **_one_of([Verdict.ACCEPTED, Verdict.ALREADY_SO]),
+            "description": "Of a minimal answer only.",
+        },
         "warnings": {**array(warning), "description": "Of an apply only."},
         "application": {
             "type": "object",
@@ -153,7 +158,11 @@ def _command_answer(allowed: Schema) -> Schema:
         },
         "differences": {**array(difference), "description": "Of a dry run only."},
     }
-    return {**found, "properties": {**found["properties"], **also}}
+    return {
+        **found,
+        "properties": {**found["properties"], **also},
+        "description": "With `Prefer: return=minimal` no more than what is required.",
+    }
 
 
 def _next_step() -> Schema:

@@ -4,7 +4,7 @@ It is a Starlette response with the work left out that an answer known whole doe
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -47,6 +47,19 @@ class Answer(Response):
             }
         )
         await send({"type": "http.response.body", "body": self.body})
+
+
+class Told(NamedTuple):
+    """What an answer says: to a request of its own, or in its place among many."""
+
+    body: bytes
+    status: int
+    headers: Sequence[Header]
+    media_type: bytes = JSON
+
+    def answer(self) -> Answer:
+        """As it goes out."""
+        return Answer(*self)
 
 
 def no_content(headers: Sequence[Header] = ()) -> Answer:

@@ -14,14 +14,16 @@ import orjson
 from starlette.responses import Response
 
 from lending.api import headers as h
-from lending.api.answers import Answer
+from lending.api.answers import Answer, Header, Told
 from lending.api.commands import (
+    MINIMAL,
     CommandEndpoints,
+    correlated,
     outcome_unknown,
     refuse_match,
-    response,
+    told,
 )
-from lending.api.headers import Headers, read_command_headers
+from lending.api.headers import Headers, prefers_minimal, read_command_headers
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, invalid, invalid_header
 from lending.api.query import Query
@@ -124,7 +126,7 @@ class BulkEndpoint:
             answers = await self._handler.handle_atomic(commands)
         else:
             answers = await self._handler.handle_all(commands)
-        return await self._answered(commands, answers)
+        return await self._answered(commands, answers, [MINIMAL] * prefers_minimal(request.named))
 
     # reading
 
@@ -183,48 +185,45 @@ class BulkEndpoint:
             application_id=application_id,
             path=route.path.format_map(in_path) if in_path else route.path,
             principal=request.principal,
+            minimal=prefers_minimal(request.named),
         )
         return BulkCommand(request=asked, application_of=opener)
 
     # answering
 
     async def _answered(
-        self, commands: Sequence[BulkCommand | Exception], answers: Sequence[Answered]
+        self,
+        commands: Sequence[BulkCommand | Exception],
+        answers: Sequence[Answered],
+        headers: Sequence[Header],
     ) -> Response:
         items = []
         for place, answer in enumerate(answers):
             if place % limits.BULK_SLICE_COMMANDS == limits.BULK_SLICE_COMMANDS - 1:
                 await asyncio.sleep(0)
             one = self._one(commands[place], answer)
-            headers = {
-                TOLD[name]: value.decode("ascii") for name, value in one.raw_headers if name in TOLD
-            }
-            items.append(
-                {
-                    "status": one.status_code,
-                    "headers": headers,
-                    "body": orjson.Fragment(bytes(one.body)),
-                }
-            )
-        return Answer(orjson.dumps({"items": items}))
+            told = {TOLD[name]: value.decode() for name, value in one.headers if name in TOLD}
+            body = orjson.Fragment(one.body)
+            items.append({"status": one.status, "headers": told, "body": body})
+        return Answer(orjson.dumps({"items": items}), 200, headers)
 
-    def _one(self, asked: BulkCommand | Exception, answer: Answered) -> Response:
+    def _one(self, asked: BulkCommand | Exception, answer: Answered) -> Told:
         """What the command would have been answered alone."""
         try:
             if isinstance(asked, Exception):
-                return _problem(asked).answer()
+                return _problem(asked).told()
             return self._of_command(asked, answer)
         except Problem as problem:
-            return problem.answer()
+            return problem.told()
 
-    def _of_command(self, asked: BulkCommand, answer: Answered) -> Response:
-        if isinstance(answer, OutcomeUnknown):
-            raise outcome_unknown(asked.request)
+    def _of_command(self, asked: BulkCommand, answer: Answered) -> Told:
         if not isinstance(answer, CommandAnswer):
-            raise _problem(answer)
+            unknown = isinstance(answer, OutcomeUnknown)
+            problem = outcome_unknown(asked.request) if unknown else _problem(answer)
+            raise correlated(problem, asked.request.correlation_id)
         kind = type(asked.request.command)
         self._endpoints.observer.commanded(command_name(kind), outcome_of(answer, dry_run=False))
-        return response(answer, asked.request, opened=kind is Apply)
+        return told(answer, asked.request, opened=kind is Apply)
 
 
 def _problem(answer: Exception) -> Problem:
@@ -295,10 +294,7 @@ def _about(
         try:
             return to_uuid(given), None
         except ValueError:
-            raise Problem(
-                Fault.INVALID_ID,
-                more={"errors": [{"parameter": "application_id", "message": "must be a UUID"}]},
-            ) from None
+            _malformed("/application_id", "must be a UUID")
     if not isinstance(opener, int) or isinstance(opener, bool) or not 0 <= opener < len(before):
         _malformed("/application_of", "must be the place of an apply before it, from 0 on")
     known = before[opener]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from lending.api import openapi
 from lending.api.answer_schemas import TEXT, UUID_TEXT, WHOLE, array, or_null, reference
 from lending.api.bulk import SAID, TOLD
-from lending.api.headers import IF_MATCH
+from lending.api.headers import IF_MATCH, PREFER
 from lending.contract.bodies import SCHEMA_REFERENCE, Body
 from lending.contract.command_table import ROUTES, CommandRoute
 from lending.domain.application.commands import command_name
@@ -51,7 +51,7 @@ def operation() -> dict[str, Any]:
         "operationId": "issue_commands",
         "summary": "Issue many commands, each with its own key and answer",
         "tags": ["commands"],
-        "parameters": [],
+        "parameters": [openapi.header(PREFER)],
         "requestBody": {
             "required": True,
             "content": {

@@ -11,13 +11,20 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from lending.api.answers import Answer, Header
-from lending.api.headers import IF_MATCH, CommandHeaders, Headers, read_command_headers
+from lending.api.answers import Header, Told
+from lending.api.headers import (
+    CORRELATION_ID,
+    IF_MATCH,
+    CommandHeaders,
+    Headers,
+    prefers_minimal,
+    read_command_headers,
+)
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, because, invalid_header
 from lending.api.query import Query, flag
 from lending.api.routing import Endpoint
-from lending.api.translation import RETRY_AFTER
+from lending.api.translation import RETRY_AFTER, problem_of
 from lending.contract.bodies import Body, Read
 from lending.contract.command_table import CommandRoute
 from lending.contract.next_steps import next_steps
@@ -33,6 +40,8 @@ from lending.service.requests import CommandAnswer, CommandRequest
 QUERY: Final = Query(
     flag("dry_run", "Answer what would happen; record nothing and look at no idempotency key.")
 )
+MINIMAL: Final = (b"preference-applied", b"return=minimal")
+"""Says that the answer is without events, next steps and warnings (RFC 7240, section 3)."""
 _REPLAYED: Final[Header] = (b"idempotency-replayed", b"true")
 
 
@@ -62,9 +71,17 @@ class CommandEndpoints:
         name, opens = command_name(route.command), route.opens
 
         async def endpoint(request: Incoming) -> Response:
+            said = read_command_headers(request.named, self.clock)
+            if said.correlation_id is None:
+                said = said._replace(correlation_id=self.new_correlation_id())
+            try:
+                return (await issued(request, said)).answer()
+            except Exception as fault:
+                raise correlated(fault, said.correlation_id) from fault
+
+        async def issued(request: Incoming, said: CommandHeaders) -> Told:
             application_id = None if opens else request.application_id()
             dry_run = bool(request.query) and QUERY.read(request.query).get("dry_run", False)
-            said = read_command_headers(request.named, self.clock)
             refuse_match(request.named, opens=opens)
             asked = self.asked(
                 body.read(await request.json_bytes(), request.in_path),
@@ -73,13 +90,14 @@ class CommandEndpoints:
                 path=_canonical_path(request, application_id),
                 principal=request.principal,
                 dry_run=dry_run,
+                minimal=prefers_minimal(request.named) and not dry_run,
             )
             try:
                 answer = await self.handler.handle(asked)
             except OutcomeUnknown:
                 raise outcome_unknown(asked) from None
-            self.observer.commanded(name, outcome_of(answer, dry_run))
-            return response(answer, asked, opened=opens)
+            self.observer.commanded(name, outcome_of(answer, dry_run=dry_run))
+            return told(answer, asked, opened=opens)
 
         endpoint.__name__ = name
         return endpoint
@@ -93,6 +111,7 @@ class CommandEndpoints:
         path: str,
         principal: Principal,
         dry_run: bool = False,
+        minimal: bool = False,
     ) -> CommandRequest:
         """The command with all that was said with it, whether alone or among many.
 
@@ -114,9 +133,22 @@ class CommandEndpoints:
             causation_id=said.causation_id,
             traceparent=said.traceparent,
             dry_run=dry_run,
+            minimal=minimal,
         )
         require_permitted(request)
         return request
+
+
+def correlated(fault: Exception, correlation_id: str | None) -> Exception:
+    """The fault as a problem that says what it belongs to; as it is, where it is nobody's fault but
+    the service's.
+    """
+    problem = fault if isinstance(fault, Problem) else problem_of(fault)
+    if problem is None or correlation_id is None:
+        return problem or fault
+    if all(name != CORRELATION_ID for name, _ in problem.headers):
+        problem.headers = [*problem.headers, (CORRELATION_ID, correlation_id.encode("ascii"))]
+    return problem
 
 
 def refuse_match(headers: Headers, *, opens: bool) -> None:
@@ -141,21 +173,23 @@ def _canonical_path(request: Incoming, application_id: UUID | None) -> str:
     return path.replace(request.in_path["application_id"], str(application_id), 1)
 
 
-def response(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Response:
-    """The answer as it goes out. Raises Problem for a refusal."""
-    headers: list[Header] = [(b"correlation-id", asked.correlation_id.encode("ascii"))]
+def told(answer: CommandAnswer, asked: CommandRequest, *, opened: bool) -> Told:
+    """What a command is answered. Raises Problem for a refusal."""
+    headers: list[Header] = [(CORRELATION_ID, asked.correlation_id.encode("ascii"))]
     if answer.replayed:
         headers.append(_REPLAYED)
     if answer.refused is not None:
         about = asked.application_id or (None if opened else answer.application_id)
         raise _refused(answer, answer.refused, about, headers)
     if asked.dry_run:
-        return Answer(command_answer(answer, opened=opened), 200, headers)
+        return Told(command_answer(answer, opened=opened), 200, headers)
     headers.append((b"etag", b'"%d"' % answer.version))
-    if not opened:
-        return Answer(command_answer(answer, opened=False), 200, headers)
-    headers.append((b"location", f"/loan/applications/{answer.application_id}".encode("ascii")))
-    return Answer(command_answer(answer, opened=True), 201, headers)
+    if asked.minimal:
+        headers.append(MINIMAL)
+    if opened:
+        headers.append((b"location", f"/loan/applications/{answer.application_id}".encode("ascii")))
+    body = command_answer(answer, opened=opened, minimal=asked.minimal)
+    return Told(body, 201 if opened else 200, headers)
 
 
 def _refused(

@@ -34,6 +34,7 @@ _TRACE: Final = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
 _WAIT: Final = re.compile(rb'(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
+_MINIMAL: Final = re.compile(rb'(?:^|[,;\s])return\s*=\s*"?minimal"?\s*(?=$|[,;])', re.IGNORECASE)
 _EARLIEST_YEAR: Final = 1900
 
 KEY: Final = b"idempotency-key"
@@ -113,6 +114,11 @@ def wait_seconds(headers: Headers) -> int:
     """How long `Prefer: wait=N` lets us wait, cut to the limit; 0 where it does not say."""
     found = _WAIT.search(headers.get(PREFER, b""))
     return 0 if found is None else min(int(found[1]), limits.FRESHNESS_WAIT_MAX_SECONDS)
+
+
+def prefers_minimal(headers: Headers) -> bool:
+    """Whether `Prefer: return=minimal` asks for the outcome alone (RFC 7240, section 4.2)."""
+    return PREFER in headers and _MINIMAL.search(headers[PREFER]) is not None
 
 
 def _malformed(name: bytes, message: str) -> Exception:

@@ -54,7 +54,9 @@ _HEADERS: Final[Mapping[bytes, tuple[dict[str, Any], str]]] = {
     h.TRACEPARENT: ({"type": "string"}, "W3C Trace Context; ignored where malformed."),
     h.PREFER: (
         {"type": "string", "examples": ["wait=5"]},
-        f"`wait=N`: wait up to N seconds, at most {limits.FRESHNESS_WAIT_MAX_SECONDS}.",
+        f"`wait=N`: wait up to N seconds, at most {limits.FRESHNESS_WAIT_MAX_SECONDS}, where it is"
+        " waited; `return=minimal`: the outcome of a command without `events`, `allowed_commands`"
+        " and `warnings`.",
     ),
     h.LAST_EVENT_ID: ({"type": "string"}, "The `id` of the last event seen; instead of `after`."),
 }
@@ -64,7 +66,7 @@ _NAMES: Final = {name: written for name, (written, _) in h.NAMES.items()} | {
 }
 _ON_COMMANDS: Final = (
     h.KEY, h.IF_MATCH, h.ACTOR, h.AGENT_BUILD, h.EFFECTIVE_AT, h.CORRELATION_ID, h.CAUSATION_ID,
-    h.TRACEPARENT,
+    h.TRACEPARENT, h.PREFER,
 )  # fmt: skip
 ALWAYS: Final = (421, 422, 429, 500, 503)
 """The statuses of problems that every route may answer with."""

@@ -115,9 +115,9 @@ class Operations:
 
 def _standing(row: Mapping[str, Any]) -> str:
     if row["state"] != "running":
-        return f"stopped at {row['stopped_position']}: {row['stopped_because']}"
+        return "stopped"  # anybody may ask: why is said by /projections and `lending status`
     if row["lag_seconds"] > limits.READINESS_LAG_MAX_SECONDS:
-        return f"{row['lag_seconds']:.0f} s behind, at {row['position']} of {row['head']}"
+        return f"{row['lag_seconds']:.0f} s behind"
     return _OK
 
 

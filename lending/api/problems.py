@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from lending.api.answers import Answer, Header
+from lending.api.answers import Answer, Header, Told
 from lending.contract.bodies import ERRORS_SHOWN_MAX
 from lending.domain.application.refusals import Refusal
 
@@ -280,8 +280,8 @@ class Problem(Exception):
         given = kind.retryable if isinstance(kind, Fault) else False
         self.retryable = given if retryable is None else retryable
 
-    def answer(self) -> Answer:
-        """The problem as it goes out."""
+    def told(self) -> Told:
+        """What the problem says."""
         body: dict[str, Any] = {
             "type": f"/problems/{self.kind.code}",
             "title": self.kind.code.replace("_", " ").capitalize(),
@@ -291,7 +291,11 @@ class Problem(Exception):
             "retryable": self.retryable,
             **self.more,
         }
-        return Answer(orjson.dumps(body), self.status, self.headers, MEDIA_TYPE)
+        return Told(orjson.dumps(body), self.status, self.headers, MEDIA_TYPE)
+
+    def answer(self) -> Answer:
+        """The problem as it goes out."""
+        return self.told().answer()
 
 
 def invalid(errors: Sequence[Mapping[str, str]], kind: Fault = Fault.INVALID_REQUEST) -> Problem:

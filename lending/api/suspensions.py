@@ -16,9 +16,9 @@ from lending.contract.bodies import Body
 from lending.contract.positions import position_text
 from lending.contract.rendering import json_bytes
 from lending.domain.authority import Permission
-from lending.domain.suspensions import Reinstate, Subject, Suspend, Suspension
+from lending.domain.suspensions import Reinstate, Subject, Suspend
 from lending.service.authority import FIRST_SHARD, Authority
-from lending.service.kill_switch import KillSwitch, Operator
+from lending.service.kill_switch import KillSwitch, Operator, Switched
 
 SUSPENSIONS: Final = "/suspensions"
 REINSTATEMENTS: Final = "/suspensions/reinstatements"
@@ -54,7 +54,10 @@ class Suspending:
         request.require(Permission.READ_OPERATIONS)
         _NONE.read(request.query)
         standing = (await self._switch.standing()).suspensions.standing
-        items = [_item(subject, name, why) for (subject, name), why in standing.items()]
+        items = [
+            _told(subject, name, suspended=True, reason=why.reason, position=why.position)
+            for (subject, name), why in standing.items()
+        ]
         return Answer(json_bytes({"items": items, "next": None}))
 
     def act(self, body: Body[Any]) -> Endpoint:
@@ -73,8 +76,7 @@ class Suspending:
                 authority=self._authority.text_of(request.principal),
             )
             done = await self._switch.throw(command, operator)
-            told = _item(done.subject, done.name, done.suspension)
-            return Answer(json_bytes({**told, "changed": done.changed}))
+            return Answer(json_bytes(_switched(done)))
 
         return endpoint
 
@@ -90,12 +92,24 @@ def _refuse_headers(headers: Headers) -> None:
             raise invalid_header(fault, written, "says nothing of a suspension")
 
 
-def _item(subject: Subject, name: str | None, suspension: Suspension | None) -> dict[str, Any]:
-    place = None if suspension is None else position_text(FIRST_SHARD, suspension.position)
+def _switched(done: Switched) -> dict[str, Any]:
+    told = _told(
+        done.subject,
+        done.name,
+        suspended=done.suspended,
+        reason=done.reason,
+        position=done.position,
+    )
+    return {**told, "changed": done.changed}
+
+
+def _told(
+    subject: Subject, name: str | None, *, suspended: bool, reason: str | None, position: int | None
+) -> dict[str, Any]:
     return {
         "subject": subject,
         "name": name,
-        "suspended": suspension is not None,
-        "reason": None if suspension is None else suspension.reason,
-        "position": place,
+        "suspended": suspended,
+        "reason": reason,
+        "position": None if position is None else position_text(FIRST_SHARD, position),
     }

@@ -34,6 +34,7 @@ def deliver_webhooks(
         chance=secrets.SystemRandom().random,
         pauses_seconds=pauses_seconds,
         private_allowed=private,
+        withheld=ledger.webhook_answering.withheld,
         observer=observer,
     )
     backend = GuardedBackend(any_address if private else is_public)

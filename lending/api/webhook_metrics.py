@@ -46,13 +46,15 @@ class WebhookMetrics(Collector):
         lag = _gauge("lending_webhook_lag_events", "Events behind a webhook's cursor.")
         waiting = _gauge("lending_webhook_waiting", "Deliveries that wait to be sent again.")
         dead = _gauge("lending_webhook_dead", "Deliveries that were given up.")
-        active = _gauge("lending_webhook_active", "1, or 0 while it is paused or disabled.")
+        active = _gauge(
+            "lending_webhook_active", "1, or 0 while it is paused, disabled or told nothing."
+        )
         for one in self._webhooks:
             labels = [str(one.webhook_id)]
             lag.add_metric(labels, one.lag_events)
             waiting.add_metric(labels, one.waiting)
             dead.add_metric(labels, one.dead)
-            active.add_metric(labels, one.state is State.ACTIVE)
+            active.add_metric(labels, one.state is State.ACTIVE and one.withheld is None)
         yield from (lag, waiting, dead, active)
 
 

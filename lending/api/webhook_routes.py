@@ -20,7 +20,7 @@ from lending.api.answer_schemas import (
 from lending.api.routing import Endpoint
 from lending.api.webhooks import DELIVERIES, REGISTER, ROTATE, WEBHOOKS, WebhookEndpoints
 from lending.contract.bodies import Body
-from lending.service.webhooks.model import DeliveryState, Failure, Form, Reason, State
+from lending.service.webhooks.model import DeliveryState, Failure, Form, Reason, State, Withheld
 from lending.service.webhooks.registrations import Registrations
 
 BODIES: Final[Mapping[str, Body[Any]]] = MappingProxyType(
@@ -123,9 +123,11 @@ def components() -> dict[str, Any]:
         "form": {"type": "string", "enum": [*Form]},
         "created_by": TEXT,
         "created_at": INSTANT,
+        "resumed_by": or_null(TEXT),
         "state": {"type": "string", "enum": [*State]},
         "reason": {"enum": [*Reason, None]},
         "state_since": INSTANT,
+        "withheld": {"enum": [*Withheld, None]},
         "position": POSITION,
         "lag_events": WHOLE,
         "waiting": WHOLE,

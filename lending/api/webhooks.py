@@ -100,7 +100,7 @@ class WebhookEndpoints:
         """Go on; whoever asks for it answers for what is sent from now on."""
         webhook_id = _admitted(request)
         request.require(Permission.READ_EVENTS)
-        found = await self._registrations.resume(webhook_id)
+        found = await self._registrations.resume(webhook_id, by=request.principal.name)
         _done(request, "resumed", webhook_id)
         return _shown(found)
 

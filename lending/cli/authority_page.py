@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from lending.domain.application.commands import COMMANDS, command_name
 from lending.domain.application.refusals import Refusal
 from lending.domain.authority import MAY, MAY_ISSUE, Permission, PrincipalKind, Role
+from lending.runtime import limits
 
 _YES = "yes"
 
@@ -42,13 +43,20 @@ def blocks() -> Iterator[str]:
         " active policy makes is nobody's own: anybody with the role may ask for it.\n\n"
         "*Amount.* An approval, a counter-offer, and an override that approves are held against the"
         " principal's limit in the application's currency; a currency without a limit it may not"
-        " approve in. The refusal names up to five registered principals who could.\n\n"
+        " approve in. The refusal names up to five registered principals who could. What the active"
+        " policy approves is the policy's, whoever asks for it; an offer is held against the decision"
+        " that covers it, not against who makes it: before a decision it is conditional, and no money"
+        " moves without one.\n\n"
         "*Automated decisions* are those of a policy, and those that principals of the kinds `agent`"
         " and `system` make.\n\n"
         "*Imported history.* What a principal with the role `importer` records with an effective"
-        " instant was decided elsewhere, by others: neither its own scores, nor its limits, nor a"
+        f" instant at least {limits.HISTORY_AGE_MIN_SECONDS} s ago was decided elsewhere, by others:"
+        " neither its own scores, nor its limits, nor a"
         " suspension of automated decisions or of a policy that is cited are held against it. Only"
-        " such a record may give the reason `not_recorded`."
+        " such a record may give the reason `not_recorded`. With an instant of about now, or none, an"
+        " importer is held to what everybody is: it has no limits, so it approves nothing. That an"
+        " instant is true nobody can check; so give such a key a short life, and see by `authority`"
+        " and `effective_at` of each event what was recorded like that."
     )
 
 

@@ -36,7 +36,7 @@ def _run(command: Suspend | Reinstate) -> None:
     configure_logs(settings.log_format, settings.log_level)
     done = asyncio.run(_throw(settings, command))
     what = command.subject if command.name is None else f"{command.subject} {command.name}"
-    state = "is not suspended" if done.suspension is None else "is suspended"
+    state = "is suspended" if done.suspended else "is not suspended"
     print(f"{what} {state}{'' if done.changed else ', and was so already'}")
 
 

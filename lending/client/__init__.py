@@ -32,6 +32,7 @@ from lending.client.errors import (
     Unanswered,
     Unauthenticated,
     Unavailable,
+    Unsendable,
     UnusableAnswer,
     VersionMismatch,
 )
@@ -128,6 +129,7 @@ __all__ = [
     "Unanswered",
     "Unauthenticated",
     "Unavailable",
+    "Unsendable",
     "UnusableAnswer",
     "VersionMismatch",
     "Wanted",

@@ -52,9 +52,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandAnswer:
-    """What became of a command that holds. No events: it was already so.
+    """What became of a command that holds.
 
-    `replayed`: the answer to an earlier request under the same key.
+    `already_so`: it caused no event. `replayed`: the answer to an earlier request under the same
+    key. A minimal answer has neither events nor next steps.
     """
 
     application_id: UUID | None
@@ -65,6 +66,7 @@ class CommandAnswer:
     allowed_commands: Sequence[NextStep]
     correlation_id: str | None
     replayed: bool
+    already_so: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,15 +166,17 @@ def event(said: Said, cursor: str | None = None) -> Event:
 
 def command_answer(said: Said, headers: Mapping[str, str]) -> CommandAnswer:
     """What became of a command."""
+    events = tuple(map(event, said.get("events", ())))
     return CommandAnswer(
         application_id=_maybe(UUID, said["application_id"]),
         status=said["status"],
         version=said["version"],
         position=said["position"],
-        events=tuple(map(event, said["events"])),
-        allowed_commands=next_steps(said["allowed_commands"]),
+        events=events,
+        allowed_commands=next_steps(said.get("allowed_commands")),
         correlation_id=headers.get("correlation-id"),
         replayed=headers.get("idempotency-replayed") == "true",
+        already_so=said["outcome"] == "already_so" if "outcome" in said else not events,
     )
 
 

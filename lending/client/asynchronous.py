@@ -110,9 +110,14 @@ class AsyncLedgerClient:
         """Pay out the accepted offer."""
         return await self.issue(command or Disburse(), application_id, **beside)
 
-    async def bulk(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Settled]:
-        """Issue many commands in one request; what became of each, in their order."""
-        return await self._hold(self._talks.bulk(orders, atomic=atomic))
+    async def bulk(
+        self, orders: Sequence[Order], *, atomic: bool = False, minimal: bool = False
+    ) -> Sequence[Settled]:
+        """Issue many commands in one request; what became of each, in their order.
+
+        `minimal`: each outcome without events, next steps and warnings, which is faster.
+        """
+        return await self._hold(self._talks.bulk(orders, atomic=atomic, minimal=minimal))
 
     # reading
 

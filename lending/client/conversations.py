@@ -68,7 +68,9 @@ class Conversations:
         self._saw(answer.position)
         return answer
 
-    def bulk(self, orders: Sequence[Order], *, atomic: bool) -> Talk[Sequence[Settled]]:
+    def bulk(
+        self, orders: Sequence[Order], *, atomic: bool, minimal: bool
+    ) -> Talk[Sequence[Settled]]:
         """Issue many commands; what became of each, in their order.
 
         What is worth it is asked again under its key, until patience ends. Raises Problem where the
@@ -81,7 +83,7 @@ class Conversations:
         for attempt in range(1, self.manner.patience.attempts_max + 1):
             left = [place for place, found in enumerate(settled) if found is None]
             heard = yield from self._bulk_once(
-                [_placed(orders, settled, left, n) for n in left], atomic
+                [_placed(orders, settled, left, n) for n in left], atomic=atomic, minimal=minimal
             )
             for place, reply in zip(left, heard, strict=True):
                 replies[place] = reply
@@ -97,12 +99,15 @@ class Conversations:
             yield Pause(pause_seconds(first or heard[0], attempt, self.manner))
         return [found for found in settled if found is not None]
 
-    def _bulk_once(self, orders: Sequence[Order], atomic: bool) -> Talk[list[Reply]]:
+    def _bulk_once(
+        self, orders: Sequence[Order], *, atomic: bool, minimal: bool
+    ) -> Talk[list[Reply]]:
         body = {
             "commands": [item_of(order) for order in orders],
             **({"atomic": True} if atomic else {}),
         }
-        request = Request(method="POST", path=BULK, headers=_JSON, body=orjson.dumps(body))
+        headers = {**_JSON, **({"Prefer": "return=minimal"} if minimal else {})}
+        request = Request(method="POST", path=BULK, headers=headers, body=orjson.dumps(body))
         reply = yield from self._good(request)
         items = _content(BULK, reply)["items"]
         if len(items) != len(orders):

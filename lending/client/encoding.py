@@ -3,6 +3,7 @@
 Both follow from the command's dataclass and the one table of routes; no command is written twice.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
@@ -13,9 +14,11 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
+from lending.client.errors import Unsendable
 from lending.contract.command_table import ROUTES, CommandRoute
 from lending.domain.application.commands import Command, command_name
 
+_PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
 _ROUTES: Final[Mapping[type, CommandRoute]] = MappingProxyType(
     {route.command: route for route in ROUTES}
 )
@@ -47,11 +50,11 @@ def route_of(kind: type[Command]) -> CommandRoute:
 
 
 def path_of(command: Command, application_id: UUID | str | None) -> str:
-    """The path of a command. Raises ValueError where it says too much or too little."""
+    """The path of a command. Raises Unsendable where it says too much or too little."""
     route = route_of(type(command))
     if route.opens is (application_id is not None):
         wants = "opens an application" if route.opens else "needs the application_id"
-        raise ValueError(f"{command_name(type(command))} {wants}")
+        raise Unsendable(f"{command_name(type(command))} {wants}")
     values = {name: quote(str(getattr(command, name)), safe="") for name in route.in_path}
     return route.path.format(application_id=quote(str(application_id), safe=""), **values)
 
@@ -74,7 +77,7 @@ def written(given: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: decimals as strings, days as ISO 8601 writes them."""
+    """A value as JSON has it: decimals as strings, days as ISO 8601 writes them. Raises Unsendable."""
     if isinstance(value, Enum):
         return value.value
     if value is None or isinstance(value, str | bool | int):
@@ -89,13 +92,15 @@ def plain(value: Any) -> Any:
         return {name: plain(item) for name, item in value.items()}
     if is_dataclass(value):
         return written(value)
-    return [plain(item) for item in value]
+    if isinstance(value, tuple | list | frozenset):
+        return [plain(item) for item in value]
+    raise Unsendable(f"{value!r} is a {type(value).__name__}: amounts are given as Decimal")
 
 
 def instant(value: datetime) -> str:
-    """An instant (RFC 3339) in UTC. Raises ValueError for one without a zone."""
+    """An instant (RFC 3339) in UTC. Raises Unsendable for one without a zone."""
     if value.tzinfo is None:
-        raise ValueError("an instant needs its zone")
+        raise Unsendable("an instant needs its zone")
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -104,7 +109,7 @@ def _maybe_instant(value: datetime | None) -> str | None:
 
 
 def headers_of(order: Order) -> dict[str, str]:
-    """What the headers of a command alone say."""
+    """What the headers of a command alone say. Raises Unsendable."""
     said: dict[str, str | None] = {
         "Idempotency-Key": order.key,
         "If-Match": None if order.if_match is None else f'"{order.if_match}"',
@@ -114,7 +119,11 @@ def headers_of(order: Order) -> dict[str, str]:
         "Correlation-Id": order.correlation_id,
         "Causation-Id": order.causation_id,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    given = {name: value for name, value in said.items() if value is not None}
+    for name, value in given.items():
+        if not _PRINTABLE.fullmatch(value):
+            raise Unsendable(f"{name} must be printable ASCII characters, at least one")
+    return given
 
 
 def item_of(order: Order) -> dict[str, Any]:

@@ -16,6 +16,10 @@ class LedgerError(Exception):
     """Something went wrong between the caller and the ledger; `str()` says what."""
 
 
+class Unsendable(LedgerError, ValueError):
+    """What the caller gave cannot be sent; nothing was."""
+
+
 class Unanswered(LedgerError):
     """No answer came, after all retries.
 

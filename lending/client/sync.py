@@ -111,9 +111,14 @@ class LedgerClient:
         """Pay out the accepted offer."""
         return self.issue(command or Disburse(), application_id, **beside)
 
-    def bulk(self, orders: Sequence[Order], *, atomic: bool = False) -> Sequence[Settled]:
-        """Issue many commands in one request; what became of each, in their order."""
-        return self._hold(self._talks.bulk(orders, atomic=atomic))
+    def bulk(
+        self, orders: Sequence[Order], *, atomic: bool = False, minimal: bool = False
+    ) -> Sequence[Settled]:
+        """Issue many commands in one request; what became of each, in their order.
+
+        `minimal`: each outcome without events, next steps and warnings, which is faster.
+        """
+        return self._hold(self._talks.bulk(orders, atomic=atomic, minimal=minimal))
 
     # reading
 

@@ -93,6 +93,7 @@ command, version. POST /work/claims/{{claim_id}}/renewal {{"seconds"}} keeps one
 POST /loan/commands {{"commands":[{{"command":"apply","idempotency_key":"...","body":{{...}}}}, ...],
 "atomic":false}}: up to 1,000, each with its own status and body in `items`, in order. A command but
 apply has `application_id`, or `application_of`: the place, from 0 on, of its apply in this request.
+`Prefer: return=minimal` leaves events and next steps out of what holds.
 """
 
 

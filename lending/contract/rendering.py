@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 
 from lending.contract.next_steps import next_steps
+from lending.contract.outcomes import effect_of
 from lending.contract.positions import position_text
 from lending.domain.application.state import INITIAL, Application
 from lending.domain.fields import ERASED
@@ -112,8 +113,10 @@ def events(pairs: Iterable[tuple[Envelope | None, StoredEvent]]) -> list[dict[st
     ]
 
 
-def command_answer(answer: CommandAnswer, *, opened: bool) -> bytes:
-    """What became of a command that holds; `opened` says that it was an apply."""
+def command_answer(answer: CommandAnswer, *, opened: bool, minimal: bool = False) -> bytes:
+    """What became of a command that holds; `opened` says that it was an apply. A `minimal` answer
+    says the outcome in a word instead of events, next steps and warnings.
+    """
     application_id = answer.application_id
     position = None
     if application_id is not None and answer.position is not None:
@@ -123,9 +126,11 @@ def command_answer(answer: CommandAnswer, *, opened: bool) -> bytes:
         "status": STORED if opened else answer.state.status,
         "version": answer.version,
         "position": position,
-        "events": events(answer.events),
-        "allowed_commands": allowed(answer),
     }
+    if minimal:
+        return json_bytes({**told, "outcome": effect_of(answer)})
+    told["events"] = events(answer.events)
+    told["allowed_commands"] = allowed(answer)
     if opened:
         told["warnings"] = _warnings(answer)
     if answer.rehearsal is not None:

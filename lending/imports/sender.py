@@ -192,7 +192,7 @@ class Sender:
         if not due:
             return
         try:
-            answers = await self.client.bulk(self._orders(due))
+            answers = await self.client.bulk(self._orders(due), minimal=True)
         except Unauthenticated as error:
             raise NotAdmitted(self._url) from error
         except LedgerError as error:
@@ -231,7 +231,7 @@ class Sender:
     def _take(self, request: Request, answer: CommandAnswer | Problem) -> None:
         code = ""
         if isinstance(answer, CommandAnswer):
-            result = Result.ACCEPTED if answer.events else Result.ALREADY_SO
+            result = Result.ALREADY_SO if answer.already_so else Result.ACCEPTED
             if request.kind is Kind.APPLY:
                 self.sent.applications[request.case] = str(answer.application_id)
         elif isinstance(answer, Refused):

@@ -112,7 +112,9 @@ class Codec:
 
 def persons(event: StoredEvent, applicant_id: str) -> list[str]:
     """Whose keys `event` may need: the applicant's, and those of the co-applicants it names."""
-    joint = getattr(event, "co_applicants", None) or ()
+    joint = getattr(event, "co_applicants", None)
+    if not joint:
+        return [applicant_id]
     return [applicant_id, *(person.applicant_id for person in joint)]
 
 

@@ -96,8 +96,13 @@ def columns(envelope: Envelope) -> Row:
 
 def leaf_hash(ledger_id: UUID, envelope_columns: Row, data: bytes) -> bytes:
     """The leaf hash (32 bytes) of an event: its `columns`, and the canonical bytes of its data."""
+    return sha256(_LEAF_PREFIX + leaf_entry(ledger_id, envelope_columns, data)).digest()
+
+
+def leaf_entry(ledger_id: UUID, envelope_columns: Row, data: bytes) -> bytes:
+    """What is hashed of an event, behind the prefix: its envelope, encoded."""
     bare = "authority" not in envelope_columns
-    entry = canonical_json(
+    return canonical_json(
         {
             **envelope_columns,
             "data_sha256": sha256(data).hexdigest(),
@@ -105,4 +110,3 @@ def leaf_hash(ledger_id: UUID, envelope_columns: Row, data: bytes) -> bytes:
             "ledger_id": ledger_id,
         }
     )
-    return sha256(_LEAF_PREFIX + entry).digest()

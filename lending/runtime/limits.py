@@ -15,7 +15,8 @@ EVENT_DATA_MAX_BYTES: Final = 48 * 1024
 """The encoded data of one event."""
 
 EVENT_ENVELOPE_MAX_BYTES: Final = 8 * 1024
-"""The encoded envelope of one event: everything its leaf hash covers but the data."""
+"""The encoded envelope of one event: everything its leaf hash covers but the data. Each part is bounded
+so that the largest fits."""
 
 IDEMPOTENCY_KEY_MAX_CHARACTERS: Final = 255
 """An `Idempotency-Key`."""
@@ -55,6 +56,11 @@ RATE_BUCKETS_MAX: Final = 10_000
 
 EFFECTIVE_AHEAD_MAX_SECONDS: Final = 5
 """How far a caller's clock may be ahead of ours in `Lending-Effective-At`."""
+
+HISTORY_AGE_MIN_SECONDS: Final = 60
+"""How far back an instant must lie for what an importer gives it to be history, which no limits hold
+for: as far as clocks may differ.
+"""
 
 RETRY_AFTER_SECONDS: Final = 1
 """What `Retry-After` says with 503."""
@@ -264,6 +270,9 @@ KEYS_MAX: Final = 5_000
 ACTS_FOR_MAX: Final = 100
 """Others on whose behalf one principal may act, unless it may for anybody."""
 
+AMOUNTS_MAX: Final = 50
+"""Currencies in which one principal may approve amounts: they are recorded with all that it does."""
+
 REASON_MAX_CHARACTERS: Final = 500
 """Why an operator revokes a key."""
 
@@ -278,6 +287,9 @@ REGISTRY_READ_SECONDS: Final = 2.0
 
 REGISTRY_STALE_MAX_SECONDS: Final = 5.0
 """How old what is known of the registry may be; then nobody is admitted until it is read again."""
+
+TOKEN_ISSUER_MAX_CHARACTERS: Final = 500
+"""The name of the issuer whose tokens are trusted."""
 
 TOKEN_LEEWAY_SECONDS: Final = 30
 """How far the clock of a token's issuer may differ from ours."""
@@ -372,6 +384,9 @@ WEBHOOK_LOOK_SECONDS: Final = 2.0
 
 WEBHOOK_RETRY_POLL_SECONDS: Final = 1.0
 """How often a webhook's waiting deliveries are looked at."""
+
+WEBHOOK_ANSWERED_POLL_SECONDS: Final = 0.2
+"""How often it is looked whether who answers for a webhook is suspended, or is so no longer."""
 
 WEBHOOK_PAUSE_SECONDS: Final = 0.05
 """The shortest time between two moves of a webhook's cursor."""

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lending.runtime import limits
 from lending.runtime.errors import OperatorError
 
 
@@ -149,7 +150,9 @@ class Settings(BaseSettings):
         description="Host names it answers for beside its address, separated by commas.",
     )
     jwt_issuer: str | None = Field(
-        default=None, description="Whose tokens are trusted: their claim `iss`."
+        default=None,
+        max_length=limits.TOKEN_ISSUER_MAX_CHARACTERS,
+        description="Whose tokens are trusted: their claim `iss`.",
     )
     jwt_audience: str | None = Field(
         default=None, description="For whom tokens must be: their claim `aud`."

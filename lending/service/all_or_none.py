@@ -25,7 +25,6 @@ from lending.service.requests import (
     Contended,
     KeyReused,
     RequestFault,
-    VersionMismatch,
 )
 
 
@@ -40,7 +39,9 @@ class AllOrNoneHandler(ChainHandler):
                 if done:
                     return
             else:
-                self._require_possible(application_id)
+                self._require_possible(
+                    work.request(chain.places[0], application_id), application_id
+                )
             together = partial(self._together, work, chain, application_id)
             if await self._held(application_id, together):
                 return
@@ -70,7 +71,7 @@ class AllOrNoneHandler(ChainHandler):
                 return True
             if any(work.request(n, application_id).if_match for n in work.left(chain.places)):
                 self._aggregates.forget(application_id)  # a 412 is final: judged on the log alone
-            aggregate = await self._current(work, application_id)
+            aggregate = await self._current(work, work.left(chain.places), application_id)
         ready = await self._decide_all(work, work.left(chain.places), aggregate, application_id)
         if ready is None:
             return True
@@ -96,7 +97,7 @@ class AllOrNoneHandler(ChainHandler):
         for one, outcome in zip(ready, outcomes, strict=True):
             if isinstance(outcome, Committed):
                 work.answers[one.place] = self._answer(
-                    application_id, one.decided, outcome, aggregate
+                    one.request, application_id, one.decided, outcome, aggregate
                 )
                 if one.decided.events:
                     aggregate = self._aggregates.kept(application_id) or aggregate
@@ -133,8 +134,7 @@ class AllOrNoneHandler(ChainHandler):
                     raise KeyReused(
                         "this Idempotency-Key is given twice in a request that is atomic"
                     )
-                if request.if_match is not None and aggregate.version not in request.if_match:
-                    raise VersionMismatch(aggregate.version)
+                self._require_match(request, aggregate)
                 decided = await self._decide(
                     request, application_id, self._new_id(FIRST_SHARD), aggregate
                 )

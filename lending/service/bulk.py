@@ -113,7 +113,7 @@ class BulkHandler(AllOrNoneHandler):
         if application_id is None:
             application_id = await self._opened(work, chain.places)
         else:
-            self._require_possible(application_id)
+            self._require_possible(work.request(chain.places[0], application_id), application_id)
         if application_id is None:
             opened_later = work.may_hold_later(chain.places[:1])
             work.fail(chain.places, NotAttempted(_NOT_OPENED, retryable=opened_later))
@@ -146,7 +146,7 @@ class BulkHandler(AllOrNoneHandler):
     async def _go_on(self, work: Work, application_id: UUID, places: Sequence[int]) -> None:
         """Answer the commands on an application whose lock is held."""
         while left := work.left(places):
-            aggregate = await self._current(work, application_id)
+            aggregate = await self._current(work, left, application_id)
             await self._round(work, left, aggregate, application_id)
             if work.answers[left[0]] is None:
                 request = work.request(left[0], application_id)
@@ -177,7 +177,9 @@ class BulkHandler(AllOrNoneHandler):
         for one, outcome in zip(ready, outcomes, strict=True):
             match outcome:
                 case Committed():
-                    answer = self._answer(application_id, one.decided, outcome, aggregate)
+                    answer = self._answer(
+                        one.request, application_id, one.decided, outcome, aggregate
+                    )
                     work.answers[one.place] = answer
                     if one.decided.events:
                         aggregate = self._aggregates.kept(application_id) or aggregate
@@ -220,7 +222,7 @@ class BulkHandler(AllOrNoneHandler):
             ready.append(Ready(place, request, decided))
             if request.application_id is None and decided.refused is not None:
                 break
-            if decided.events:
+            if decided.events and place != places[-1]:
                 aggregate = self._ahead(aggregate, decided)
                 instants_known = instants_known and request.effective_at is not None
         return ready

@@ -104,12 +104,15 @@ class Work:
         )
 
     def opened(self) -> dict[int, str]:
-        """The places of the commands that opened an application, and the applicant of each."""
+        """The places of the commands that opened an application and are answered whole, and the
+        applicant of each.
+        """
         return {
             place: one.request.command.applicant_id
             for place, one in enumerate(self._commands)
             if isinstance(one, BulkCommand)
             and isinstance(one.request.command, Apply)
+            and not one.request.minimal
             and isinstance(answer := self.answers[place], CommandAnswer)
             and answer.refused is None
         }
@@ -204,13 +207,17 @@ class ChainHandler(CommandHandler):
                 until = until or now + limits.QUEUE_ROOM_SECONDS
                 await full.lane.room(full.group, until - now)
 
-    async def _current(self, work: Work, application_id: UUID) -> Aggregate:
-        """The application as it stands. Raises UnknownApplication."""
+    async def _current(self, work: Work, places: Sequence[int], application_id: UUID) -> Aggregate:
+        """The application as it stands, for the commands at `places`, which are of one principal.
+
+        Raises UnknownApplication; of who is suspended PrincipalSuspended.
+        """
         aggregate = self._aggregates.kept(application_id)
         if aggregate is None:
             async with work.reads:
                 aggregate = (await self._aggregates.load(application_id)).aggregate
         if not aggregate.version:
+            self._require_admitted(work.request(places[0], application_id))
             raise UnknownApplication(application_id)
         return aggregate
 

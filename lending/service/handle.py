@@ -23,6 +23,7 @@ from lending.domain.application.evolve import evolve
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.identifiers import NO_TARGET, is_application_id, registry_id, shard_of
+from lending.domain.suspensions import Suspension
 from lending.ledger.answers import answers_by_command
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, persons
@@ -45,6 +46,7 @@ from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
 from lending.service.authority import FIRST_SHARD, Authority, asking_of, judged_by
+from lending.service.continuing import continued_by
 from lending.service.history import History
 from lending.service.others import OtherApplications
 from lending.service.registry import Lane, RegistryReader
@@ -134,14 +136,32 @@ class CommandHandler:
         require_key(request)
         if request.application_id is None:
             return await self._handle_apply(request)
-        self._require_possible(request.application_id)
+        self._require_possible(request, request.application_id)
         async with self._locks.hold(request.application_id):
             return await self._handle_on(request, request.application_id)
 
-    def _require_possible(self, application_id: UUID) -> None:
-        """Raise UnknownApplication where no application of this ledger can have the id."""
+    def _require_possible(self, request: CommandRequest, application_id: UUID) -> None:
+        """Raise UnknownApplication where no application can have the id, or PrincipalSuspended."""
         if not is_application_id(application_id) or shard_of(application_id) not in self._shards:
+            self._require_admitted(request)
             raise UnknownApplication(application_id)
+
+    def _suspension(self, request: CommandRequest) -> Suspension | None:
+        """The suspension of who asks: such a one hears of it and of nothing else."""
+        asking = self._authority.asking(FIRST_SHARD, request.principal, request.on_behalf_of)
+        return asking.suspension
+
+    def _require_admitted(self, request: CommandRequest) -> None:
+        """Raise PrincipalSuspended where who asks is suspended, and no refusal can be recorded."""
+        suspension = self._suspension(request)
+        if suspension is not None:
+            raise PrincipalSuspended(suspension.reason)
+
+    def _require_match(self, request: CommandRequest, aggregate: Aggregate) -> None:
+        """Raise VersionMismatch unless If-Match holds, or the rules refuse who asks anyway."""
+        moved = request.if_match is not None and aggregate.version not in request.if_match
+        if moved and self._suspension(request) is None:
+            raise VersionMismatch(aggregate.version)
 
     async def _handle_apply(self, request: CommandRequest) -> CommandAnswer:
         shard = FIRST_SHARD  # with more, a key picks the same shard each time
@@ -149,7 +169,7 @@ class CommandHandler:
         command_id = self._new_id(shard)
         if request.dry_run:
             await self._shards[shard].registry.refresh()
-        async with self._others.sought(shard, request.command) as others:
+        async with self._others.sought(shard, request) as others:
             for _ in range(limits.DECISION_RETRIES_MAX):
                 aggregate = self._aggregates.fresh(application_id)
                 answer = await self._attempt(request, application_id, command_id, aggregate)
@@ -178,17 +198,18 @@ class CommandHandler:
                 )
                 aggregate = loaded.aggregate
                 if not aggregate.version:
+                    self._require_admitted(request)
                     raise UnknownApplication(application_id)
                 if loaded.key_used_by is not None and not request.dry_run:
                     return await self._repeat(
                         request, await self._stored(application_id, loaded.key_used_by)
                     )
-            if request.if_match is not None and aggregate.version not in request.if_match:
-                raise VersionMismatch(aggregate.version)
+            self._require_match(request, aggregate)
             answer = await self._attempt(request, application_id, command_id, aggregate)
             if answer is not None:
                 return answer
             aggregate = None
+        self._require_admitted(request)
         current = self._aggregates.kept(application_id)
         raise Contended(0 if current is None else current.version)
 
@@ -203,7 +224,7 @@ class CommandHandler:
         outcome = await self._submit(shard.lane, decided.submission)
         match outcome:
             case Committed():
-                return self._answer(application_id, decided, outcome, aggregate)
+                return self._answer(request, application_id, decided, outcome, aggregate)
             case KeyUsed(answer=stored):
                 return await self._repeat(request, stored)
             case Conflict():
@@ -226,22 +247,22 @@ class CommandHandler:
     async def _decide(
         self, request: CommandRequest, application_id: UUID, command_id: UUID, aggregate: Aggregate
     ) -> Decided:
-        effective_at = request.effective_at or max(self._clock(), aggregate.recorded_at)
+        now = self._clock()
+        effective_at = request.effective_at or max(now, aggregate.recorded_at)
         shard = shard_of(application_id)
         asks_policy = isinstance(request.command, Decide) and request.command.outcome is None
-        continued = await self._continued(request.command)
-        known = self._shards[
-            shard
-        ].registry.known  # one for all: what is checked is what is guarded
+        continued = await continued_by(request.command, shard, self._aggregates)
+        registry = self._shards[shard].registry
+        known = registry.known  # one for all: what is checked is what is guarded
         judged = judged_by(known.registry, aggregate.state) if asks_policy else None
         asking = asking_of(known.registry, request.principal, request.on_behalf_of)
         given = Circumstances(
             effective_at=effective_at,
             effective_on=effective_at.astimezone(self._zone).date(),
-            backdated=request.effective_at is not None,
+            backdated=request.backdated(now),
             policy=None if judged is None else judged[0],
             verdict=None if judged is None else judged[1],
-            continued=continued,
+            continued=None if continued is None else continued.state,
             asking=asking,
         )
         answer = decide(request.command, aggregate.state, given)
@@ -261,22 +282,13 @@ class CommandHandler:
             command_id,
             aggregate,
             refused=refused,
-            streams=(stream, self._shards[shard].registry.guard(known.version))
-            if asks_policy or asking.restricted
-            else (stream,),
+            streams=[
+                stream,
+                *([registry.guard(known.version)] if asks_policy or asking.restricted else []),
+                *([] if continued is None else [continued.guard]),
+            ],
         )
         return Decided(events, refused, submission, keyring, asking)
-
-    async def _continued(self, command: Command) -> Application | None:
-        if not isinstance(command, Apply) or command.continues is None:
-            return None
-        if (
-            not is_application_id(command.continues)
-            or shard_of(command.continues) not in self._shards
-        ):
-            return None
-        aggregate = (await self._aggregates.load(command.continues)).aggregate
-        return aggregate.state if aggregate.version else None
 
     def _keys_for(
         self, events: Sequence[Event], aggregate: Aggregate
@@ -347,7 +359,12 @@ class CommandHandler:
     # answering
 
     def _answer(
-        self, application_id: UUID, decided: Decided, committed: Committed, aggregate: Aggregate
+        self,
+        request: CommandRequest,
+        application_id: UUID,
+        decided: Decided,
+        committed: Committed,
+        aggregate: Aggregate,
     ) -> CommandAnswer:
         state = _after(aggregate.state, decided, committed.effective_at)
         if decided.events:
@@ -364,7 +381,9 @@ class CommandHandler:
             state=state,
             version=committed.version,
             position=committed.last_position,
-            allowed_commands=self._authority.allowed(
+            allowed_commands=()
+            if request.minimal and decided.refused is None
+            else self._authority.allowed(
                 shard_of(application_id), state, committed.recorded_at, decided.asking
             ),
             events=list(zip(committed.envelopes, decided.events, strict=True)),
@@ -413,16 +432,15 @@ class CommandHandler:
 
     async def _repeat(self, request: CommandRequest, stored: StoredAnswer) -> CommandAnswer:
         """The stored answer once more, rendered from the log as it stood then, with what who asks
-        may do in that state. Raises KeyReused, PrincipalSuspended, OutcomeUnknown.
+        may do in that state. Raises PrincipalSuspended, KeyReused, OutcomeUnknown.
         """
+        self._require_admitted(request)
         sent = {name: getattr(request.command, name) for name in request.sent}
         asked = self._fingerprints.request(request.method, request.path, sent, request.effective_at)
         if asked != stored.fingerprint:
             raise KeyReused("this Idempotency-Key was used for another request")
         shard = shard_of(stored.application_id)
         asking = self._authority.asking(shard, request.principal, request.on_behalf_of)
-        if asking.suspension is not None:
-            raise PrincipalSuspended(asking.suspension.reason)
         try:
             past = await self._history.after(stored)
         except UNREADABLE as fault:

@@ -60,11 +60,17 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switched:
-    """What stands after an act. `changed` says whether it was recorded, or was so already."""
+    """What stands after an act.
+
+    `reason` and `position` are those of the act, or where it was so already of the suspension that
+    stands, if one does. `changed` says whether the act was recorded.
+    """
 
     subject: Subject
     name: str | None
-    suspension: Suspension | None
+    suspended: bool
+    reason: str | None
+    position: int | None
     changed: bool
 
 
@@ -104,15 +110,22 @@ class KillSwitch:
             stands = registry.suspensions.of(event.subject, event.name)
             if _already_so(event, stands):
                 return Switched(
-                    subject=event.subject, name=event.name, suspension=stands, changed=False
+                    subject=event.subject,
+                    name=event.name,
+                    suspended=stands is not None,
+                    reason=None if stands is None else stands.reason,
+                    position=None if stands is None else stands.position,
+                    changed=False,
                 )
             outcome = await self._lane.submit(self._submission(event, operator, known.version))
             if isinstance(outcome, Committed):
-                after = (await self._registry.refresh()).registry.suspensions
+                await self._registry.refresh()
                 return Switched(
                     subject=event.subject,
                     name=event.name,
-                    suspension=after.of(event.subject, event.name),
+                    suspended=isinstance(event, Suspended),
+                    reason=event.reason,
+                    position=outcome.last_position,
                     changed=True,
                 )
         raise Contended(0)

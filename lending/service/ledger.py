@@ -52,6 +52,7 @@ from lending.service.registry_watch import RegistryWatch
 from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
+from lending.service.webhooks.answering import Answering
 from lending.service.webhooks.progress import Progress
 from lending.service.webhooks.registrations import Registrations
 from lending.service.work import Work
@@ -138,6 +139,7 @@ class Ledger:
         self.tails: Mapping[int, Tail]
         self.work: Work
         self.webhooks: Registrations
+        self.webhook_answering: Answering
         self.webhook_progress: Progress
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._on_reset: list[Callable[[], None]] = []
@@ -189,11 +191,11 @@ class Ledger:
                 batch_max_commands=batch_max_commands,
                 appender=appender,
             )
-            ledger._assemble_webhooks(master, new_id, settings.webhooks_private_addresses)
             try:
                 await ledger._publish_built_in(new_id)
                 ledger._watch_registry(database_url)
                 ledger._authenticate(settings, await _pepper(reads, master), clock)
+                ledger._assemble_webhooks(master, new_id, settings.webhooks_private_addresses)
                 await ledger.watch.begun()
                 yield ledger
             finally:
@@ -304,6 +306,7 @@ class Ledger:
     def _assemble_webhooks(
         self, master: MasterKey, new_id: Callable[[int], UUID], private_allowed: bool
     ) -> None:
+        self.webhook_answering = Answering(self.watch, authenticated=self.authenticator.required)
         self.webhooks = Registrations(
             pool=self.pool,
             history=self.history,
@@ -311,6 +314,7 @@ class Ledger:
             randomness=secrets.token_bytes,
             new_id=new_id,
             private_allowed=private_allowed,
+            withheld=self.webhook_answering.withheld,
         )
         self.webhook_progress = Progress(self.pool, master, new_id(0))
 

@@ -12,10 +12,10 @@ from uuid import UUID
 import psycopg
 import psycopg_pool
 
-from lending.domain.application.commands import Apply, Command
+from lending.domain.application.commands import Apply
 from lending.runtime import limits
 from lending.service.listing import Listing
-from lending.service.requests import OpenApplication
+from lending.service.requests import CommandRequest, OpenApplication
 
 _UNAVAILABLE = (
     psycopg.Error,
@@ -57,16 +57,17 @@ class OtherApplications:
             return dict.fromkeys(applicants, ())
 
     @asynccontextmanager
-    async def sought(self, shard: int, command: Command) -> AsyncIterator[Sought]:
-        """Look for those of the applicant who applies while the block runs."""
-        search = asyncio.create_task(self._look(shard, command))
+    async def sought(self, shard: int, request: CommandRequest) -> AsyncIterator[Sought]:
+        """Look for those of the applicant who applies, while the block runs, if that is wanted."""
+        search = asyncio.create_task(self._look(shard, request))
         try:
             yield Sought(search)
         finally:
             search.cancel()
 
-    async def _look(self, shard: int, command: Command) -> Sequence[OpenApplication]:
-        if not isinstance(command, Apply):
+    async def _look(self, shard: int, request: CommandRequest) -> Sequence[OpenApplication]:
+        command = request.command
+        if not isinstance(command, Apply) or request.minimal:
             return ()
         return (await self.of(shard, [command.applicant_id]))[command.applicant_id]
 

@@ -63,6 +63,8 @@ def principal_of(
     behalf = frozenset(_opaque(other, limits.OPAQUE_ID_MAX_CHARACTERS) for other in acts_for)
     if len(behalf) > limits.ACTS_FOR_MAX:
         raise InvalidPrincipal(f"a principal acts for at most {limits.ACTS_FOR_MAX} others")
+    if len(amounts) > limits.AMOUNTS_MAX:
+        raise InvalidPrincipal(f"a principal has limits in at most {limits.AMOUNTS_MAX} currencies")
     return Principal(
         name=name,
         kind=_one_of({kind.value: kind for kind in PrincipalKind}, kind, "kind"),

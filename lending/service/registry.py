@@ -93,7 +93,7 @@ class RegistryReader:
                 return found
 
     async def _read(self, connection: Connection, patience_seconds: float | None) -> RegistryAt:
-        come, complete = self._known if self._known.version else self._come, False
+        come, complete = self._come, False
         while not complete:
             async with asyncio.timeout(patience_seconds):
                 come, complete = await _further(connection, self._shard, self._codec, come)

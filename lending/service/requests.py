@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from lending.domain.application.refusals import Refused
 from lending.domain.application.state import Application
 from lending.domain.authority import LOCAL, Principal
 from lending.ledger.leaf import Envelope
+from lending.runtime import limits
 
 
 class CommandRequest(NamedTuple):
@@ -19,7 +20,7 @@ class CommandRequest(NamedTuple):
 
     `application_id` is None for an apply. `sent` are the names of the fields that were given, for
     the fingerprint, together with `method` and `path`. `if_match` are the versions one of which the
-    stream must have.
+    stream must have. `minimal` asks for the outcome without what may be issued next.
     """
 
     command: Command
@@ -37,6 +38,12 @@ class CommandRequest(NamedTuple):
     causation_id: str | None = None
     traceparent: str | None = None
     dry_run: bool = False
+    minimal: bool = False
+
+    def backdated(self, now: datetime) -> bool:
+        """Whether it counts from an instant that is past on every clock, and not from about now."""
+        age = timedelta(seconds=limits.HISTORY_AGE_MIN_SECONDS)
+        return self.effective_at is not None and self.effective_at <= now - age
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class CommandAnswer(NamedTuple):
     state: Application
     version: int
     position: int | None
-    allowed_commands: list[str]
+    allowed_commands: Sequence[str]
     events: Sequence[tuple[Envelope | None, Event]] = ()
     refused: Refused | None = None
     replayed: bool = False

@@ -1,6 +1,8 @@
 """The tools over streamable HTTP: one application's life, and what a ledger must not let through."""
 
+import asyncio
 import json
+import time
 from typing import Any
 
 import httpx2
@@ -232,6 +234,58 @@ async def test_events_are_followed_in_order_and_without_gaps(client: Client) -> 
     assert [event["version"] for event in own["events"]] == [1]
     await problem(client, "follow_events", "history_rewound", after="0:999999999")
     await problem(client, "follow_events", "invalid_request", after="yesterday")
+
+
+async def test_events_of_one_application_are_found_without_reading_the_others(
+    client: Client, shared: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = await applied(client, "one-of-many/apply")
+    asked = {"application_id": opened["application_id"], "limit": 1}
+    first = await answer(client, "follow_events", **asked)
+    for _ in range(3):
+        await shared.applied()
+    read: list[int] = []
+    feed = shared.ledger.history.feed
+
+    async def counted(*given: Any, **more: Any) -> Any:
+        page = await feed(*given, **more)
+        read.append(len(page.events))
+        return page
+
+    monkeypatch.setattr(shared.ledger.history, "feed", counted)
+    nothing = await answer(client, "follow_events", after=first["position"], **asked)
+    assert (nothing["events"], nothing["more"], read) == ([], False, [0])
+    head = shared.count()
+    assert nothing["position"] == f"0:{head}@1"
+    await shared.post(f"/loan/applications/{opened['application_id']}/notes", {"text": "n"})
+    found = await answer(client, "follow_events", after=nothing["position"], **asked)
+    assert [one["event_type"] for one in found["events"]] == ["noted"]
+
+
+async def test_a_call_that_waits_answers_in_time_however_fast_others_write(
+    client: Client, shared: Api
+) -> None:
+    opened = await applied(client, "quiet/apply")
+    asked = {"application_id": opened["application_id"]}
+    start = (await answer(client, "follow_events", **asked))["position"]
+    other = await shared.applied()
+    over = asyncio.Event()
+
+    async def write() -> None:
+        while not over.is_set():
+            await shared.post(f"{other}/notes", {"text": "n"})
+
+    writing = asyncio.create_task(write())
+    began = time.monotonic()
+    found = await answer(client, "follow_events", after=start, wait_seconds=1, **asked)
+    took = time.monotonic() - began
+    over.set()
+    await writing
+    assert (found["events"], found["more"]) == ([], False)
+    assert 1 <= took < 3
+    assert int(found["position"].split(":")[1].split("@")[0]) > int(
+        start.split(":")[1].split("@")[0]
+    )
 
 
 async def test_what_a_host_says_of_its_agent_is_in_the_events(shared: Api) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,11 @@ async def test_who_is_suspended_is_stopped_in_every_process_within_a_second(
     read = await within_a_second(lambda: asking.get(path), 403)
     assert "a drill" in problem(read, 403, "principal_suspended")["detail"]
     over = {**drill, "reason": "the drill is over"}
-    assert (await admin.post("/suspensions/reinstatements", over)).json()["suspended"] is False
+    done = (await admin.post("/suspensions/reinstatements", over)).json()
+    assert (done["suspended"], done["reason"]) == (False, "the drill is over")
+    again = (await admin.post("/suspensions/reinstatements", over)).json()
+    assert (again["changed"], again["reason"], again["position"]) == (False, None, None)
+    assert done["position"].startswith("0:")
     await within_a_second(lambda: asking.get(path), 200)
     assert (await asking.post(f"{path}/score", SCORE)).status_code == 200
 
@@ -278,6 +283,39 @@ async def test_an_operator_suspends_from_a_shell_beside_the_service(api: Api) ->
     await within_a_second(lambda: asking.post(f"{path}/score", SCORE), 200)
 
 
+def effective(**ago: float) -> dict[str, str]:
+    """The header of a command that counts from so long ago."""
+    return {"lending_effective_at": (datetime.now(UTC) - timedelta(**ago)).isoformat()}
+
+
+async def imported(importer: Actor) -> str:
+    """An application of an hour ago; its path."""
+    answer = await importer.post(APPLICATIONS, STORY, **effective(hours=1))
+    assert answer.status_code == 201, answer.text
+    return str(answer.headers["location"])
+
+
+@pytest.mark.parametrize("seconds", [None, -3, 0, 50])
+async def test_an_importer_that_acts_now_is_held_to_what_everybody_is(
+    api: Api, seconds: int | None
+) -> None:
+    importer = await of_role(api, Role.IMPORTER, name="importer")
+    path = await imported(importer)
+    given = {} if seconds is None else effective(seconds=seconds)
+    refused = await importer.post(f"{path}/decision", APPROVE, **given)
+    assert "importer may approve none" in problem(refused, 403, "above_authority")["detail"]
+    await api.post("/suspensions", {"subject": "automation", "reason": "a drill"})
+    problem(await importer.post(f"{path}/decision", REJECT, **given), 403, "automation_suspended")
+
+
+async def test_an_importer_records_what_was_decided_elsewhere(api: Api) -> None:
+    importer = await of_role(api, Role.IMPORTER, name="importer")
+    await api.post("/suspensions", {"subject": "automation", "reason": "a drill"})
+    path = await imported(importer)
+    decided = await importer.post(f"{path}/decision", APPROVE, **effective(seconds=70))
+    assert decided.status_code == 200, decided.text
+
+
 async def test_a_suspended_policy_decides_nothing(api: Api) -> None:
     path = await api.applied()
     drill = {"subject": "policy", "name": "debt-to-income@1", "reason": "a drill"}
@@ -319,6 +357,45 @@ async def test_a_suspended_principal_does_not_hear_its_stored_answers(api: Api) 
     await api.post("/suspensions", {"subject": "principal", "name": "intake-1", "reason": "r"})
     again = await asking.post(APPLICATIONS, STORY, idempotency_key="k")
     problem(again, 403, "principal_suspended")
+
+
+async def test_a_suspended_principal_hears_nothing_but_that_it_is_suspended(api: Api) -> None:
+    asking = await of_role(api, Role.RISK, name="scorer")
+    path = await api.applied()
+    scored = await asking.post(f"{path}/score", SCORE, idempotency_key="used")
+    assert scored.status_code == 200
+    await api.post("/suspensions", {"subject": "principal", "name": "scorer", "reason": "a drill"})
+    application_id = path.rpartition("/")[2]
+    unknown = f"{APPLICATIONS}/{new_id(0)}"
+    other = {**SCORE, "score": 600}
+    answers = [
+        await asking.post(f"{path}/score", SCORE, if_match='"99"'),
+        await asking.post(f"{path}/score?dry_run=true", SCORE, if_match='"99"'),
+        await asking.post(f"{path}/score", other, idempotency_key="used"),
+        await asking.post(f"{path}/score", other, idempotency_key="new", if_match='"99"'),
+        await asking.post(f"{unknown}/score", SCORE),
+        await asking.post(f"{APPLICATIONS}/00000000-0000-0000-0000-000000000001/score", SCORE),
+    ]
+    one = {"command": "score", "body": SCORE, "idempotency_key": "bulk", "if_match": '"99"'}
+    for atomic in (False, True):
+        for about in (application_id, str(new_id(0))):
+            many = await asking.post(
+                "/loan/commands", {"atomic": atomic, "commands": [{**one, "application_id": about}]}
+            )
+            (item,) = many.json()["items"]
+            assert (item["status"], item["body"]["code"]) == (403, "principal_suspended"), item
+            assert "a drill" in item["body"]["detail"]
+            assert not {"allowed_commands", "current_version"} & set(item["body"])
+            assert "ETag" not in item.get("headers", {})
+    for answer in answers:
+        body = problem(answer, 403, "principal_suspended")
+        assert "a drill" in body["detail"]
+        assert not {"allowed_commands", "current_version"} & set(body)
+        assert "etag" not in answer.headers
+    over = {"subject": "principal", "name": "scorer", "reason": "over"}
+    await api.post("/suspensions/reinstatements", over)
+    again = await asking.post(f"{path}/score", SCORE, if_match='"99"')
+    problem(again, 412, "precondition_failed")
 
 
 async def test_an_act_refuses_headers_that_mean_nothing_there(api: Api) -> None:

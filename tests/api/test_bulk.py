@@ -86,6 +86,22 @@ async def test_an_item_is_answered_as_the_command_alone_would_be(api: Api) -> No
             assert alone.headers.get(name) == told.get(name)
 
 
+async def test_a_bulk_that_prefers_so_is_told_each_outcome_alone(api: Api) -> None:
+    commands = [*loan("x"), {"command": "make_offer", "application_of": 0, "body": {"amount": 1}}]
+    told = await api.post(BULK, {"commands": commands}, headers={"prefer": "return=minimal"})
+    assert told.headers["preference-applied"] == "return=minimal"
+    *held, refused = told.json()["items"]
+    assert statuses(held) == [201, 200, 200, 200, 200, 200, 200]
+    assert {frozenset(item["body"]) for item in held} == {
+        frozenset(("application_id", "status", "version", "position", "outcome"))
+    }
+    assert refused["body"]["code"] == "already_disbursed"
+    assert refused["body"]["allowed_commands"]
+    whole = await bulk(api, *commands[:-1])
+    assert [item["body"]["position"] for item in whole] == [i["body"]["position"] for i in held]
+    assert all(item["body"]["events"] for item in whole)
+
+
 async def test_what_was_done_alone_is_repeated_by_a_bulk(api: Api) -> None:
     path = await api.applied()
     application_id = path.rpartition("/")[2]
@@ -163,7 +179,7 @@ async def test_a_malformed_command_is_its_own_fault_and_nobody_elses(api: Api) -
         ({**note, "effective_at": "now"}, 422, "lending_effective_at_invalid"),
         ({**note, "on_behalf_of": "é"}, 422, "lending_actor_invalid"),
         ({**note, "agent_build": ""}, 422, "lending_agent_build_invalid"),
-        ({**note, "application_id": "x"}, 422, "invalid_id"),
+        ({**note, "application_id": "x"}, 422, "invalid_request"),
         ({**note, "application_of": 0}, 422, "invalid_request"),
         ({**note, "application_id": None}, 422, "invalid_request"),
         ({**note, "application_id": None, "application_of": 0}, 422, "invalid_request"),
@@ -186,6 +202,25 @@ async def test_a_malformed_command_is_its_own_fault_and_nobody_elses(api: Api) -
     assert [items[0]["body"]["version"], items[-1]["body"]["version"]] == [2, 3]
     for item in items[1:-1]:
         assert item["body"]["status"] == item["status"]
+
+
+async def test_an_id_that_is_none_is_pointed_at_in_its_item(api: Api) -> None:
+    (item,) = await bulk(api, {"command": "decide", "application_id": "x"})
+    assert item["body"]["errors"] == [{"pointer": "/application_id", "message": "must be a UUID"}]
+
+
+async def test_every_item_says_what_it_belongs_to(api: Api) -> None:
+    items = await bulk(
+        api,
+        {**APPLY, "correlation_id": "a"},
+        {"command": "disburse", "application_of": 0, "correlation_id": "b"},
+        {"command": "disburse", "application_of": 0, "idempotency_key": "k"},
+        {"command": "decide", "application_id": str(uuid4()), "correlation_id": "d"},
+    )
+    assert codes(items) == [None, "key_required", "no_accepted_offer", "application_not_found"]
+    told = [item["headers"]["Correlation-Id"] for item in items]
+    assert (told[0], told[1], told[3]) == ("a", "b", "d")
+    assert len(told[2]) == 32
 
 
 async def test_what_follows_an_apply_that_does_not_hold_is_not_attempted(api: Api) -> None:

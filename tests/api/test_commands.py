@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -167,6 +168,67 @@ async def test_a_dry_run_says_what_would_happen_and_records_nothing(api: Api) ->
     problem(refused, 409, "no_accepted_offer")
     assert before == (api.count(), api.count("ledger.command_keys"))
     assert (await api.post(f"{path}/decision", headers={"idempotency-key": "k"})).status_code == 200
+
+
+async def test_every_problem_of_a_command_says_what_it_belongs_to(api: Api) -> None:
+    path = await api.applied()
+    said = {"correlation-id": "case 7", "idempotency-key": "k"}
+    await api.post(f"{path}/notes", {"text": "t"}, headers=said)
+    problems = [
+        await api.post(f"{path}/notes", {"text": "other"}, headers=said),
+        await api.post(f"{path}/notes", {"text": ""}, headers=said),
+        await api.post(f"{path}/notes", content=b"{", headers=said),
+        await api.post(f"{path}/notes?nonsense=1", {"text": "t"}, headers=said),
+        await api.post(f"{APPLICATIONS}/x/notes", {"text": "t"}, headers=said),
+        await api.post(f"{APPLICATIONS}/{uuid4()}/notes", {"text": "t"}, headers=said),
+        await api.post(
+            f"{path}/notes", {"text": "t"}, headers={"correlation-id": "case 7", "if-match": "9"}
+        ),
+        await api.post(f"{path}/disbursements", headers={"correlation-id": "case 7"}),
+    ]
+    assert [one.status_code for one in problems] == [422, 422, 400, 422, 422, 404, 412, 400]
+    assert {one.headers["correlation-id"] for one in problems} == {"case 7"}
+    unsaid = await api.post(f"{path}/notes", {"text": ""})
+    assert len(unsaid.headers["correlation-id"]) == 32
+
+
+MINIMAL = {"prefer": "return=minimal", "idempotency-key": "k"}
+
+
+async def test_a_minimal_answer_says_the_outcome_alone(api: Api) -> None:
+    applied = await api.post(APPLICATIONS, STORY, headers=MINIMAL)
+    assert applied.status_code == 201
+    assert applied.headers["preference-applied"] == "return=minimal"
+    assert applied.headers["location"] == f"{APPLICATIONS}/{applied.json()['application_id']}"
+    told = {"status", "version", "position", "outcome", "application_id"}
+    assert applied.json().keys() == told
+    again = await api.post(APPLICATIONS, STORY, headers=MINIMAL)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == applied.json()
+    whole = await api.post(APPLICATIONS, STORY, headers={"idempotency-key": "k"})
+    assert "preference-applied" not in whole.headers
+    assert len(whole.json()["events"]) == 1
+    same = {"status", "version", "position", "application_id"}
+    assert {name: whole.json()[name] for name in same} == {n: applied.json()[n] for n in same}
+
+
+async def test_a_minimal_answer_tells_what_was_so_already_from_what_is_new(api: Api) -> None:
+    path = await api.applied()
+    hold = {"kind": "fraud"}
+    outcomes = [
+        (await api.post(f"{path}/holds", hold, headers={"prefer": "wait=1, return=minimal"})).json()
+        for _ in range(2)
+    ]
+    assert [one["outcome"] for one in outcomes] == ["accepted", "already_so"]
+
+
+async def test_refusals_and_dry_runs_are_told_whole_however_little_is_preferred(api: Api) -> None:
+    path = await api.applied()
+    refused = await api.post(f"{path}/disbursements", None, headers=MINIMAL)
+    assert problem(refused, 409, "no_accepted_offer")["allowed_commands"]
+    rehearsed = await api.post(f"{path}/notes?dry_run=true", {"text": "t"}, headers=MINIMAL)
+    assert "preference-applied" not in rehearsed.headers
+    assert rehearsed.json()["events"]
 
 
 async def test_two_at_once_on_one_application_are_put_in_order(api: Api) -> None:

@@ -40,6 +40,31 @@ async def test_a_position_may_be_written_in_three_ways(shared: Api, cursor: str)
     assert [event["position"] for event in page["items"]] == [3]
 
 
+async def test_from_a_cursor_with_its_epoch_nothing_is_skipped_while_commands_run(api: Api) -> None:
+    paths = [await api.applied() for _ in range(3)]
+    over = asyncio.Event()
+
+    async def write(path: str) -> None:
+        while not over.is_set():
+            assert (await api.post(f"{path}/notes", {"text": "n"})).status_code == 200
+
+    writing = [asyncio.create_task(write(path)) for path in paths]
+    seen: list[dict[str, Any]] = []
+    cursor, pages = "0:1@1", 0
+    while pages < 40:
+        page = (await api.get(f"/loan/events?after={cursor}&limit=3", prefer="wait=5")).json()
+        seen += page["items"]
+        cursor, pages = page["position"], pages + 1
+        assert cursor == f"0:{len(seen) + 1}@1"
+    first = (await api.get("/loan/events?after=0:1@1&limit=1000")).json()["items"]
+    over.set()
+    await asyncio.gather(*writing)
+    assert [event["position"] for event in seen] == list(range(2, len(seen) + 2))
+    assert seen == first[: len(seen)]
+    assert {event["epoch"] for event in seen} == {1}
+    assert len([event for event in seen if event["event_type"] == "noted"]) > 3
+
+
 async def test_a_reader_can_wait_for_the_next_event(api: Api) -> None:
     head = (await api.get("/loan/events")).json()["position"]
     waiting = asyncio.create_task(api.get(f"/loan/events?after={head}", prefer="wait=20"))

@@ -1,7 +1,10 @@
 """Operations: liveness, readiness, metrics, and faults that are the service's own."""
 
 import asyncio
+import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,7 +57,10 @@ async def test_readiness_names_a_read_model_that_stopped(api: Api) -> None:
             " stopped_position = 3, stopped_at = now(), error = 'e'"
         )
     body = problem(await api.get("/readyz"), 503, "not_ready")
-    assert body["checks"]["projection loan_applications"] == "stopped at 3: poison"
+    assert body["checks"]["projection loan_applications"] == "stopped"
+    assert "poison" not in json.dumps(body)
+    (row,) = (await api.get("/projections")).json()["items"]
+    assert (row["stopped_because"], row["stopped_position"]) == ("poison", 3)
     assert (
         'lending_projection_running{projection="loan_applications",shard="0"} 0.0'
         in (await api.get("/metrics")).text
@@ -111,6 +117,52 @@ async def test_a_fault_of_the_service_shows_an_incident_and_no_more(
     assert (await api.get("/livez")).status_code == 200
 
 
+@contextmanager
+def away(postgres_server: Databases, database_url: str) -> Iterator[None]:
+    """The database admits nobody inside the block, and has thrown out who was there."""
+    name = urlsplit(database_url).path[1:]
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"alter database {name} allow_connections false")
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
+        )
+        try:
+            yield
+        finally:
+            connection.execute(f"alter database {name} allow_connections true")
+
+
+async def test_claims_are_answered_503_while_the_database_is_away_and_are_held_when_it_is_back(
+    database_url: str,
+    postgres_server: Databases,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "POOL_WAIT_SECONDS", 1)
+    asked = {"role": "context", "limit": 1}
+    async with served_api(database_url, tmp_path) as api, worker(api):
+        path = await api.applied()
+        position = (await api.get(path)).json()["position"]
+        await api.get(f"{APPLICATIONS}?min_position={position}", prefer="wait=20")
+        (held,) = (await api.post("/work/claims", asked)).json()["items"]
+        claim = f"/work/claims/{held['claim_id']}"
+        with away(postgres_server, database_url):
+            for answer in (
+                await api.post("/work/claims", asked),
+                await api.get("/work/claims"),
+                await api.post(f"{claim}/renewal", {"seconds": 60}),
+                await api.client.delete(claim),
+                await api.get("/work"),
+            ):
+                assert problem(answer, 503, "unavailable")["retryable"]
+                assert answer.headers["retry-after"] == "1"
+        async with asyncio.timeout(30):
+            while (found := await api.get("/work/claims")).status_code != 200:
+                problem(found, 503, "unavailable")
+        assert [one["claim_id"] for one in found.json()["items"]] == [held["claim_id"]]
+        assert (await api.client.delete(claim)).status_code == 204
+
+
 async def test_without_its_database_the_service_says_try_later(
     database_url: str,
     postgres_server: Databases,
@@ -121,12 +173,7 @@ async def test_without_its_database_the_service_says_try_later(
     monkeypatch.setattr(limits, "POOL_WAIT_SECONDS", 1)
     async with served_api(database_url, tmp_path) as api:
         path = await api.applied()
-        name = urlsplit(database_url).path[1:]
-        with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"alter database {name} allow_connections false")
-            connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
-            )
+        with away(postgres_server, database_url):
             for answer in (
                 await api.post(APPLICATIONS, STORY),
                 await api.get(f"{path}/events"),
@@ -138,7 +185,6 @@ async def test_without_its_database_the_service_says_try_later(
             assert body["checks"]["database"] != "ok"
             assert (await api.get("/metrics")).status_code == 200
             assert (await api.get("/livez")).status_code == 200
-            connection.execute(f"alter database {name} allow_connections true")
         async with asyncio.timeout(30):
             answer = await api.post(APPLICATIONS, STORY)
             while answer.status_code != 201:

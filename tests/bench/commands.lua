@@ -1,5 +1,5 @@
--- The commands of mix.py for wrk. After `--` come a name for the run, what stands for the applicant,
--- then for each step its path behind the application and its body. The version in an answer says which step comes next.
+-- The commands of mix.py for wrk. After `--` come a name for the run, what is preferred, what stands
+-- for the applicant, then for each step its path behind the application and its body. The version in an answer says which step comes next.
 
 local threads = 0
 local steps, waiting, sent = {}, {}, 0
@@ -11,8 +11,9 @@ end
 
 function init(args)
    prefix = args[1] .. "-" .. number .. "-"
-   applicant = args[2]
-   for i = 3, #args, 2 do
+   prefer = args[2]
+   applicant = args[3]
+   for i = 4, #args, 2 do
       steps[#steps + 1] = { args[i], args[i + 1] }
    end
 end
@@ -20,6 +21,9 @@ end
 function request()
    sent = sent + 1
    local headers = { ["Content-Type"] = "application/json", ["Idempotency-Key"] = prefix .. sent }
+   if prefer ~= "" then
+      headers["Prefer"] = prefer
+   end
    local next = table.remove(waiting)
    if next == nil then
       local body = steps[1][2]:gsub(applicant, prefix .. sent)

@@ -24,7 +24,7 @@ _ANSWER = re.compile(rb'\{"application_id":"([^"]+)","status":"[^"]+","version":
 class _Load:
     """What the connections share: the steps that wait, and what came of those that were sent."""
 
-    def __init__(self, host: str, run: str, until: float) -> None:
+    def __init__(self, host: str, run: str, prefer: str, until: float) -> None:
         self.until = until
         self.durations: list[float] = []
         self.failed = 0
@@ -32,10 +32,11 @@ class _Load:
         self.open = 0
         self._host = host
         self._run = run
+        self._prefer = prefer
         self._sent = 0
         self._waiting: list[tuple[bytes, int]] = []
         self._steps = [
-            mix.request(host, mix.path(step, "@"), mix.body(step), "#")
+            mix.request(host, mix.path(step, "@"), mix.body(step), "#", prefer)
             for step in range(len(mix.STEPS))
         ]
 
@@ -45,7 +46,7 @@ class _Load:
         key = f"{self._run}-{self._sent}".encode()
         if not self._waiting:
             body = mix.body(0).replace(mix.APPLICANT, key.decode(), 1)
-            return mix.request(self._host, mix.APPLICATIONS, body, key.decode())
+            return mix.request(self._host, mix.APPLICATIONS, body, key.decode(), self._prefer)
         application_id, step = self._waiting.pop()
         return self._steps[step].replace(b"@", application_id, 1).replace(b"#", key, 1)
 
@@ -95,10 +96,10 @@ class _Connection(asyncio.Protocol):
             self._load.finished.set()
 
 
-async def _run(url: str, connections: int, seconds: float, run: str) -> None:
+async def _run(url: str, connections: int, seconds: float, run: str, prefer: str) -> None:
     target = urlsplit(url)
     began = time.perf_counter()
-    load = _Load(target.netloc, run, began + seconds)
+    load = _Load(target.netloc, run, prefer, began + seconds)
     loop = asyncio.get_running_loop()
     host, port = target.hostname or "", target.port or 0
     for _ in range(connections):
@@ -121,9 +122,10 @@ def main() -> None:
     parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--run", required=True)
+    parser.add_argument("--prefer", default="")
     given = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(given.url, given.connections, given.seconds, given.run))
+        runner.run(_run(given.url, given.connections, given.seconds, given.run, given.prefer))
 
 
 if __name__ == "__main__":

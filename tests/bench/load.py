@@ -39,24 +39,28 @@ def generator_name() -> str:
     return "wrk" if shutil.which("wrk") else "tests.bench.generator"
 
 
-def load(url: str, seconds: float, connections: int = CONNECTIONS) -> Load:
-    """Send the commands of mix.py to the service at `url`. Fails where any is not accepted."""
+def load(url: str, seconds: float, prefer: str = "") -> Load:
+    """Send the commands of mix.py to the service at `url`, with what is preferred of answers. Fails
+    where any is not accepted.
+    """
     command = wrk if shutil.which("wrk") else own_generator
-    words = command(url, seconds, connections, uuid.uuid4().hex)
+    words = command(url, seconds, CONNECTIONS, uuid.uuid4().hex, prefer)
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     said = Load(**json.loads(done.stdout.splitlines()[-1]))
     assert said.failed == 0, f"{said.failed} of {said.requests} commands were not accepted"
     return said
 
 
-def wrk(url: str, seconds: float, connections: int, run: str) -> list[str]:
+def wrk(url: str, seconds: float, connections: int, run: str, prefer: str = "") -> list[str]:
     """How wrk is called, for a run of this name."""
     steps = [part for step, (path, _) in enumerate(mix.STEPS) for part in (path, mix.body(step))]
     shape = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"]
-    return ["wrk", *shape, "--script", str(_SCRIPT), url, "--", run, mix.APPLICANT, *steps]
+    return ["wrk", *shape, "--script", str(_SCRIPT), url, "--", run, prefer, mix.APPLICANT, *steps]
 
 
-def own_generator(url: str, seconds: float, connections: int, run: str) -> list[str]:
+def own_generator(
+    url: str, seconds: float, connections: int, run: str, prefer: str = ""
+) -> list[str]:
     """How our own generator is called, for a run of this name."""
     shape = ["--connections", str(connections), "--seconds", str(seconds), "--run", run]
-    return [sys.executable, "-m", "tests.bench.generator", url, *shape]
+    return [sys.executable, "-m", "tests.bench.generator", url, *shape, "--prefer", prefer]

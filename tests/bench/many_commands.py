@@ -8,7 +8,7 @@ import http.client
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any, Final
@@ -19,53 +19,66 @@ from lending.domain.application.commands import command_name
 from tests.bench import mix
 from tests.bench.figures import Bar, Figure, in_turns, percentile, ratio
 from tests.bench.http_commands import serving
-from tests.bench.load import CONNECTIONS, Load, load
+from tests.bench.load import Load, load
 from tests.bench.machine import Machine
 
 OVER_SINGLE: Final = Bar(3.0)
 LOANS: Final = 28
 """Loans in a request, so that it has some 250 commands."""
-BULK_CONNECTIONS: Final = 4
+BULK_CONNECTIONS: Final = 8
+MINIMAL: Final = "return=minimal"
 _RUN: Final = "@run@"
 _HOLDS: Final = (b'{"status":200,', b'{"status":201,')
 
 
 def measure(machine: Machine, seconds: float) -> list[Figure]:
-    """The figure of many commands in a request, each load lasting `seconds`."""
+    """The figures of many commands in a request, each load lasting `seconds`."""
     with serving(machine, "lane") as (url, _):
         load(url, 1)
         load_many(url, 1)
         loads: dict[str, Callable[[int], Load]] = {
             "single": lambda _: load(url, seconds),
             "many": lambda _: load_many(url, seconds),
+            "single outcomes": lambda _: load(url, seconds, MINIMAL),
+            "many outcomes": lambda _: load_many(url, seconds, MINIMAL),
         }
         taken = in_turns(loads)
-    single = [one.per_second for one in taken["single"]]
-    many = [one.per_second for one in taken["many"]]
-    p50, p99 = (median(getattr(o, f"p{n}_seconds") for o in taken["many"]) for n in (50, 99))
+    many, single = taken["many outcomes"], taken["single"]
     return [
-        Figure(
-            what=f"commands over HTTP, {LOANS * len(mix.STEPS)} a request on {BULK_CONNECTIONS}"
-            f" connections, to one a request on {CONNECTIONS}",
-            value=ratio(many, single),
-            bar=OVER_SINGLE,
-            beside=f"{median(many):,.0f} commands/s to {median(single):,.0f};"
-            f" a request p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms",
-        )
+        _figure("outcomes alone, to one a request", many, single, OVER_SINGLE),
+        _figure("both outcomes alone", many, taken["single outcomes"], None),
+        _figure("both answered whole", taken["many"], single, None),
     ]
 
 
-def load_many(url: str, seconds: float, connections: int = BULK_CONNECTIONS) -> Load:
-    """Send whole loans to the service at `url`, many in a request. Fails where any is not accepted.
+def _figure(how: str, many: list[Load], single: list[Load], bar: Bar | None) -> Figure:
+    rates = [[one.per_second for one in loads] for loads in (many, single)]
+    p50, p99 = (median(getattr(one, f"p{n}_seconds") for one in many) for n in (50, 99))
+    return Figure(
+        what=f"commands over HTTP, {LOANS * len(mix.STEPS)} a request, {how}",
+        value=ratio(*rates),
+        bar=bar,
+        beside=f"{median(rates[0]):,.0f} commands/s to {median(rates[1]):,.0f};"
+        f" a request p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms",
+    )
+
+
+def load_many(
+    url: str, seconds: float, prefer: str = "", connections: int = BULK_CONNECTIONS
+) -> Load:
+    """Send whole loans to the service at `url`, many in a request, with what is preferred of
+    answers. Fails where any is not accepted.
 
     What the load counts are commands; what it times are requests.
     """
     durations: list[float] = []
     sent = request()
+    headers = {"Content-Type": "application/json", **({"Prefer": prefer} if prefer else {})}
     began = time.perf_counter()
     with ThreadPoolExecutor(connections) as senders:
         sending = [
-            senders.submit(_send, url, sent, began + seconds, durations) for _ in range(connections)
+            senders.submit(_send, url, sent, headers, began + seconds, durations)
+            for _ in range(connections)
         ]
     for one in sending:
         one.result()
@@ -104,13 +117,15 @@ def _item(step: int) -> dict[str, Any]:
     raise LookupError(path)
 
 
-def _send(url: str, sent: bytes, until: float, durations: list[float]) -> None:
+def _send(
+    url: str, sent: bytes, headers: Mapping[str, str], until: float, durations: list[float]
+) -> None:
     target = urlsplit(url)
     connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=60)
     while time.perf_counter() < until:
         body = sent.replace(_RUN.encode(), uuid.uuid4().hex.encode())
         began = time.perf_counter()
-        connection.request("POST", BULK, body, {"Content-Type": "application/json"})
+        connection.request("POST", BULK, body, headers)
         answer = connection.getresponse().read()
         durations.append(time.perf_counter() - began)
         held = sum(answer.count(mark) for mark in _HOLDS)

@@ -39,11 +39,12 @@ def body(step: int) -> str:
     return "" if sent is None else json.dumps(sent)
 
 
-def request(host: str, path: str, sent: str, key: str) -> bytes:
+def request(host: str, path: str, sent: str, key: str, prefer: str = "") -> bytes:
     """A request as it goes over the wire."""
+    preferred = f"Prefer: {prefer}\r\n" if prefer else ""
     return (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-        f"Idempotency-Key: {key}\r\nContent-Length: {len(sent)}\r\n\r\n{sent}"
+        f"{preferred}Idempotency-Key: {key}\r\nContent-Length: {len(sent)}\r\n\r\n{sent}"
     ).encode("ascii")
 
 

@@ -1,13 +1,16 @@
 """The client against a served ledger: every test runs with the blocking client and with asyncio's."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 
 from lending.client import (
     AcceptOffer,
     AddNote,
+    Amend,
     Apply,
     CommandAnswer,
     Configuration,
@@ -15,11 +18,13 @@ from lending.client import (
     Disburse,
     Event,
     InvalidRequest,
+    LedgerError,
     MakeOffer,
     NotFound,
     Order,
     Outcome,
     Refused,
+    Unsendable,
     VersionMismatch,
     Wanted,
 )
@@ -95,6 +100,24 @@ async def test_what_is_about_no_application_is_not_even_sent(client: Client) -> 
         await client.call("issue", AddNote(text="x"))
     with pytest.raises(ValueError, match="apply opens"):
         await client.call("issue", APPLY, "01890000-0000-7000-8000-000000000000")
+
+
+@pytest.mark.parametrize(
+    ("given", "beside", "why"),
+    [
+        (AddNote(text="x"), {"key": "a\r\nX: y"}, "Idempotency-Key"),
+        (AddNote(text="x"), {"key": "é"}, "Idempotency-Key"),
+        (AddNote(text="x"), {"correlation_id": ""}, "Correlation-Id"),
+        (AddNote(text="x"), {"effective_at": datetime(2026, 1, 1)}, "zone"),  # noqa: DTZ001
+        (Amend(amount=cast(Any, 1.5)), {}, "1.5 is a float"),
+    ],
+)
+async def test_what_cannot_be_sent_is_the_callers_at_once(
+    client: Client, given: Any, beside: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(Unsendable, match=why) as caught:
+        await client.call("issue", given, "01890000-0000-7000-8000-000000000000", **beside)
+    assert isinstance(caught.value, LedgerError)
 
 
 async def test_a_dry_run_records_nothing(client: Client) -> None:

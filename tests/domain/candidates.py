@@ -67,7 +67,7 @@ def _others(state: Application) -> dict[type[c.Command], list[c.Command]]:
         c.SupplyInformation: [c.SupplyInformation(items=(wanted,))],
         c.Score: [c.Score(model="m", model_version="1", score=Decimal(1))],
         c.RecordNotice: [
-            c.RecordNotice(kind=kind, sent_on=date.max, channel="x") for kind in c.NoticeKind
+            c.RecordNotice(kind=kind, sent_on=date.min, channel="x") for kind in c.NoticeKind
         ],
         c.AddNote: [c.AddNote(text="x")],
         c.Hold: [c.Hold(kind=kind) for kind in c.HoldKind],

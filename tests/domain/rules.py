@@ -5,6 +5,7 @@ Written apart from `decide`, so that the tests can ask whether it gives the firs
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -71,6 +72,10 @@ def adverse(command: Any) -> bool:
 
 def uncovered(amount: Decimal, term_months: int | None, state: Application) -> bool:
     return not state.admits(amount, term_months)
+
+
+def ahead(day: date, given: Circumstances) -> bool:
+    return day > given.effective_on + timedelta(days=1)
 
 
 def of_offer(holds: Callable[[Any, Application], bool]) -> Rule:
@@ -184,7 +189,10 @@ RULES: Final[Mapping[type[c.Command], Mapping[Refusal, Rule]]] = {
     c.SupplyInformation: {
         R.INFORMATION_NOT_OUTSTANDING: lambda x, s, _: x.items[0] not in s.outstanding
     },
-    c.Score: {R.SCORE_OUT_OF_RANGE: lambda x, *_: x.score_low is not None},
+    c.Score: {
+        R.SCORE_OUT_OF_RANGE: lambda x, *_: x.score_low is not None,
+        R.DATED_AHEAD: lambda x, _, g: x.scored_on is not None and ahead(x.scored_on, g),
+    },
     c.Decide: {
         R.OUTCOME_REQUIRED: lambda x, *_: x.outcome is None and not says_nothing(x),
         R.NO_ACTIVE_POLICY: lambda x, _, g: by_policy(x) and g.verdict is None,
@@ -195,7 +203,10 @@ RULES: Final[Mapping[type[c.Command], Mapping[Refusal, Rule]]] = {
         **DECISION_RULES,
     },
     c.Override: {R.HUMAN_REQUIRED: impersonal, **DECISION_RULES},
-    c.RecordNotice: {R.NOTICE_UNFOUNDED: lambda x, s, _: not notice_founded(x.kind, s)},
+    c.RecordNotice: {
+        R.DATED_AHEAD: lambda x, _, g: ahead(x.sent_on, g),
+        R.NOTICE_UNFOUNDED: lambda x, s, _: not notice_founded(x.kind, s),
+    },
     c.AddNote: {},
     c.Hold: {},
     c.Release: {R.NOT_HELD: lambda x, s, _: x.kind not in s.holds},

@@ -85,6 +85,7 @@ OF_KIND: Final[dict[type[c.Command], st.SearchStrategy[Any]]] = {
         model_version=st.sampled_from(["1", "2"]),
         score=AMOUNTS,
         score_low=maybe(AMOUNTS),
+        scored_on=maybe(DAYS),
     ),
     c.Decide: st.builds(
         c.Decide,

@@ -41,7 +41,7 @@ from tests.domain.rules import BARRING, all_rules, broken, exclusive
 from tests.domain.spec import APPLIED_AT, TODAY, circumstances, fold
 
 ORDER: Final = {refusal: index for index, refusal in enumerate(Refusal)}
-PAST, FUTURE = TODAY - timedelta(days=1), TODAY + timedelta(days=1)
+PAST, FUTURE, FAR = (TODAY + timedelta(days=days) for days in (-1, 1, 2))
 
 # states
 
@@ -124,6 +124,7 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
         "model_version": ("1",),
         "score": (Decimal(5),),
         "score_low": (None, Decimal(6)),
+        "scored_on": (None, FUTURE, FAR),
     },
     c.Decide: {
         "outcome": (None, *Outcome),
@@ -141,7 +142,11 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
         "reasons": REASONS,
         "other_reason": (None, "x"),
     },
-    c.RecordNotice: {"kind": tuple(c.NoticeKind), "sent_on": (TODAY,), "channel": ("letter",)},
+    c.RecordNotice: {
+        "kind": tuple(c.NoticeKind),
+        "sent_on": (FUTURE, FAR),
+        "channel": ("letter",),
+    },
     c.AddNote: {"text": ("x",)},
     c.Hold: {"kind": tuple(c.HoldKind)},
     c.Release: {"kind": tuple(c.HoldKind)},

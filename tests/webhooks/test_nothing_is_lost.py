@@ -123,7 +123,7 @@ async def the_holder(database_url: str, processes: Sequence[Process]) -> Process
 
 async def register(ledger: Ledger, receiver: Receiver) -> tuple[Webhook, str]:
     asked = Registration(url=receiver.url, description=None, wanted=EVERYTHING, form=Form.EVENT)
-    return await ledger.webhooks.register(asked, by="test", after=None)
+    return await ledger.webhooks.register(asked, by="local", after=None)
 
 
 async def issue(ledger: Ledger, seed: int) -> None:

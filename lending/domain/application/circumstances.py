@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from lending.domain.application.commands import Outcome
@@ -82,11 +82,15 @@ ANYBODY: Final = Asking()
 """Who asks a ledger without authentication."""
 
 
+_ZONES: Final = timedelta(days=1)
+"""How far the date of another time zone may be ahead."""
+
+
 class Circumstances(NamedTuple):
     """What a decision depends on besides command and state.
 
     `effective_at` is the instant from which the command counts and `effective_on` its date in the
-    ledger's time zone; `backdated` says that the caller gave it. `policy` is the active one and
+    ledger's time zone; `backdated` says that the caller gave it, and that it is past. `policy` is the active one and
     `verdict` what it says, where it was asked; `continued` the application that an `Apply` names,
     where it exists.
     """
@@ -98,6 +102,10 @@ class Circumstances(NamedTuple):
     verdict: Verdict | FactsMissing | None = None
     continued: Application | None = None
     asking: Asking = ANYBODY
+
+    def ahead(self, day: date) -> bool:
+        """Whether a day has not come yet, in any time zone."""
+        return day - self.effective_on > _ZONES
 
     @property
     def recording(self) -> bool:

@@ -219,7 +219,9 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordNotice:
-    """Record that a notice was sent to the applicant."""
+    """Record that a notice was sent to the applicant, not later than on the day the command counts
+    from (or the next, which it may be elsewhere).
+    """
 
     kind: NoticeKind
     sent_on: date

@@ -25,7 +25,7 @@ def answer(
         case c.Override():
             return _override(command, state, given)
         case c.RecordNotice():
-            return _record_notice(command, state)
+            return _record_notice(command, state, given)
         case _:
             assert_never(command)
 
@@ -187,7 +187,9 @@ def _wrong_reasons(
     return None
 
 
-def _record_notice(command: c.RecordNotice, state: Application) -> Answer:
+def _record_notice(command: c.RecordNotice, state: Application, given: Circumstances) -> Answer:
+    if given.ahead(command.sent_on):
+        return Refused(Refusal.DATED_AHEAD)
     if not notice_founded(command.kind, state):
         return Refused(Refusal.NOTICE_UNFOUNDED)
     notice = e.NoticeSent(

@@ -32,7 +32,7 @@ def answer(command: IntakeCommand, state: Application, given: Circumstances) -> 
         case c.SupplyInformation():
             return _supply_information(command, state)
         case c.Score():
-            return _score(command)
+            return _score(command, given)
         case _:
             assert_never(command)
 
@@ -128,7 +128,7 @@ def _joint(people: Iterable[c.CoApplicant], currency: str) -> tuple[e.JointAppli
 
 def _attach_context(command: c.AttachContext) -> Answer:
     if command.stage is None and command.digest is None and not command.facts:
-        return Refused(Refusal.NOTHING_GIVEN)
+        return Refused(Refusal.NOTHING_GIVEN, "stage, digest or facts")
     attached = e.ContextAttached(
         kind=command.kind,
         stage=command.stage,
@@ -159,11 +159,13 @@ def _supply_information(command: c.SupplyInformation, state: Application) -> Ans
     return [e.InformationSupplied(items=tuple(dict.fromkeys(command.items)), text=command.text)]
 
 
-def _score(command: c.Score) -> Answer:
+def _score(command: c.Score, given: Circumstances) -> Answer:
     low = command.score if command.score_low is None else command.score_low
     high = command.score if command.score_high is None else command.score_high
     if not low <= command.score <= high:
         return Refused(Refusal.SCORE_OUT_OF_RANGE)
+    if command.scored_on is not None and given.ahead(command.scored_on):
+        return Refused(Refusal.DATED_AHEAD)
     scored = e.Scored(
         model=command.model,
         model_version=command.model_version,

@@ -100,6 +100,10 @@ class Refusal(Enum):
         "Some of these items are not outstanding.",
     )
     SCORE_OUT_OF_RANGE = "score_out_of_range", "The score lies outside the range given with it."
+    DATED_AHEAD = (
+        "dated_ahead",
+        "What has happened cannot be dated after the day from which the command counts.",
+    )
     TERMS_NOT_ALLOWED = (
         "terms_not_allowed",
         "Only an approval or a counter-offer has an amount or a term.",

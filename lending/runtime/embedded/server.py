@@ -197,7 +197,7 @@ class EmbeddedPostgres:
         descriptor = locks.open_lock(self._directory.data)
         try:
             if not self._lock_or_find(descriptor):
-                log.info("PostgreSQL runs already; adopted", pid=self.process_id)
+                log.debug("PostgreSQL runs already; adopted", pid=self.process_id)
                 return False
             self._directory.require_usable(binaries, account)
             self._directory.remove_stale_files()
@@ -317,7 +317,7 @@ class EmbeddedPostgres:
                     with suppress(ProcessLookupError):
                         self._shut_down()
                 else:
-                    log.info("PostgreSQL is used by another process, and runs on")
+                    log.debug("PostgreSQL is used by another process, and runs on")
                     self._leave_to_itself()
         except locks.LockTimeout:
             log.warning("PostgreSQL runs on: another process is starting or stopping it")

@@ -36,6 +36,16 @@ class Reason(StrEnum):
     TOO_MANY_DEAD = "too_many_dead"
 
 
+class Withheld(StrEnum):
+    """Why an active webhook is told nothing for now: who answers for it is suspended, or may not read
+    events any more; or neither is known, because the registry cannot be read.
+    """
+
+    PRINCIPAL_SUSPENDED = "principal_suspended"
+    NOT_PERMITTED = "not_permitted"
+    NOT_KNOWN = "not_known"
+
+
 class Failure(StrEnum):
     """Why an attempt failed."""
 
@@ -93,7 +103,10 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A registered webhook, how it stands, and since when its secrets sign and until when."""
+    """A registered webhook, how it stands, and since when its secrets sign and until when.
+
+    `withheld` is set while it is active and yet told nothing.
+    """
 
     webhook_id: UUID
     url: str
@@ -102,8 +115,10 @@ class Webhook:
     form: Form
     created_by: str
     created_at: datetime
+    resumed_by: str | None
     state: State
     reason: Reason | None
+    withheld: Withheld | None
     state_since: datetime
     cursor: Cursor
     delivered_at: datetime | None

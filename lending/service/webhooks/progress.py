@@ -37,6 +37,7 @@ class Work:
     waiting: int
     dead: int
     secrets: Sequence[bytes]
+    answered_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Progress:
         if row is None:
             return None
         (url, form, application_id, event_types, stages, shard, position, epoch, waiting, dead, ids,
-         wrapped) = row  # fmt: skip
+         wrapped, answered_by) = row  # fmt: skip
         secrets = [
             self._master.unwrap(bytes(one), secret_purpose(webhook_id, secret_id))
             for secret_id, one in zip(ids, wrapped, strict=True)
@@ -91,6 +92,7 @@ class Progress:
             waiting,
             dead,
             secrets,
+            answered_by,
         )
 
     async def blocked(self, webhook_id: UUID) -> frozenset[UUID]:

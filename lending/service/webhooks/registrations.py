@@ -28,6 +28,7 @@ from lending.service.webhooks.model import (
     UnknownDelivery,
     UnknownWebhook,
     Webhook,
+    Withheld,
 )
 
 _SQL: Final = load_queries(files("lending.service.webhooks") / "statements.sql")
@@ -58,13 +59,16 @@ class Registrations:
         randomness: Randomness,
         new_id: Callable[[int], UUID],
         private_allowed: bool,
+        withheld: Callable[[str], Withheld | None],
     ) -> None:
+        """`withheld` says why nothing is sent on the answer of a principal, if so."""
         self._pool = pool
         self._history = history
         self._master = master
         self._randomness = randomness
         self._new_id = new_id
         self._private_allowed = private_allowed
+        self._withheld = withheld
 
     async def register(
         self, asked: Registration, *, by: str, after: tuple[int, int, int | None] | None
@@ -129,7 +133,7 @@ class Registrations:
             rows = await (
                 await connection.execute(_SQL["webhooks"], {"webhook_id": webhook_id})
             ).fetchall()
-        return [_webhook(row) for row in rows]
+        return [_webhook(row, self._withheld) for row in rows]
 
     async def delete(self, webhook_id: UUID) -> None:
         """Forget a webhook, and what was to be sent to it. Raises UnknownWebhook."""
@@ -158,20 +162,12 @@ class Registrations:
     async def pause(self, webhook_id: UUID) -> Webhook:
         """Send nothing until it is resumed; its place in the log stays. Raises UnknownWebhook."""
         async with self._pool.connection() as connection, connection.transaction():
-            state, *_ = await _locked(connection, webhook_id)
-            if state == State.ACTIVE:
-                await connection.execute(
-                    _SQL["set_state"],
-                    {
-                        "webhook_id": webhook_id,
-                        "state": State.PAUSED.value,
-                        "reason": Reason.REQUESTED.value,
-                    },
-                )
+            await _locked(connection, webhook_id)
+            await connection.execute(_SQL["pause"], {"webhook_id": webhook_id})
         return await self.one(webhook_id)
 
-    async def resume(self, webhook_id: UUID) -> Webhook:
-        """Go on from where it stood, whatever it was stopped for.
+    async def resume(self, webhook_id: UUID, *, by: str) -> Webhook:
+        """Go on from where it stood, whatever it was stopped for; `by` answers for what is sent.
 
         If the log lost events that it was told of, it goes on behind the last one that still is the
         record, and what waited of the lost ones is dropped. Raises UnknownWebhook.
@@ -189,10 +185,7 @@ class Registrations:
                 }
                 await connection.execute(_SQL["rewind"], moved)
                 await connection.execute(_SQL["forget_lost"], moved)
-            await connection.execute(
-                _SQL["set_state"],
-                {"webhook_id": webhook_id, "state": State.ACTIVE.value, "reason": None},
-            )
+            await connection.execute(_SQL["resume"], {"webhook_id": webhook_id, "by": by})
         return await self.one(webhook_id)
 
     async def _rewound(self, at: Cursor) -> Cursor | None:
@@ -258,9 +251,9 @@ def _unknown(webhook_id: UUID) -> UnknownWebhook:
     return UnknownWebhook(f"there is no webhook {webhook_id}")
 
 
-def _webhook(row: tuple[Any, ...]) -> Webhook:
-    (webhook_id, url, description, application_id, event_types, stages, form, created_by, created_at, state,
-     reason, state_since, shard, position, epoch, delivered_at, lag_events, waiting, dead, since,
+def _webhook(row: tuple[Any, ...], withheld: Callable[[str], Withheld | None]) -> Webhook:
+    (webhook_id, url, description, application_id, event_types, stages, form, created_by, created_at,
+     resumed_by, state, reason, state_since, shard, position, epoch, delivered_at, lag_events, waiting, dead, since,
      until) = row  # fmt: skip
     return Webhook(
         webhook_id=webhook_id,
@@ -270,8 +263,10 @@ def _webhook(row: tuple[Any, ...]) -> Webhook:
         form=Form(form),
         created_by=created_by,
         created_at=created_at,
+        resumed_by=resumed_by,
         state=State(state),
         reason=None if reason is None else Reason(reason),
+        withheld=withheld(resumed_by or created_by) if state == State.ACTIVE else None,
         state_since=state_since,
         cursor=Cursor(shard, position, epoch),
         delivered_at=delivered_at,

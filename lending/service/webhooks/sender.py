@@ -10,6 +10,7 @@ every event is sent at least once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -34,6 +35,7 @@ from lending.service.webhooks.model import (
     Reason,
     State,
     UrlRefused,
+    Withheld,
 )
 from lending.service.webhooks.progress import LeaseLost, Progress, Undelivered, Work
 from lending.service.webhooks.reading import LogReader, Recorded
@@ -46,6 +48,10 @@ _MEDIA_TYPES: Final[Mapping[Form, bytes]] = MappingProxyType(
 )
 
 _PERCENT: Final = 100
+
+
+class NotAnswered(Exception):
+    """Nobody who may read events answers for what is sent."""
 
 
 class DeliveryObserver(Protocol):
@@ -70,7 +76,9 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What every sender of a process uses. `chance` gives a number from 0 to 1."""
+    """What every sender of a process uses. `chance` gives a number from 0 to 1, and `withheld` why
+    nothing is sent on the answer of a principal, if so.
+    """
 
     progress: Progress
     growth: Growth
@@ -79,6 +87,7 @@ class Means:
     chance: Callable[[], float]
     pauses_seconds: Sequence[float]
     private_allowed: bool
+    withheld: Callable[[str], Withheld | None]
     observer: DeliveryObserver
 
     def pause(self, attempts: int) -> float | None:
@@ -103,18 +112,43 @@ class Sender:
         self._courier = courier
         self._places = asyncio.Semaphore(limits.WEBHOOK_CONCURRENT_DELIVERIES)
         self._something_waits = True
+        self._answered_by: str | None = None
 
     async def run(self) -> None:
         """Send until there is nothing to be sent any more: it was paused, deleted, or is another
         process's. Raises LeaseLost, psycopg.Error.
+
+        While nobody who may read events answers for it, nothing is sent, and nothing moves.
         """
-        async with beside(self._retry()):
-            await self._follow()
+        while (work := await self._work()) is not None:
+            if self._means.withheld(work.answered_by) is None:
+                with suppress(NotAnswered):
+                    async with beside(self._require_answered()), beside(self._retry()):
+                        await self._follow()
+            await asyncio.sleep(limits.WEBHOOK_ANSWERED_POLL_SECONDS)
+
+    # -- who answers for it -------------------------------------------------------------------
+
+    async def _work(self) -> Work | None:
+        work = await self._progress.work(self._webhook_id)
+        self._answered_by = None if work is None else work.answered_by
+        return work
+
+    async def _require_answered(self) -> None:
+        """Raise NotAnswered as soon as nothing may be sent any more, attempts under way included."""
+        while True:
+            if self._answered_by is not None:
+                self._check(self._answered_by)
+            await asyncio.sleep(limits.WEBHOOK_ANSWERED_POLL_SECONDS)
+
+    def _check(self, answered_by: str) -> None:
+        if self._means.withheld(answered_by) is not None:
+            raise NotAnswered
 
     # -- following the log --------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        while (work := await self._progress.work(self._webhook_id)) is not None:
+        while (work := await self._work()) is not None:
             self._something_waits = work.waiting > 0
             if await self._advance(work):
                 await asyncio.sleep(limits.WEBHOOK_PAUSE_SECONDS)
@@ -198,7 +232,7 @@ class Sender:
         while True:
             due = await self._progress.due(self._webhook_id) if self._something_waits else ()
             if due:
-                work = await self._progress.work(self._webhook_id)
+                work = await self._work()
                 if work is not None:
                     await self._again(work, due)
             await asyncio.sleep(limits.WEBHOOK_RETRY_POLL_SECONDS)
@@ -235,6 +269,7 @@ class Sender:
     async def _attempt(self, work: Work, pair: Recorded) -> Outcome:
         async with self._places:
             self._lease.check()
+            self._check(work.answered_by)
             outcome = await self._post(work, pair)
         self._means.observer.attempted(outcome)
         return outcome

@@ -49,7 +49,7 @@ where webhook_id = %(webhook_id)s for update;
 -- name: webhooks
 -- One webhook or all, with how each stands.
 select e.webhook_id, e.url, e.description, e.application_id, e.event_types, e.stages, e.form, e.created_by, e.created_at,
-       e.state, e.reason, e.state_since, e.shard, e.position, e.epoch, e.delivered_at,
+       e.resumed_by, e.state, e.reason, e.state_since, e.shard, e.position, e.epoch, e.delivered_at,
        greatest(coalesce((select max(l.position) from ledger.loan_events l where l.shard = e.shard), 0)
                 - e.position, 0) as lag_events,
        (select count(*) from webhooks.deliveries d
@@ -68,11 +68,17 @@ order by e.webhook_id;
 -- Forget one, with its secrets and deliveries.
 delete from webhooks.endpoints where webhook_id = %(webhook_id)s;
 
--- name: set_state
--- Make it active, paused or disabled; since when it is so stays where nothing changes.
+-- name: pause
+-- Stop telling it because somebody asked for that.
 update webhooks.endpoints
-set state = %(state)s, reason = %(reason)s,
-    state_since = case when state = %(state)s then state_since else clock_timestamp() end
+set state = 'paused', reason = 'requested', state_since = clock_timestamp()
+where webhook_id = %(webhook_id)s and state = 'active';
+
+-- name: resume
+-- Make it active; who asked for that answers for what is sent from now on.
+update webhooks.endpoints
+set state = 'active', reason = null, resumed_by = %(by)s,
+    state_since = case when state = 'active' then state_since else clock_timestamp() end
 where webhook_id = %(webhook_id)s;
 
 -- name: rewind
@@ -145,7 +151,8 @@ select url, form, application_id, event_types, stages, shard, position, epoch,
        (select array_agg(s.secret_id order by s.created_at desc, s.secret_id) from webhooks.secrets s
         where s.webhook_id = e.webhook_id and (s.expires_at is null or s.expires_at > clock_timestamp())),
        (select array_agg(s.wrapped order by s.created_at desc, s.secret_id) from webhooks.secrets s
-        where s.webhook_id = e.webhook_id and (s.expires_at is null or s.expires_at > clock_timestamp()))
+        where s.webhook_id = e.webhook_id and (s.expires_at is null or s.expires_at > clock_timestamp())),
+       coalesce(resumed_by, created_by)
 from webhooks.endpoints e
 where webhook_id = %(webhook_id)s and lease_owner = %(owner)s and leased_until > clock_timestamp()
   and state = 'active';
