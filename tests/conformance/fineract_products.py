@@ -29,7 +29,7 @@ _DAY_COUNT: Final = {
     "360": DayCount.ACTUAL_360,
     "364": DayCount.ACTUAL_364,
     "365": DayCount.ACTUAL_365F,
-    "ACTUAL": DayCount.ACTUAL_ACTUAL_ISDA,
+    "ACTUAL": DayCount.ACTUAL_ACTUAL_31_DECEMBER,
 }
 _PREPAYMENT: Final = {
     "NEXT_INSTALLMENT": Prepayment.NEXT,

@@ -25,7 +25,7 @@ _DAY_COUNT: Final = {
     "360": DayCount.ACTUAL_360,
     "364": DayCount.ACTUAL_364,
     "365": DayCount.ACTUAL_365F,
-    "ACTUAL": DayCount.ACTUAL_ACTUAL_ISDA,
+    "ACTUAL": DayCount.ACTUAL_ACTUAL_31_DECEMBER,
 }
 _COMPONENT: Final = {"pay_principal": Component.PRINCIPAL, "pay_interest": Component.INTEREST}
 

@@ -4,7 +4,6 @@ Each case is a test: it passes, fails with the first differing figure, or is ski
 that is not supported. What is absent is skipped, saying so.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -31,41 +30,32 @@ KNOWN_DIFFERENCES: Final = {
 }
 
 
-def cases(file: str, key: str) -> list[Any]:
-    path = SHARED / "oracles" / file
-    if not path.exists():
-        absent = pytest.mark.skip(f"no {file} beside the project")
-        return [pytest.param({}, id="absent", marks=absent)]
-    return [_parameter(case) for case in json.loads(path.read_text())[key]]
-
-
-def _parameter(case: Case) -> Any:
+def run(check: Callable[[Case], None], case: Case, request: pytest.FixtureRequest) -> None:
     reason = KNOWN_DIFFERENCES.get(case["id"])
-    marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-    return pytest.param(case, id=case["id"], marks=marks)
-
-
-def run(check: Callable[[Case], None], case: Case) -> None:
+    if reason:
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     try:
         check(case)
-    except Unsupported as reason:
-        pytest.skip(str(reason))
+    except Unsupported as unsupported:
+        pytest.skip(str(unsupported))
 
 
-@pytest.mark.parametrize("case", cases("published_loans.json", "cases"))
-def test_published_loans(case: Case) -> None:
-    run(published_loans.check, case)
+@pytest.mark.oracle("published_loans.json", "cases")
+def test_published_loans(case: Case, request: pytest.FixtureRequest) -> None:
+    run(published_loans.check, case, request)
 
 
-@pytest.mark.parametrize("case", cases("fineract.json", "schedule_cases"))
-def test_fineract_schedules(case: Case) -> None:
-    run(fineract_schedules.check, case)
+@pytest.mark.oracle("fineract.json", "schedule_cases")
+def test_fineract_schedules(case: Case, request: pytest.FixtureRequest) -> None:
+    run(fineract_schedules.check, case, request)
 
 
-@pytest.mark.parametrize("case", cases("fineract.json", "scenario_cases"))
-def test_fineract_scenarios(case: Case) -> None:
-    file = json.loads((SHARED / "oracles" / "fineract.json").read_text())
-    run(lambda one: fineract_expectations.check(one, file), case)
+@pytest.mark.oracle("fineract.json", "scenario_cases")
+def test_fineract_scenarios(
+    case: Case, request: pytest.FixtureRequest, oracle_file: Callable[[str], Any]
+) -> None:
+    file = oracle_file("fineract.json")
+    run(lambda one: fineract_expectations.check(one, file), case, request)
 
 
 @pytest.mark.skipif(not LENDING_CLUB.exists(), reason="no LendingClub file beside the project")
