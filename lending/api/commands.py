@@ -72,12 +72,15 @@ class CommandEndpoints:
 
         async def endpoint(request: Incoming) -> Response:
             said = read_command_headers(request.named, self.clock)
-            if said.correlation_id is None:
-                said = said._replace(correlation_id=self.new_correlation_id())
+            correlation_id = said.correlation_id or self.new_correlation_id()
+            said = said._replace(correlation_id=correlation_id)
             try:
                 return (await issued(request, said)).answer()
             except Exception as fault:
-                raise correlated(fault, said.correlation_id) from fault
+                problem = fault if isinstance(fault, Problem) else problem_of(fault)
+                if problem is None:
+                    raise
+                raise correlated(problem, correlation_id) from None
 
         async def issued(request: Incoming, said: CommandHeaders) -> Told:
             application_id = None if opens else request.application_id()
@@ -139,13 +142,8 @@ class CommandEndpoints:
         return request
 
 
-def correlated(fault: Exception, correlation_id: str | None) -> Exception:
-    """The fault as a problem that says what it belongs to; as it is, where it is nobody's fault but
-    the service's.
-    """
-    problem = fault if isinstance(fault, Problem) else problem_of(fault)
-    if problem is None or correlation_id is None:
-        return problem or fault
+def correlated(problem: Problem, correlation_id: str) -> Problem:
+    """The problem, saying what it belongs to."""
     if all(name != CORRELATION_ID for name, _ in problem.headers):
         problem.headers = [*problem.headers, (CORRELATION_ID, correlation_id.encode("ascii"))]
     return problem
