@@ -26,7 +26,8 @@ cross join lateral (
       and status in ('pending', 'referred', 'counter_offered', 'approved', 'accepted')
     order by id desc
     limit %(limit)s
-) as under_way;
+) as under_way
+order by id desc;
 
 -- name: position
 -- How far a read model has come.
