@@ -16,6 +16,7 @@ from lending.domain.application.events import PolicyCited
 from lending.domain.application.state import Application
 from lending.domain.authority import Principal
 from lending.domain.registry import Registry
+from lending.domain.suspensions import Suspension
 from lending.ledger.canonical import canonical_json
 from lending.policy import catalogue
 from lending.runtime import limits
@@ -47,9 +48,15 @@ class Authority:
             lambda judged: judged_by(self._registries[shard].known.registry, judged),
         )
 
-    def admit(self, principal: Principal) -> None:
+    def suspension(
+        self, principal: Principal, on_behalf_of: str | None = None
+    ) -> Suspension | None:
+        """The suspension of who asks, if one stands: such a one hears of it and of nothing else."""
+        return self.asking(FIRST_SHARD, principal, on_behalf_of).suspension
+
+    def admit(self, principal: Principal, on_behalf_of: str | None = None) -> None:
         """Raise PrincipalSuspended for one who may not even read."""
-        suspension = self.asking(FIRST_SHARD, principal).suspension
+        suspension = self.suspension(principal, on_behalf_of)
         if suspension is not None:
             raise PrincipalSuspended(suspension.reason)
 

@@ -217,7 +217,8 @@ class ChainHandler(CommandHandler):
             async with work.reads:
                 aggregate = (await self._aggregates.load(application_id)).aggregate
         if not aggregate.version:
-            self._require_admitted(work.request(places[0], application_id))
+            request = work.request(places[0], application_id)
+            self._authority.admit(request.principal, request.on_behalf_of)
             raise UnknownApplication(application_id)
         return aggregate
 

@@ -23,7 +23,6 @@ from lending.domain.application.evolve import evolve
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.identifiers import NO_TARGET, is_application_id, registry_id, shard_of
-from lending.domain.suspensions import Suspension
 from lending.ledger.answers import answers_by_command
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, persons
@@ -57,7 +56,6 @@ from lending.service.requests import (
     EventTooLarge,
     KeyRequired,
     KeyReused,
-    PrincipalSuspended,
     Rehearsal,
     UnknownApplication,
     VersionMismatch,
@@ -143,24 +141,13 @@ class CommandHandler:
     def _require_possible(self, request: CommandRequest, application_id: UUID) -> None:
         """Raise UnknownApplication where no application can have the id, or PrincipalSuspended."""
         if not is_application_id(application_id) or shard_of(application_id) not in self._shards:
-            self._require_admitted(request)
+            self._authority.admit(request.principal, request.on_behalf_of)
             raise UnknownApplication(application_id)
-
-    def _suspension(self, request: CommandRequest) -> Suspension | None:
-        """The suspension of who asks: such a one hears of it and of nothing else."""
-        asking = self._authority.asking(FIRST_SHARD, request.principal, request.on_behalf_of)
-        return asking.suspension
-
-    def _require_admitted(self, request: CommandRequest) -> None:
-        """Raise PrincipalSuspended where who asks is suspended, and no refusal can be recorded."""
-        suspension = self._suspension(request)
-        if suspension is not None:
-            raise PrincipalSuspended(suspension.reason)
 
     def _require_match(self, request: CommandRequest, aggregate: Aggregate) -> None:
         """Raise VersionMismatch unless If-Match holds, or the rules refuse who asks anyway."""
         moved = request.if_match is not None and aggregate.version not in request.if_match
-        if moved and self._suspension(request) is None:
+        if moved and self._authority.suspension(request.principal, request.on_behalf_of) is None:
             raise VersionMismatch(aggregate.version)
 
     async def _handle_apply(self, request: CommandRequest) -> CommandAnswer:
@@ -198,7 +185,7 @@ class CommandHandler:
                 )
                 aggregate = loaded.aggregate
                 if not aggregate.version:
-                    self._require_admitted(request)
+                    self._authority.admit(request.principal, request.on_behalf_of)
                     raise UnknownApplication(application_id)
                 if loaded.key_used_by is not None and not request.dry_run:
                     return await self._repeat(
@@ -209,7 +196,7 @@ class CommandHandler:
             if answer is not None:
                 return answer
             aggregate = None
-        self._require_admitted(request)
+        self._authority.admit(request.principal, request.on_behalf_of)
         current = self._aggregates.kept(application_id)
         raise Contended(0 if current is None else current.version)
 
@@ -434,7 +421,7 @@ class CommandHandler:
         """The stored answer once more, rendered from the log as it stood then, with what who asks
         may do in that state. Raises PrincipalSuspended, KeyReused, OutcomeUnknown.
         """
-        self._require_admitted(request)
+        self._authority.admit(request.principal, request.on_behalf_of)
         sent = {name: getattr(request.command, name) for name in request.sent}
         asked = self._fingerprints.request(request.method, request.path, sent, request.effective_at)
         if asked != stored.fingerprint:
