@@ -98,5 +98,14 @@ def serving(
             assert served.stop() == 0, served.log()
     finally:
         if process.poll() is None:
-            process.kill()
-            process.wait()
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a service that a failed test leaves: gently, for a kill leaves its PostgreSQL running."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
