@@ -1,7 +1,6 @@
 """Principals and keys as an operator looks after them, on a real ledger."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,17 +34,6 @@ from tests.ledgers import opened_ledger
 
 pytestmark = pytest.mark.anyio
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, database_url=database_url)
-
-
-@pytest.fixture
-async def ledger(settings: Settings, database_url: str, tmp_path: Path) -> AsyncIterator[Ledger]:
-    async with opened_ledger(database_url, tmp_path, settings=settings) as found:
-        yield found
 
 
 async def admitted(ledger: Ledger, credential: str) -> Admitted:

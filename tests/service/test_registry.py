@@ -1,8 +1,6 @@
 """Reading a registry on: after a time-out, over a history that changed, with more than may be added."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from lending.service.identities import TooMany
 from lending.service.ledger import Ledger
 from lending.service.registry import RegistryReader, read_registry
 from tests.identities import issued, office, somebody
-from tests.ledgers import opened_ledger
 from tests.service.test_epoch import lose_from
 
 pytestmark = pytest.mark.anyio
@@ -40,17 +37,6 @@ class Stalling:
             if len(self.asked) == self.stalls_at:
                 await asyncio.sleep(60)
         return await read_stream(*given, after_version=after_version, limit=STRETCH, **more)
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, database_url=database_url)
-
-
-@pytest.fixture
-async def ledger(settings: Settings, database_url: str, tmp_path: Path) -> AsyncIterator[Ledger]:
-    async with opened_ledger(database_url, tmp_path, settings=settings) as found:
-        yield found
 
 
 async def stalled(
