@@ -254,6 +254,7 @@ async def test_what_is_kept_is_bounded_in_bytes(
             for _ in range(20):
                 await applied(issue)
             assert positions(await seen(fast, 22)) == list(range(1, 23))
+            await until(lambda: ledger.tails[0].head >= 22)
             with pytest.raises(SlowReader):
                 await slow.next()
 
