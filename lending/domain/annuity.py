@@ -1,4 +1,4 @@
-"""Level payments: the five quantities of an annuity, and how one payment divides.
+"""Level payments: the quantities of an annuity, and how one payment divides.
 
 The equation is the spreadsheets' (OpenDocument 1.3, part 4, section 6.12):
     pv (1 + r)^n + pmt (1 + r w) ((1 + r)^n - 1) / r + fv = 0,
@@ -7,9 +7,18 @@ positive, what is paid negative. Rates are fractions a period, not percent. Figu
 the caller's decimal context.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import IntEnum
+from typing import Final
+
+from lending.domain.cash_flows import irr
+
+_GUARD_DIGITS: Final = 10
+NPER_MAX: Final = 10_000
+"""Payments of an annuity whose rate is looked for, at most."""
 
 
 class When(IntEnum):
@@ -34,34 +43,46 @@ class Annuity:
     def payment(self, pv: Decimal, fv: Decimal = Decimal(0)) -> Decimal:
         """PMT: the level payment. Raises NoAnnuity."""
         _require(self.nper > 0, "there is no payment")
-        return -(pv * self._growth + fv) / self._accumulated
+        with _more_digits(self.rate):
+            accumulated = self._accumulated
+            _require(accumulated != 0, "payments before a rate of -1 leave nothing")
+            found = -(pv * self._growth + fv) / accumulated
+        return +found
 
     def present_value(self, payment: Decimal, fv: Decimal = Decimal(0)) -> Decimal:
         """PV: what the payments are worth now. Raises NoAnnuity at a rate of -1."""
         _require(self.rate != -1, "a rate of -1 leaves nothing")
-        return -(fv + payment * self._accumulated) / self._growth
+        with _more_digits(self.rate):
+            found = -(fv + payment * self._accumulated) / self._growth
+        return +found
 
     def future_value(self, payment: Decimal, pv: Decimal = Decimal(0)) -> Decimal:
         """FV: what is there after the last period."""
-        return -(pv * self._growth + payment * self._accumulated)
+        with _more_digits(self.rate):
+            found = -(pv * self._growth + payment * self._accumulated)
+        return +found
 
     def interest_part(self, number: int, pv: Decimal, fv: Decimal = Decimal(0)) -> Decimal:
         """IPMT: the interest in payment `number`, counted from 1. Raises NoAnnuity."""
         _require(1 <= number <= self.nper, "there is no such payment")
         if self.when is When.BEGIN and number == 1:
             return Decimal(0)
-        payment = self.payment(pv, fv)
-        before = Annuity(rate=self.rate, nper=number - 1, when=self.when)
-        interest = before.future_value(payment, pv) * self.rate
-        return interest / (1 + self.rate) if self.when is When.BEGIN else interest
+        with _more_digits(self.rate):
+            before = Annuity(rate=self.rate, nper=number - 1, when=self.when)
+            found = before.future_value(self.payment(pv, fv), pv) * self.rate
+            if self.when is When.BEGIN:
+                found /= 1 + self.rate
+        return +found
 
     def principal_part(self, number: int, pv: Decimal, fv: Decimal = Decimal(0)) -> Decimal:
         """PPMT: what payment `number` repays. Raises NoAnnuity."""
-        return self.payment(pv, fv) - self.interest_part(number, pv, fv)
+        with _more_digits(self.rate):
+            found = self.payment(pv, fv) - self.interest_part(number, pv, fv)
+        return +found
 
     @property
     def _growth(self) -> Decimal:
-        return (1 + self.rate) ** self.nper
+        return (1 + self.rate) ** self.nper if self.nper else Decimal(1)
 
     @property
     def _accumulated(self) -> Decimal:
@@ -81,17 +102,48 @@ def periods(
     """NPER: after how many payments, whole or not, `fv` is reached. Raises NoAnnuity."""
     if not rate:
         _require(payment != 0, "nothing is paid")
-        return -(fv + pv) / payment
-    _require(rate > -1, "a rate of -1 or less leaves nothing")
-    level = payment * (1 + rate * when) / rate
-    numerator, denominator = level - fv, level + pv
-    _require(
-        denominator != 0 and numerator / denominator > 0,
-        "the payments never amount to what is owed",
-    )
-    found = (numerator / denominator).ln() / (1 + rate).ln()
+        found = -(fv + pv) / payment
+    else:
+        _require(rate > -1, "a rate of -1 or less leaves nothing")
+        with _more_digits(rate):
+            level = payment * (1 + rate * when) / rate
+            numerator, denominator = level - fv, level + pv
+            _require(
+                denominator != 0 and numerator / denominator > 0,
+                "the payments never amount to what is owed",
+            )
+            found = (numerator / denominator).ln() / (1 + rate).ln()
     _require(found >= 0, "what is owed only grows")
-    return found
+    return +found
+
+
+def periodic_rate(
+    nper: int,
+    payment: Decimal,
+    pv: Decimal,
+    fv: Decimal = Decimal(0),
+    when: When = When.END,
+) -> Decimal:
+    """RATE: the one rate a period at which `nper` payments make `fv` of `pv`.
+
+    Raises NoAnnuity for no payment or more than NPER_MAX, NoRate where there is no rate, and
+    ManyRates where there are several, as there may be when `pv` and `fv` have the same sign.
+    """
+    _require(0 < nper <= NPER_MAX, f"there are no payments, or more than {NPER_MAX}")
+    values = (
+        [Decimal(0), *[payment] * nper] if when is When.END else [*[payment] * nper, Decimal(0)]
+    )
+    values[0] += pv
+    values[-1] += fv
+    return irr(values)
+
+
+@contextmanager
+def _more_digits(rate: Decimal) -> Iterator[None]:
+    """Digits for what cancels: (1 + r)^n - 1 loses as many as r has zeros."""
+    with localcontext() as context:
+        context.prec += _GUARD_DIGITS + (max(0, -rate.adjusted()) if rate else 0)
+        yield
 
 
 def _require(holds: bool, why: str) -> None:

@@ -2,8 +2,16 @@
 
 from calendar import monthrange
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import MAXYEAR, MINYEAR, date, timedelta
 from enum import StrEnum
+from typing import Final
+
+CLOSED_MAX_DAYS: Final = 31
+"""Days in a row that may be no business days."""
+
+
+class NoBusinessDay(ValueError):
+    """There is no business day within CLOSED_MAX_DAYS: the calendar is no calendar of this date."""
 
 
 class PeriodUnit(StrEnum):
@@ -25,8 +33,17 @@ class BusinessDayRule(StrEnum):
     PRECEDING = "preceding"
 
 
+def days_in_month(day: date) -> int:
+    """How many days the month of `day` has."""
+    return monthrange(day.year, day.month)[1]
+
+
 def add_periods(anchor: date, count: int, unit: PeriodUnit) -> date:
-    """`count` units after `anchor`; in a shorter month its last day."""
+    """`count` units after `anchor`; in a shorter month its last day.
+
+    So 31 January is followed by 28 February and 31 March where each is counted from the anchor.
+    Raises OverflowError beyond the years 1 to 9999.
+    """
     if unit is PeriodUnit.DAYS:
         return anchor + timedelta(days=count)
     if unit is PeriodUnit.WEEKS:
@@ -35,15 +52,30 @@ def add_periods(anchor: date, count: int, unit: PeriodUnit) -> date:
         return anchor + timedelta(days=14 * count)
     months = count * 12 if unit is PeriodUnit.YEARS else count
     year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
+    if not MINYEAR <= year <= MAXYEAR:
+        raise OverflowError(f"there is no year {year}")
     return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
 
 
 def adjust(day: date, rule: BusinessDayRule, is_business_day: Callable[[date], bool]) -> date:
-    """`day`, moved to a business day by `rule`."""
-    step = -1 if rule is BusinessDayRule.PRECEDING else 1
-    moved = day
-    while rule is not BusinessDayRule.NONE and not is_business_day(moved):
-        moved += timedelta(days=step)
+    """`day`, moved to a business day by `rule` (ISDA 2006 Definitions, section 4.12).
+
+    Modified following is the one before where the one after lies in another month. Raises
+    NoBusinessDay.
+    """
+    if rule is BusinessDayRule.NONE:
+        return day
+    if rule is BusinessDayRule.PRECEDING:
+        return _nearest(day, -1, is_business_day)
+    moved = _nearest(day, 1, is_business_day)
     if rule is BusinessDayRule.MODIFIED_FOLLOWING and moved.month != day.month:
-        return adjust(day, BusinessDayRule.PRECEDING, is_business_day)
+        return _nearest(day, -1, is_business_day)
     return moved
+
+
+def _nearest(day: date, step: int, is_business_day: Callable[[date], bool]) -> date:
+    for distance in range(CLOSED_MAX_DAYS + 1):
+        moved = day + timedelta(days=distance * step)
+        if is_business_day(moved):
+            return moved
+    raise NoBusinessDay(f"there is no business day within {CLOSED_MAX_DAYS} days of {day}")

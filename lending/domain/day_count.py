@@ -6,7 +6,7 @@ end of February. Fractions are exact.
 
 from calendar import isleap, monthrange
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import MAXYEAR, date
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
@@ -117,7 +117,10 @@ def _by_calendar_year(start: date, end: date, month: int, day: int) -> Fraction:
     while begin < end:
         opened = date(begin.year, month, day)
         year = begin.year if begin < opened or month == 1 else begin.year + 1
-        until = min(end, date(year + 1, 1, 1) if month == 1 else date(year, month, day))
+        if month == 1:
+            until = end if end.year == year else date(year + 1, 1, 1)
+        else:
+            until = end if year > MAXYEAR else min(end, date(year, month, day))
         parts += Fraction((until - begin).days, 366 if isleap(year) else 365)
         begin = until
     return parts

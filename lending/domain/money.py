@@ -1,8 +1,10 @@
 """Amounts of money: ISO 4217 minor units, exactness, and how an amount is written."""
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
+from math import floor
 from types import MappingProxyType
 from typing import Final
 
@@ -70,12 +72,13 @@ def split(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[De
     earlier gets the unit. The caller has checked that the amount is exact, that no weight is below
     zero and that one is above it.
     """
-    unit, total = _QUANTUM[MINOR_UNIT_DIGITS[currency]], sum(weights)
-    shares = [amount * weight / total for weight in weights]
-    parts = [share.quantize(unit, ROUND_DOWN) for share in shares]
-    short = int((amount - sum(parts)) / unit)
-    step = unit if short > 0 else -unit
-    by_remainder = sorted(range(len(parts)), key=lambda n: -abs(shares[n] - parts[n]))
-    for number in by_remainder[: abs(short)]:
-        parts[number] += step
-    return parts
+    unit = _QUANTUM[MINOR_UNIT_DIGITS[currency]]
+    units, exact = int(abs(amount) / unit), [Fraction(weight) for weight in weights]
+    total = sum(exact)
+    shares = [units * weight / total for weight in exact]
+    parts = [floor(share) for share in shares]
+    by_remainder = sorted(range(len(parts)), key=lambda n: parts[n] - shares[n])
+    for number in by_remainder[: units - sum(parts)]:
+        parts[number] += 1
+    signed = unit.copy_sign(amount)
+    return [part * signed + 0 for part in parts]

@@ -5,8 +5,8 @@ compared.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any, Final
@@ -14,9 +14,11 @@ from typing import Any, Final
 import pytest
 
 from lending.domain.annuity import Annuity, When, periods
-from lending.domain.apr import CashFlow, UnitKind, UnitPeriod, disclose, unit_period
-from lending.domain.cash_flows import DatedFlow, ManyRates, NoRate, xirr, xnpv
+from lending.domain.apr import CashFlow, disclose
+from lending.domain.cash_flows import DatedFlow, irr, xirr, xnpv
 from lending.domain.day_count import DayCount, days, year_fraction
+from lending.domain.rates import ManyRates, NoRate
+from lending.domain.unit_periods import UnitKind, UnitPeriod, unit_period
 
 Case = dict[str, Any]
 CONVENTIONS: Final = {
@@ -65,16 +67,10 @@ def number(given: Any) -> Decimal:
     return Decimal(numerator) / Decimal(denominator or 1)
 
 
-def internal_rate(values: Sequence[int]) -> Decimal:
-    """IRR is the rate of flows that are a year apart."""
-    first = date(2025, 1, 1)
-    return xirr((first + timedelta(days=365 * n), Decimal(v)) for n, v in enumerate(values))
-
-
 def computed(case: Case) -> Decimal:
     given = case["args"]
     if case["fn"] == "irr":
-        return internal_rate(given["values"])
+        return irr([Decimal(value) for value in given["values"]])
     rate, pv, fv, payment = (number(given.get(name, 0)) for name in ("rate", "pv", "fv", "pmt"))
     when = When.BEGIN if given.get("when") == "begin" else When.END
     if case["fn"] == "nper":

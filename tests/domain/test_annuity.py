@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lending.domain.annuity import Annuity, NoAnnuity, When, periods
+from lending.domain.annuity import NPER_MAX, Annuity, NoAnnuity, When, periodic_rate, periods
+from lending.domain.rates import ManyRates, NoRate
 
 RATES = st.decimals("0.0001", "0.5", places=6)
 AMOUNTS = st.decimals("1", "1000000", places=2)
@@ -57,3 +58,47 @@ def test_a_payment_that_is_none_of_them_is_refused() -> None:
             annuity.interest_part(number, Decimal(1000))
     with pytest.raises(NoAnnuity):
         Annuity(rate=Decimal("0.01"), nper=0).payment(Decimal(1000))
+
+
+@pytest.mark.parametrize("when", When)
+def test_a_rate_so_small_that_it_hides_in_the_digits_still_counts(when: When) -> None:
+    """To first order the payment is 1/n + r (n + 1) / 2n, or r (n - 1) / 2n, of what is lent."""
+    payment = -Annuity(rate=Decimal("1e-20"), nper=10, when=when).payment(Decimal(1))
+    first_order = Decimal("0.55e-20") if when is When.END else Decimal("0.45e-20")
+    assert abs(payment - Decimal("0.1") - first_order) < Decimal("1e-27")
+
+
+# RATE
+
+
+@given(rate=st.decimals("-0.05", "0.5", places=6), nper=st.integers(1, 360))
+@pytest.mark.parametrize("when", When)
+def test_the_rate_that_made_the_payment_is_found(when: When, rate: Decimal, nper: int) -> None:
+    if when is When.BEGIN and nper == 1:
+        return
+    pv = Decimal(10000)
+    payment = Annuity(rate=rate, nper=nper, when=when).payment(pv)
+    assert abs(periodic_rate(nper, payment, pv, when=when) - rate) < Decimal("1e-18")
+
+
+def test_savings_have_a_rate_too() -> None:
+    """1,000 a year make 12,577.89 in ten: 5 %."""
+    grown = Annuity(rate=Decimal("0.05"), nper=10).future_value(Decimal(-1000))
+    found = periodic_rate(10, Decimal(-1000), Decimal(0), grown)
+    assert abs(found - Decimal("0.05")) < Decimal("1e-20")
+
+
+def test_where_there_is_no_rate_or_more_than_one_none_is_told() -> None:
+    with pytest.raises(NoRate):
+        periodic_rate(12, Decimal(10), Decimal(100))
+    with pytest.raises(ManyRates) as many:
+        periodic_rate(2, Decimal(230), Decimal(-100), Decimal(-362))  # -100, 230, -132
+    assert [round(rate, 9) for rate in many.value.rates] == [Decimal("0.1"), Decimal("0.2")]
+    for nper in (0, NPER_MAX + 1):
+        with pytest.raises(NoAnnuity):
+            periodic_rate(nper, Decimal(-10), Decimal(100))
+
+
+def test_payments_before_a_rate_that_loses_all_are_none() -> None:
+    with pytest.raises(NoAnnuity):
+        Annuity(rate=Decimal(-1), nper=3, when=When.BEGIN).payment(Decimal(100))

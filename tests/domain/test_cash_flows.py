@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lending.domain.cash_flows import ManyRates, NoRate, xirr, xnpv
+from lending.domain.cash_flows import irr, xirr, xnpv
+from lending.domain.rates import ManyRates, NoRate
 
 START = date(2026, 1, 1)
 
@@ -40,3 +41,22 @@ def test_flows_with_two_rates_say_so() -> None:
 def test_nothing_is_worth_anything_at_a_rate_that_loses_all() -> None:
     with pytest.raises(NoRate):
         xnpv(Decimal(-1), [(START, Decimal(1))])
+
+
+def test_flows_of_one_day_are_one_flow_whatever_their_order() -> None:
+    later = START + timedelta(days=365)
+    flows = [
+        (later, Decimal(60)),
+        (START, Decimal(-130)),
+        (START, Decimal(30)),
+        (later, Decimal(50)),
+    ]
+    assert abs(xirr(flows) - Decimal("0.1")) < Decimal("1e-20")
+
+
+def test_flows_a_period_apart_have_a_rate_a_period() -> None:
+    assert abs(irr([Decimal(-100), Decimal(60), Decimal(60)]) - Decimal("0.1306623863")) < Decimal(
+        "1e-10"
+    )
+    with pytest.raises(NoRate):
+        irr([Decimal(100), Decimal(60)])

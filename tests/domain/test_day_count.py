@@ -62,3 +62,9 @@ def test_where_a_year_begins_is_a_convention() -> None:
     assert year_fraction(DayCount.ACTUAL_ACTUAL_31_DECEMBER, *between) == Fraction(
         30, 365
     ) + Fraction(31, 366)
+
+
+def test_the_last_year_of_the_calendar_counts_as_any_other() -> None:
+    last = date(9998, 12, 30), date(9999, 12, 31)
+    assert year_fraction(DayCount.ACTUAL_ACTUAL_ISDA, *last) == Fraction(366, 365)
+    assert year_fraction(DayCount.ACTUAL_ACTUAL_31_DECEMBER, *last) == Fraction(366, 365)

@@ -81,3 +81,9 @@ def test_the_parts_of_an_amount_sum_to_it_and_none_is_a_unit_off(
 def test_of_equal_remainders_the_earlier_gets_the_unit() -> None:
     parts = money.split(Decimal("1.00"), [Decimal(1)] * 3, "EUR")
     assert parts == [Decimal("0.34"), Decimal("0.33"), Decimal("0.33")]
+
+
+def test_remainders_are_compared_exactly() -> None:
+    """Four thirds and one third leave the same, though not in 28 digits."""
+    parts = money.split(Decimal("0.02"), [Decimal(4), Decimal(1), Decimal(1)], "EUR")
+    assert parts == [Decimal("0.02"), Decimal("0.00"), Decimal("0.00")]
