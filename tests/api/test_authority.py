@@ -254,6 +254,26 @@ async def test_automated_decisions_stop_at_once_wherever_they_are_asked_for(
     assert (await there.post(f"{paths[0]}/decision")).json()["status"] == "approved"
 
 
+async def test_without_authentication_a_decision_of_ones_own_holds_while_automation_is_stopped(
+    api: Api,
+) -> None:
+    """Nobody can be told from a person then, so next steps name the command that still holds."""
+    path = await api.applied()
+    await api.post("/suspensions", {"subject": "automation", "reason": "drift"})
+    refused = problem(await api.post(f"{path}/decision"), 403, "automation_suspended")
+    assert "decide" in [step["command"] for step in refused["allowed_commands"]]
+    held = await api.post(f"{path}/decision", REJECT)
+    assert (held.status_code, held.json()["status"]) == (200, "rejected")
+
+
+async def test_an_agents_next_steps_hold_no_decision_while_automation_is_stopped(api: Api) -> None:
+    path = await api.applied()
+    agent = await of_role(api, Role.UNDERWRITER)
+    await api.post("/suspensions", {"subject": "automation", "reason": "drift"})
+    refused = problem(await agent.post(f"{path}/decision", REJECT), 403, "automation_suspended")
+    assert "decide" not in [step["command"] for step in refused["allowed_commands"]]
+
+
 async def test_an_operator_suspends_from_a_shell_beside_the_service(api: Api) -> None:
     asking = await of_role(api, Role.RISK, name="scorer")
     path = await api.applied()
