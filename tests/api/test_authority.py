@@ -218,7 +218,9 @@ async def test_who_is_suspended_is_stopped_in_every_process_within_a_second(
     path = await here.applied()
     assert (await asking.post(f"{path}/score", SCORE)).status_code == 200
     drill = {"subject": "principal", "name": "scorer", "reason": "a drill"}
-    done = (await admin.post("/suspensions", drill)).json()
+    suspended = await admin.post("/suspensions", drill, correlation_id="drill 7")
+    assert suspended.headers["correlation-id"] == "drill 7"
+    done = suspended.json()
     assert (done["changed"], done["suspended"], done["reason"]) == (True, True, "a drill")
     refused = problem(await asking.post(f"{path}/score", SCORE), 403, "principal_suspended")
     assert "a drill" in refused["detail"]
