@@ -247,7 +247,7 @@ POOL_TRUST_SECONDS: Final = 1.0
 STREAM_READ_MAX_EVENTS: Final = 1_000
 """Events of one stream that are read at once; a longer stream is read in stretches."""
 
-DECISION_RETRIES_MAX: Final = 8
+DECISION_RETRIES_MAX: Final = 32
 """How often one command is decided again because its stream moved meanwhile."""
 
 CLOCK_DIFFERENCE_MAX_SECONDS: Final = 60

@@ -115,8 +115,10 @@ def test_an_interrupted_import_is_finished_by_the_next_run(served: Serve, tmp_pa
         (f"c{n}", "100", [("A_SUBMITTED", "07:00:00"), *notes[:500]]) for n in range(20)
     ]
     log = log_file(tmp_path, *cases)
+    one_by_one = ["--concurrency", "1"]  # else it is over before anybody could stop it
+    line = [sys.executable, "-m", "lending", "import", "xes", str(log), "--url", ledger.base_url]
     process = subprocess.Popen(
-        [sys.executable, "-m", "lending", "import", "xes", str(log), "--url", ledger.base_url],
+        [*line, *one_by_one],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -185,10 +185,11 @@ class Account:
         self.course.call_in()
 
     def end_interest_terms(self) -> None:
-        """Interest of lines to come is no longer flat nor in grace, unless that waives it."""
+        """Nothing is left to come: interest is not flat, nor in grace unless waived, nor put off."""
         waived = self.terms.interest_grace_as is InterestGrace.WAIVED
         for line in self.course.lines[self.course.current :]:
-            line.flat_interest = None
+            line.flat_interest = line.level = None
+            line.part = line.own_early
             line.interest_grace = line.interest_grace and waived
         self.course.stale = True
 

@@ -55,21 +55,33 @@ class Accrual:
         """The unrounded interest on 1 from `start` to `end`, both inside `period`.
 
         Equal periods: rate/100 x length/periods a year x days/days of the period; else rate/100 x
-        the day count's year fraction. Compounded m times a year: (1 + rate/100m)^(m x years) - 1.
+        the day count's year fraction. Compounded m times a year: (1 + rate/100m)^(m x years) - 1
+        for the whole period, a part of it by days.
         """
-        if self._days_a_year is not None and self._compoundings is None:
-            return rate * (end - start).days / (HUNDRED * self._days_a_year)
-        if self._years is None:
-            fraction = year_fraction(self._day_count, start, end)
-            return self._over(rate, Decimal(fraction.numerator) / fraction.denominator)
-        whole = self._whole.get(rate)
-        if whole is None:
-            whole = self._whole[rate] = self._over(rate, self._years)
-        if period.length != ONE:
-            whole *= period.length
+        if self._years is not None:
+            whole = self._equal(rate, period)
+        elif self._compoundings is None:
+            return self._by_days(rate, start, end)
+        else:
+            whole = self._over(rate, self._fraction(period.start, period.due))
         if start == period.start and end == period.due:
             return whole
         return whole * (end - start).days / (period.due - period.start).days
+
+    def _equal(self, rate: Decimal, period: Period) -> Decimal:
+        whole = self._whole.get(rate)
+        if whole is None:
+            whole = self._whole[rate] = self._over(rate, self._years or ONE)
+        return whole if period.length == ONE else whole * period.length
+
+    def _by_days(self, rate: Decimal, start: date, end: date) -> Decimal:
+        if self._days_a_year is not None:
+            return rate * (end - start).days / (HUNDRED * self._days_a_year)
+        return self._over(rate, self._fraction(start, end))
+
+    def _fraction(self, start: date, end: date) -> Decimal:
+        fraction = year_fraction(self._day_count, start, end)
+        return Decimal(fraction.numerator) / fraction.denominator
 
     def share(self, old: Period, new: Period) -> Decimal:
         """What a day in `new` bears of what it bore in `old`: days of a period are its equal parts."""

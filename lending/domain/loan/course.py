@@ -103,7 +103,7 @@ class Course:
             self._current += 1
             self._accrued = self._elapsed = ZERO
             if self._current < len(lines):
-                self._ahead -= lines[self._current].early
+                self._ahead -= lines[self._current].own_early
         if self._current < len(lines):
             self._accrue(lines[self._current], day)
 
@@ -192,9 +192,8 @@ class Course:
 
     def _principal_due(self, line: Line, interest: Decimal, last_open: int) -> Decimal:
         rest = self.unassigned
-        if line.kind is not LineKind.INSTALMENT or line.closed:
-            return min(line.part or self._nothing, rest)
-        if self._current >= last_open:
+        absorbs = line.kind is LineKind.INSTALMENT and not line.closed
+        if absorbs and self._current >= last_open:
             return rest
         if line.level is not None:
             principal = line.level - interest
@@ -202,7 +201,9 @@ class Course:
                 principal = max(principal, self._nothing)
         else:
             principal = line.part or self._nothing
-        return min(max(principal, line.early), rest) if line.early else min(principal, rest)
+        if line.early:
+            principal = max(principal, line.own_early)
+        return min(principal, rest)
 
     def _last_open(self) -> int:
         """The last instalment that was not paid in full ahead of its time: it absorbs the rest."""
@@ -291,6 +292,7 @@ class Course:
             self.lent += line.added
             line.principal.amount -= line.added
             line.added = ZERO
+        self._ahead = sum((line.own_early for line in self.lines[self._current + 1 :]), ZERO)
         self.stale = True
 
     def replace_to_come(self, lines: list[Line]) -> None:
@@ -303,15 +305,18 @@ class Course:
             line.added_interest = ZERO
         self._carried += self._round(self._accrued) - sum((x.interest.paid for x in lines), ZERO)
         self._accrued = self._elapsed = ZERO
-        self._ahead = sum((line.early for line in lines[1:]), ZERO)
+        self._ahead = sum((line.own_early for line in lines[1:]), ZERO)
         self.lines[self._current :] = lines
         self.stale = True
 
     def add_back(self, index: int, amount: Decimal) -> None:
         """Principal that was repaid is owed again, with that line."""
         line = self.lines[index]
+        before = line.own_early
         line.added += amount
         line.principal.amount += amount
+        if index > self._current:
+            self._ahead += line.own_early - before
         if index >= self._current or self._terms.interest_basis is InterestBasis.OUTSTANDING:
             self.balance += amount
         self.stale = True
@@ -330,9 +335,10 @@ class Course:
             self.balance -= amount
 
     def _repay_early(self, line: Line, amount: Decimal, *, later: bool) -> None:
+        before = line.own_early
         line.early += amount
         if later:
-            self._ahead += amount
+            self._ahead += line.own_early - before
 
     # questions
 
@@ -346,7 +352,7 @@ class Course:
         """Principal that is not paid yet and has not fallen due."""
         if self._current == len(self.lines):
             return self.unassigned
-        return self.unassigned - self.lines[self._current].early
+        return self.unassigned - self.lines[self._current].own_early
 
     def accrued_interest(self, on: date) -> Decimal:
         """The interest of the current line that a payment on `on` has to bear, rounded."""

@@ -117,6 +117,11 @@ class Line:
         self.touched_on = on
 
     @property
+    def own_early(self) -> Decimal:
+        """What was paid early of its scheduled principal; what was added to it is paid first."""
+        return max(self.early - self.added, ZERO) if self.early else ZERO
+
+    @property
     def prepaid(self) -> bool:
         """Whether all its principal was paid ahead of its due date."""
         return bool(self.early) and self.target <= self.early

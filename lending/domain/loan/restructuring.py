@@ -32,7 +32,7 @@ def move_due_date(account: Account, act: DueDateMoved) -> None:
     lines = account.course.lines
     to_come = range(account.course.current, len(lines))
     first = next((index for index in to_come if lines[index].due == act.due_on), None)
-    if first is None:
+    if first is None or act.to <= lines[first].period.start:
         return
     rest = following(account.terms, act.to, len(lines) - first - 1)
     _reschedule(account, first, [act.to, *rest])
