@@ -204,6 +204,7 @@ def create_app(
         rates=rates,
         observer=metrics,
         new_incident=lambda: secrets.token_hex(8),
+        new_correlation_id=_new_correlation_id,
     )
     return app
 
@@ -218,7 +219,6 @@ def _add_commands(
     endpoints = CommandEndpoints(
         handler=ledger.handler,
         clock=clock,
-        new_correlation_id=_new_correlation_id,
         observer=metrics,
     )
     for route in ROUTES:
@@ -236,7 +236,7 @@ def _add_bulk(
     rates: Rates,
 ) -> None:
     kinds = [(route, bodies[route.path]) for route in ROUTES]
-    many = BulkEndpoint(endpoints, ledger.handler, rates, kinds)
+    many = BulkEndpoint(endpoints, ledger.handler, rates, kinds, _new_correlation_id)
     app.answer("POST", BULK, many.endpoint, bulk_schemas.operation(), on_record=True)
 
 
@@ -247,7 +247,6 @@ def _add_authority(
         ledger.kill_switch,
         ledger.authority,
         clock=clock,
-        new_correlation_id=_new_correlation_id,
     )
     standing = openapi.reading(
         "list_suspensions", "What is suspended", page("Suspension"), tag="authority",

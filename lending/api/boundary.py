@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lending.api.answers import Answer, no_content
 from lending.api.authentication import Gate
+from lending.api.headers import Correlation
 from lending.api.incoming import Incoming
 from lending.api.problems import MEDIA_TYPE, Fault, Problem
 from lending.api.rates import Rates
@@ -88,8 +89,11 @@ class Boundary:
         rates: Rates,
         observer: RequestObserver,
         new_incident: Callable[[], str],
+        new_correlation_id: Callable[[], str],
     ) -> None:
-        """`new_incident` makes the id under which a fault is logged and shown."""
+        """`new_incident` makes the id under which a fault is logged and shown, `new_correlation_id`
+        what a request belongs to that does not say so.
+        """
         self._routes = routes
         self._lifespan = lifespan
         self._hosts = hosts
@@ -97,6 +101,7 @@ class Boundary:
         self._rates = rates
         self._observer = observer
         self._new_incident = new_incident
+        self._new_correlation_id = new_correlation_id
         self._under_way = UnderWay()
         self._probes = {path: UnderWay() for path in _FREE}
 
@@ -117,6 +122,7 @@ class Boundary:
     async def _http(self, scope: Scope, receive: Receive, send: Send, under_way: UnderWay) -> None:
         began = time.perf_counter()
         route = UNMATCHED
+        correlation = Correlation(scope["headers"], self._new_correlation_id)
         counted: Principal | None = None
         response: Response
         try:
@@ -129,7 +135,12 @@ class Boundary:
                 else:
                     endpoint, route, in_path = self._routes.find(scope["method"], scope["path"])
                     request = Incoming(
-                        scope, receive, in_path, admitted=admitted, under_way=under_way
+                        scope,
+                        receive,
+                        in_path,
+                        admitted=admitted,
+                        under_way=under_way,
+                        correlation=correlation,
                     )
                     self._hosts.check(request.named)
                     if route not in _FREE:
@@ -139,8 +150,10 @@ class Boundary:
                     response = await endpoint(request)
             except Problem as problem:
                 response = problem.answer()
+                response.raw_headers = [*correlation.mark(response.raw_headers)]
             except Exception as fault:  # noqa: BLE001 whatever it is, it leaves as a problem
                 response = self._fault(fault, route)
+                response.raw_headers = [*correlation.mark(response.raw_headers)]
             self._observer.answered(
                 route, scope["method"], response.status_code, time.perf_counter() - began
             )

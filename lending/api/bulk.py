@@ -5,7 +5,7 @@ An item is answered as the command would be alone: same status, same body, the h
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 from uuid import UUID
@@ -18,12 +18,11 @@ from lending.api.answers import Answer, Header, Told
 from lending.api.commands import (
     MINIMAL,
     CommandEndpoints,
-    correlated,
     outcome_unknown,
     refuse_match,
     told,
 )
-from lending.api.headers import Headers, prefers_minimal, read_command_headers
+from lending.api.headers import Correlation, Headers, prefers_minimal, read_command_headers
 from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, invalid, invalid_header
 from lending.api.query import Query
@@ -107,10 +106,12 @@ class BulkEndpoint:
         handler: HandlesAll,
         rates: Charges,
         kinds: Sequence[tuple[CommandRoute, Body[Command]]],
+        new_correlation_id: Callable[[], str],
     ) -> None:
         self._endpoints = endpoints
         self._handler = handler
         self._rates = rates
+        self._new_correlation_id = new_correlation_id
         self._kinds = {command_name(route.command): _Known(route, body) for route, body in kinds}
 
     async def endpoint(self, request: Incoming) -> Response:
@@ -119,19 +120,26 @@ class BulkEndpoint:
         _refuse_headers(request.named)
         items, atomic = _envelope(await request.json_bytes())
         self._rates.charge_more(request.principal, len(items) - 1)
-        commands = await self._read_all(items, request)
+        belong = [self._belongs(item) for item in items]
+        commands = await self._read_all(items, request, belong)
         if atomic:
             _require_one_application(commands)
             _require_known_instants(commands)
             answers = await self._handler.handle_atomic(commands)
         else:
             answers = await self._handler.handle_all(commands)
-        return await self._answered(commands, answers, [MINIMAL] * prefers_minimal(request.named))
+        preferred = [MINIMAL] * prefers_minimal(request.named)
+        return await self._answered(commands, answers, belong, preferred)
 
     # reading
 
+    def _belongs(self, item: Any) -> Correlation:
+        said = item.get("correlation_id") if isinstance(item, dict) else None
+        headers = [(h.CORRELATION_ID, _bytes(said))] if isinstance(said, str) else []
+        return Correlation(headers, self._new_correlation_id)
+
     async def _read_all(
-        self, items: Sequence[Any], request: Incoming
+        self, items: Sequence[Any], request: Incoming, belong: Sequence[Correlation]
     ) -> list[BulkCommand | Exception]:
         commands: list[BulkCommand | Exception] = []
         kinds: list[_Known | None] = []
@@ -141,7 +149,7 @@ class BulkEndpoint:
             known: _Known | None = None
             try:
                 known = self._known(item)
-                commands.append(self._read(item, known, request, kinds))
+                commands.append(self._read(item, known, request, belong[place], kinds))
             except (Problem, InvalidBody, RequestFault) as fault:
                 commands.append(fault)
             kinds.append(known)
@@ -164,6 +172,7 @@ class BulkEndpoint:
         item: dict[str, Any],
         known: _Known,
         request: Incoming,
+        correlation: Correlation,
         before: Sequence[_Known | None],
     ) -> BulkCommand:
         route = known.route
@@ -182,6 +191,7 @@ class BulkEndpoint:
         asked = self._endpoints.asked(
             read,
             said,
+            correlation_id=correlation.id,
             application_id=application_id,
             path=route.path.format_map(in_path) if in_path else route.path,
             principal=request.principal,
@@ -195,32 +205,35 @@ class BulkEndpoint:
         self,
         commands: Sequence[BulkCommand | Exception],
         answers: Sequence[Answered],
+        belong: Sequence[Correlation],
         headers: Sequence[Header],
     ) -> Response:
         items = []
         for place, answer in enumerate(answers):
             if place % limits.BULK_SLICE_COMMANDS == limits.BULK_SLICE_COMMANDS - 1:
                 await asyncio.sleep(0)
-            one = self._one(commands[place], answer)
+            one = self._one(commands[place], answer, belong[place])
             told = {TOLD[name]: value.decode() for name, value in one.headers if name in TOLD}
             body = orjson.Fragment(one.body)
             items.append({"status": one.status, "headers": told, "body": body})
         return Answer(orjson.dumps({"items": items}), 200, headers)
 
-    def _one(self, asked: BulkCommand | Exception, answer: Answered) -> Told:
+    def _one(
+        self, asked: BulkCommand | Exception, answer: Answered, correlation: Correlation
+    ) -> Told:
         """What the command would have been answered alone."""
         try:
             if isinstance(asked, Exception):
-                return _problem(asked).told()
+                raise _problem(asked)
             return self._of_command(asked, answer)
         except Problem as problem:
-            return problem.told()
+            one = problem.told()
+            return one._replace(headers=correlation.mark(one.headers))
 
     def _of_command(self, asked: BulkCommand, answer: Answered) -> Told:
         if not isinstance(answer, CommandAnswer):
             unknown = isinstance(answer, OutcomeUnknown)
-            problem = outcome_unknown(asked.request) if unknown else _problem(answer)
-            raise correlated(problem, asked.request.correlation_id)
+            raise outcome_unknown(asked.request) if unknown else _problem(answer)
         kind = type(asked.request.command)
         self._endpoints.observer.commanded(command_name(kind), outcome_of(answer, dry_run=False))
         return told(answer, asked.request, opened=kind is Apply)
@@ -312,8 +325,12 @@ def _headers(item: Mapping[str, Any]) -> Headers:
             continue
         if not isinstance(value, str):
             _malformed(f"/{member}", "must be a string")
-        said[name] = value.encode("utf-8", "surrogatepass")
+        said[name] = _bytes(value)
     return said
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _read_body(item: Mapping[str, Any], known: _Known) -> tuple[Read[Any], dict[str, str]]:

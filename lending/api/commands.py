@@ -24,7 +24,7 @@ from lending.api.incoming import Incoming
 from lending.api.problems import Fault, Problem, because, invalid_header
 from lending.api.query import Query, flag
 from lending.api.routing import Endpoint
-from lending.api.translation import RETRY_AFTER, problem_of
+from lending.api.translation import RETRY_AFTER
 from lending.contract.bodies import Body, Read
 from lending.contract.command_table import CommandRoute
 from lending.contract.next_steps import next_steps
@@ -63,7 +63,6 @@ class CommandEndpoints:
 
     handler: Handles
     clock: Callable[[], datetime]
-    new_correlation_id: Callable[[], str]
     observer: CommandObserver
 
     def endpoint(self, route: CommandRoute, body: Body[Command]) -> Endpoint:
@@ -71,24 +70,14 @@ class CommandEndpoints:
         name, opens = command_name(route.command), route.opens
 
         async def endpoint(request: Incoming) -> Response:
-            said = read_command_headers(request.named, self.clock)
-            correlation_id = said.correlation_id or self.new_correlation_id()
-            said = said._replace(correlation_id=correlation_id)
-            try:
-                return (await issued(request, said)).answer()
-            except Exception as fault:
-                problem = fault if isinstance(fault, Problem) else problem_of(fault)
-                if problem is None:
-                    raise
-                raise correlated(problem, correlation_id) from None
-
-        async def issued(request: Incoming, said: CommandHeaders) -> Told:
             application_id = None if opens else request.application_id()
             dry_run = bool(request.query) and QUERY.read(request.query).get("dry_run", False)
+            said = read_command_headers(request.named, self.clock)
             refuse_match(request.named, opens=opens)
             asked = self.asked(
                 body.read(await request.json_bytes(), request.in_path),
                 said,
+                correlation_id=request.correlation.id,
                 application_id=application_id,
                 path=_canonical_path(request, application_id),
                 principal=request.principal,
@@ -100,7 +89,7 @@ class CommandEndpoints:
             except OutcomeUnknown:
                 raise outcome_unknown(asked) from None
             self.observer.commanded(name, outcome_of(answer, dry_run=dry_run))
-            return told(answer, asked, opened=opens)
+            return told(answer, asked, opened=opens).answer()
 
         endpoint.__name__ = name
         return endpoint
@@ -110,6 +99,7 @@ class CommandEndpoints:
         read: Read[Command],
         said: CommandHeaders,
         *,
+        correlation_id: str,
         application_id: UUID | None,
         path: str,
         principal: Principal,
@@ -127,7 +117,7 @@ class CommandEndpoints:
             path=path,
             sent=read.sent,
             principal=principal,
-            correlation_id=said.correlation_id or self.new_correlation_id(),
+            correlation_id=correlation_id,
             key=said.key,
             if_match=said.if_match,
             effective_at=said.effective_at,
@@ -140,13 +130,6 @@ class CommandEndpoints:
         )
         require_permitted(request)
         return request
-
-
-def correlated(problem: Problem, correlation_id: str) -> Problem:
-    """The problem, saying what it belongs to."""
-    if all(name != CORRELATION_ID for name, _ in problem.headers):
-        problem.headers = [*problem.headers, (CORRELATION_ID, correlation_id.encode("ascii"))]
-    return problem
 
 
 def refuse_match(headers: Headers, *, opens: bool) -> None:

@@ -6,13 +6,13 @@ RFC 7240, section 2).
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from lending.api.answers import Header
-from lending.api.problems import Fault, invalid_header
+from lending.api.problems import Fault, Problem, invalid_header
 from lending.runtime import limits
 
 Headers = Mapping[bytes, bytes]
@@ -77,6 +77,41 @@ class CommandHeaders(NamedTuple):
     correlation_id: str | None
     causation_id: str | None
     traceparent: str | None
+
+
+class Correlation:
+    """What a request belongs to: what its Correlation-Id says, or an id of the service's own where
+    it says none, or none that is good.
+    """
+
+    __slots__ = ("_headers", "_id", "_new_id")
+
+    def __init__(self, headers: Iterable[Header], new_id: Callable[[], str]) -> None:
+        self._headers = headers
+        self._new_id = new_id
+        self._id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The same one, however often it is asked for."""
+        if self._id is None:
+            said = [value for name, value in self._headers if name == CORRELATION_ID]
+            self._id = _said_well(said) or self._new_id()
+        return self._id
+
+    def mark(self, headers: Sequence[Header]) -> Sequence[Header]:
+        """The headers of an answer, the id among them."""
+        if any(name == CORRELATION_ID for name, _ in headers):
+            return headers
+        return [*headers, (CORRELATION_ID, self.id.encode("ascii"))]
+
+
+def _said_well(said: Sequence[bytes]) -> str | None:
+    try:
+        (value,) = said
+        return _opaque(CORRELATION_ID, value)
+    except (ValueError, Problem):
+        return None
 
 
 def by_name(headers: Sequence[Header]) -> Headers:

@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from lending.api.headers import Headers, by_name
+from lending.api.headers import Correlation, Headers, by_name
 from lending.api.problems import Fault, Problem
 from lending.api.translation import unauthenticated
 from lending.api.under_way import UnderWay
@@ -37,12 +37,14 @@ class Incoming(Request):
         *,
         admitted: Admitted,
         under_way: UnderWay,
+        correlation: Correlation,
     ) -> None:
         super().__init__(scope, receive)
         self.in_path = in_path
         self.named: Headers = by_name(scope["headers"])
         self.principal: Principal = admitted.principal
         self.under_way = under_way
+        self.correlation = correlation
         self._admitted = admitted
 
     @property

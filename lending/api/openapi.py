@@ -162,6 +162,7 @@ def problem_responses() -> dict[str, Any]:
     return {
         str(status): {
             "description": ", ".join(named) + ".",
+            "headers": CORRELATION,
             "content": {MEDIA_TYPE.decode(): {"schema": reference("Problem")}},
         }
         for status, named in codes.items()
@@ -195,6 +196,9 @@ def reading(
     }
 
 
+CORRELATION: Final = {
+    "Correlation-Id": {"description": "As given, or as made.", "schema": dict(TEXT)}
+}
 ETAG: Final = {"ETag": {"description": "The version, as If-Match takes it.", "schema": dict(TEXT)}}
 
 
@@ -239,7 +243,7 @@ def suspending(path: str, body: Body[Any]) -> dict[str, Any]:
         "parameters": [header(h.ACTOR), header(h.CORRELATION_ID)],
         "requestBody": request_body(body),
         "responses": {
-            "200": {"description": "It is so now.", "content": content},
+            "200": {"description": "It is so now.", "headers": CORRELATION, "content": content},
             **problems((400, 403, 404, 408, 409, 413, 415, *ALWAYS)),
         },
     }
@@ -281,7 +285,7 @@ def _links(route: CommandRoute) -> dict[str, Any]:
 def _held(route: CommandRoute) -> dict[str, Any]:
     headers: dict[str, Any] = {
         **ETAG,
-        "Correlation-Id": {"description": "As given, or as made.", "schema": dict(TEXT)},
+        **CORRELATION,
         "Idempotency-Replayed": {
             "description": "`true` where the stored answer was given again.",
             "schema": {"type": "string", "const": "true"},

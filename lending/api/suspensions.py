@@ -42,12 +42,10 @@ class Suspending:
         authority: Authority,
         *,
         clock: Callable[[], datetime],
-        new_correlation_id: Callable[[], str],
     ) -> None:
         self._switch = kill_switch
         self._authority = authority
         self._clock = clock
-        self._new_correlation_id = new_correlation_id
 
     async def list(self, request: Incoming) -> Response:
         """What is suspended now."""
@@ -72,11 +70,11 @@ class Suspending:
             operator = Operator(
                 principal=request.principal,
                 on_behalf_of=said.on_behalf_of,
-                correlation_id=said.correlation_id or self._new_correlation_id(),
+                correlation_id=request.correlation.id,
                 authority=self._authority.text_of(request.principal),
             )
             done = await self._switch.throw(command, operator)
-            return Answer(json_bytes(_switched(done)))
+            return Answer(json_bytes(_switched(done)), headers=request.correlation.mark(()))
 
         return endpoint
 

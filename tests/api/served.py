@@ -144,6 +144,7 @@ def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
+    assert len(answer.headers.get_list("correlation-id")) == 1
     body: dict[str, Any] = answer.json()
     assert body["status"] == status
     assert body["code"] == code, answer.text

@@ -218,7 +218,9 @@ async def test_who_is_suspended_is_stopped_in_every_process_within_a_second(
     path = await here.applied()
     assert (await asking.post(f"{path}/score", SCORE)).status_code == 200
     drill = {"subject": "principal", "name": "scorer", "reason": "a drill"}
-    done = (await admin.post("/suspensions", drill)).json()
+    suspended = await admin.post("/suspensions", drill, correlation_id="drill 7")
+    assert suspended.headers["correlation-id"] == "drill 7"
+    done = suspended.json()
     assert (done["changed"], done["suspended"], done["reason"]) == (True, True, "a drill")
     refused = problem(await asking.post(f"{path}/score", SCORE), 403, "principal_suspended")
     assert "a drill" in refused["detail"]
@@ -252,6 +254,26 @@ async def test_automated_decisions_stop_at_once_wherever_they_are_asked_for(
     assert (await human.post(f"{paths[2]}/decision", REJECT)).status_code == 200
     await here.post("/suspensions/reinstatements", {"subject": "automation", "reason": "ok"})
     assert (await there.post(f"{paths[0]}/decision")).json()["status"] == "approved"
+
+
+async def test_without_authentication_a_decision_of_ones_own_holds_while_automation_is_stopped(
+    api: Api,
+) -> None:
+    """Nobody can be told from a person then, so next steps name the command that still holds."""
+    path = await api.applied()
+    await api.post("/suspensions", {"subject": "automation", "reason": "drift"})
+    refused = problem(await api.post(f"{path}/decision"), 403, "automation_suspended")
+    assert "decide" in [step["command"] for step in refused["allowed_commands"]]
+    held = await api.post(f"{path}/decision", REJECT)
+    assert (held.status_code, held.json()["status"]) == (200, "rejected")
+
+
+async def test_an_agents_next_steps_hold_no_decision_while_automation_is_stopped(api: Api) -> None:
+    path = await api.applied()
+    agent = await of_role(api, Role.UNDERWRITER)
+    await api.post("/suspensions", {"subject": "automation", "reason": "drift"})
+    refused = problem(await agent.post(f"{path}/decision", REJECT), 403, "automation_suspended")
+    assert "decide" not in [step["command"] for step in refused["allowed_commands"]]
 
 
 async def test_an_operator_suspends_from_a_shell_beside_the_service(api: Api) -> None:

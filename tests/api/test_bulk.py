@@ -216,11 +216,17 @@ async def test_every_item_says_what_it_belongs_to(api: Api) -> None:
         {"command": "disburse", "application_of": 0, "correlation_id": "b"},
         {"command": "disburse", "application_of": 0, "idempotency_key": "k"},
         {"command": "decide", "application_id": str(uuid4()), "correlation_id": "d"},
+        {"command": "decide", "application_id": "x", "correlation_id": "e"},
+        {"command": "unheard-of", "correlation_id": ""},
+        7,
     )
-    assert codes(items) == [None, "key_required", "no_accepted_offer", "application_not_found"]
+    assert codes(items) == [
+        None, "key_required", "no_accepted_offer", "application_not_found", "invalid_request",
+        "invalid_request", "invalid_request",
+    ]  # fmt: skip
     told = [item["headers"]["Correlation-Id"] for item in items]
-    assert (told[0], told[1], told[3]) == ("a", "b", "d")
-    assert len(told[2]) == 32
+    assert (told[0], told[1], told[3], told[4]) == ("a", "b", "d", "e")
+    assert [len(told[place]) for place in (2, 5, 6)] == [32, 32, 32]
 
 
 async def test_what_follows_an_apply_that_does_not_hold_is_not_attempted(api: Api) -> None:

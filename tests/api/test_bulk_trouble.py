@@ -29,8 +29,11 @@ async def test_what_follows_a_command_that_failed_for_the_moment_is_not_attempte
         )
     before = api.count()
     note = {"command": "add_note", "application_id": application_id, "body": {"text": "t"}}
-    items = await bulk(api, {**note, "if_match": "9"}, note, note)
+    failed = {**note, "if_match": "9", "correlation_id": "a"}
+    items = await bulk(api, failed, {**note, "correlation_id": "b"}, note)
     assert codes(items) == ["internal_fault", "not_attempted", "not_attempted"]
+    told = [item["headers"]["Correlation-Id"] for item in items]
+    assert (told[0], told[1], len(told[2])) == ("a", "b", 32)
     assert api.count() == before
 
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from lending.contract.command_table import APPLICATION, ROUTES
@@ -190,6 +191,46 @@ async def test_every_problem_of_a_command_says_what_it_belongs_to(api: Api) -> N
     assert {one.headers["correlation-id"] for one in problems} == {"case 7"}
     unsaid = await api.post(f"{path}/notes", {"text": ""})
     assert len(unsaid.headers["correlation-id"]) == 32
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"idempotency-key": "k" * 256}, {"if-match": "x"}, {"lending-effective-at": "now"},
+     {"causation-id": ""}, {"origin": "http://elsewhere.example"}],
+    ids="".join,
+)  # fmt: skip
+async def test_a_header_that_is_wrong_takes_no_correlation_away(
+    shared: Api, wrong: dict[str, str]
+) -> None:
+    answer = await shared.post(APPLICATIONS, STORY, headers={"correlation-id": "case 7", **wrong})
+    assert answer.status_code in {403, 422}
+    assert answer.headers["correlation-id"] == "case 7"
+
+
+@pytest.mark.parametrize("given", [["c" * 201], [""], ["a", "b"]], ids=["long", "empty", "two"])
+async def test_a_correlation_id_that_is_none_is_not_given_back(
+    shared: Api, given: list[str]
+) -> None:
+    said = [("correlation-id", one) for one in given]
+    answer = await shared.client.post(APPLICATIONS, json=STORY, headers=said)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["header"] == "Correlation-Id"
+    assert len(answer.headers["correlation-id"]) == 32
+
+
+async def test_a_command_that_the_service_failed_says_what_it_belongs_to(api: Api) -> None:
+    path = await api.applied()
+    with psycopg.connect(api.database_url) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "update ledger.loan_events set data = '{}', recorded_at = recorded_at + interval '1 s'"
+            " where version = 1"
+        )
+    failed = await api.post(
+        f"{path}/notes", {"text": "t"}, headers={"correlation-id": "case 7", "if-match": "9"}
+    )
+    problem(failed, 500, "internal_fault")
+    assert failed.headers["correlation-id"] == "case 7"
 
 
 MINIMAL = {"prefer": "return=minimal", "idempotency-key": "k"}

@@ -7,6 +7,7 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from lending.api.headers import Correlation
 from lending.api.incoming import Incoming
 from lending.api.mounted import mounted
 from lending.api.problems import Fault, Problem
@@ -36,7 +37,14 @@ def asked(*chunks: bytes) -> Incoming:
         "type": "http", "method": "POST", "path": "/", "query_string": b"",
         "headers": [(b"content-type", b"application/json")],
     }  # fmt: skip
-    return Incoming(scope, receive, {}, admitted=ANYBODY, under_way=UnderWay())
+    return Incoming(
+        scope,
+        receive,
+        {},
+        admitted=ANYBODY,
+        under_way=UnderWay(),
+        correlation=Correlation([], lambda: "c"),
+    )
 
 
 async def test_the_body_comes_whole_and_the_principal_with_it() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lending.api.headers import Correlation
 from lending.api.incoming import Incoming
 from lending.api.metrics import Metrics
 from lending.api.problems import Fault, Problem
@@ -172,7 +173,14 @@ def request_of(principal: Principal) -> Incoming:
 
     admitted = Admitted(principal, lambda: True, lambda: True)
     scope = {"type": "http", "headers": []}
-    return Incoming(scope, nothing, {}, admitted=admitted, under_way=UnderWay())
+    return Incoming(
+        scope,
+        nothing,
+        {},
+        admitted=admitted,
+        under_way=UnderWay(),
+        correlation=Correlation([], lambda: "c"),
+    )
 
 
 async def test_one_principal_cannot_take_every_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,9 +78,12 @@ def test_it_comes_up_in_an_empty_directory_and_tells_where(tmp_path: Path) -> No
         assert "permission denied" in refused.stderr
         status = lending("status", "--url", served.base_url, **environment)
         assert (status.returncode, "loan_applications" in status.stdout) == (0, True)
+        assert status.stderr == ""
         assert served.stop() == 0
         assert served.base_url in served.log()
         assert "Traceback" not in served.log()
+    alone = lending("keys", "list", **environment)
+    assert (alone.returncode, alone.stdout, alone.stderr) == (0, "no key was issued yet\n", "")
     assert DataDirectory(tmp_path / "data").postmaster() is None
     assert (tmp_path / "data" / "master.key").stat().st_mode & 0o777 == 0o600
 
