@@ -18,6 +18,12 @@ from lending.domain.fields import Code, Currency, Digits, Example, NonNegativeAm
 from lending.domain.money import Rounding
 
 MAX_INSTALMENTS: Final = 1200
+SCHEDULED_INSTALMENTS_MAX: Final = 600
+"""Instalments of a loan that is granted under a product, 50 years of months: its binding schedule,
+every instalment of it, is stored in one event, whose data have at most 48 KiB.
+"""
+TERM_YEARS_MAX: Final = 100
+"""Years between funding and the last instalment of such a loan."""
 MAX_RATE_STEPS: Final = 120
 MAX_BUCKETS: Final = 24
 
