@@ -153,13 +153,7 @@ class Fold:
         if happened.application_id == self._registry:
             return Held(happened.version, None, None), {}
         if loan is not None:
-            loan = evolve(
-                loan,
-                cast(Event, event),
-                happened.effective_at,
-                happened.actor,
-                happened.on_behalf_of,
-            )
+            loan = evolve(loan, cast(Event, event), happened)
         if rows is None:
             return Held(happened.version, loan, None, fault), {}
         changed = self._model.apply(

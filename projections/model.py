@@ -7,7 +7,7 @@ compared by itself.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -47,6 +47,7 @@ class Happened(NamedTuple):
     epoch: int
     recorded_at: datetime
     effective_at: datetime
+    effective_on: date
     event: StoredEvent | Unreadable
     shard: int
 

@@ -50,7 +50,7 @@ where lane.shard = %(shard)s;
 
 -- name: batch
 -- The next events of the log.
-select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at,
+select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at, effective_on,
        schema_version, data
 from ledger.loan_events
 where shard = %(shard)s and position > %(after)s
@@ -59,7 +59,7 @@ limit %(limit)s;
 
 -- name: streams
 -- A page of the streams of these applications up to a position, one after the other.
-select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at,
+select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at, effective_on,
        schema_version, data
 from ledger.loan_events
 where shard = %(shard)s and application_id = any(%(ids)s) and position <= %(upto)s
@@ -176,7 +176,7 @@ returning position;
 
 -- name: whole_log
 -- All streams of a shard up to a position, one after the other.
-select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at,
+select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at, effective_on,
        schema_version, data
 from ledger.loan_events
 where shard = %(shard)s and position <= %(upto)s

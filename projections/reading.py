@@ -30,8 +30,8 @@ ERROR_MAX_CHARACTERS: Final = 500
 """The text of an error that is kept."""
 
 LogRow = tuple[Any, ...]
-"""A row of the log as queries.sql selects it; its last three columns are effective_at,
-schema_version and data.
+"""A row of the log as queries.sql selects it; its last four columns are effective_at,
+effective_on, schema_version and data.
 """
 
 _APPLICATION, _TYPE, _VERSION, _DATA = 1, 3, -2, -1

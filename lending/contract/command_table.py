@@ -35,7 +35,7 @@ class CommandRoute:
     @property
     def moves_money(self) -> bool:
         """Whether it needs an idempotency key."""
-        return self.command is c.Disburse
+        return self.command in c.MOVES_MONEY
 
 
 ROUTES: Final[Sequence[CommandRoute]] = (

@@ -177,7 +177,7 @@ class Aggregates:
         state = aggregate.state
         for stored in events:
             event = self.decode(stored, aggregate.keyring)
-            state = evolve(state, event, stored.effective_at, stored.actor, stored.on_behalf_of)
+            state = evolve(state, event, stored)
         last = events[-1]
         return aggregate._replace(
             state=state,

@@ -30,6 +30,9 @@ from lending.domain.fields import (
     Sha256,
     TermMonths,
 )
+from lending.domain.loan.terms import InstalmentCount
+from lending.domain.servicing import commands as servicing
+from lending.domain.servicing.commands import ServicingCommand
 
 MAX_CO_APPLICANTS = 10
 MAX_INFORMATION_ITEMS = 32
@@ -273,7 +276,11 @@ class CloseUnfunded:
 class MakeOffer:
     """Make an offer, before the decision (conditional) or after it. `valid_until` is its last day.
 
-    Without `offer_id` the offer is named by its ordinal in the application: 1, 2, ...
+    Without `offer_id` the offer is named by its ordinal in the application: 1, 2, ... With a
+    `product` (its current version, unless one is named) the offer has its terms, frozen, with
+    `rate_percent` and `instalments` where the product leaves them open; `term_months` says the
+    number of instalments too. The schedule and the rates disclosed are for a loan paid out on
+    `disburse_on`, or today, whose first instalment is due on `first_due_on`.
     """
 
     amount: Amount
@@ -281,6 +288,11 @@ class MakeOffer:
     term_months: TermMonths | None = None
     rate_percent: RatePercent | None = None
     valid_until: date | None = None
+    product: Annotated[Code | None, Example("personal-loan")] = None
+    product_version: Name | None = None
+    instalments: InstalmentCount | None = None
+    first_due_on: date | None = None
+    disburse_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +307,19 @@ class AcceptOffer:
     """The applicant accepts an open offer; the other open ones are void."""
 
     offer_id: OfferId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redisclose:
+    """Disclose the accepted offer's terms again, for another day of payment or first due date.
+
+    Needed where the rate at funding leaves the one disclosed by more than its tolerance
+    (12 CFR 1026.22(a)).
+    """
+
+    offer_id: OfferId
+    disburse_on: date | None = None
+    first_due_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,10 +347,10 @@ class ExpireOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disburse:
-    """Pay out the accepted offer, whole. Moves money, so it needs an idempotency key.
+    """Pay out the accepted offer. Moves money, so it needs an idempotency key.
 
-    `amount` defaults to the accepted offer's and must equal it; `reference` and `channel` are the
-    payment's.
+    `amount` defaults to what is left of the offer. Under a product's terms it may be less: a
+    tranche. An offer without terms is paid out whole. `reference` and `channel` are the payment's.
     """
 
     amount: Amount | None = None
@@ -351,15 +376,23 @@ Command = (
     | MakeOffer
     | ReturnOffer
     | AcceptOffer
+    | Redisclose
     | RefuseOffer
     | WithdrawOffer
     | ExpireOffer
     | Disburse
+    | ServicingCommand
 )
 """Any command on an application."""
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(Command)
 """Every command class, in the order of an application's life."""
+
+MOVES_MONEY: Final[tuple[type[Command], ...]] = (Disburse, *servicing.MOVES_MONEY)
+"""Commands that need an idempotency key: issued twice, they would count twice."""
+
+DATED: Final[tuple[type[Command], ...]] = (Disburse, *servicing.SERVICING_COMMANDS)
+"""Commands whose events count money from a day: the day they are decided for is the one on record."""
 
 
 def command_name(command: type[Command]) -> str:

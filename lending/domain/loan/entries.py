@@ -27,12 +27,15 @@ class Ending(StrEnum):
 class Disbursed:
     """Principal was advanced. `dues` are the due dates as stored with the first disbursement.
 
-    Without them they follow from the terms. Periods run from `start`, else from the first day.
+    Without them they follow from the terms. Periods run from `start`, else from the first day. `fee`
+    is the part of it that was kept, `refinanced` the part that paid off another loan.
     """
 
     amount: Decimal
     dues: tuple[date, ...] = ()
     start: date | None = None
+    fee: Decimal = Decimal(0)
+    refinanced: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +190,10 @@ class ChargedOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """All that is owed left the account."""
+    """All that is owed left the account, for `proceeds` from whoever took it over."""
 
     how: Ending
+    proceeds: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

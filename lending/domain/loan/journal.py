@@ -34,6 +34,7 @@ class LedgerAccount(StrEnum):
     CHARGE_OFF_EXPENSE = "charge_off_expense"
     FORGIVENESS_EXPENSE = "forgiveness_expense"
     GOODWILL_EXPENSE = "goodwill_expense"
+    TRANSFER_RESULT = "transfer_result"
 
 
 class AccountClass(StrEnum):
@@ -61,6 +62,7 @@ CHART: Final[Mapping[LedgerAccount, AccountClass]] = MappingProxyType(
         LedgerAccount.CHARGE_OFF_EXPENSE: AccountClass.EXPENSE,
         LedgerAccount.FORGIVENESS_EXPENSE: AccountClass.EXPENSE,
         LedgerAccount.GOODWILL_EXPENSE: AccountClass.EXPENSE,
+        LedgerAccount.TRANSFER_RESULT: AccountClass.EXPENSE,
     }
 )
 
@@ -94,6 +96,11 @@ class Posting(NamedTuple):
     amount: Decimal
 
 
+def payment_source(kind: PaymentKind) -> LedgerAccount:
+    """The account that a payment of this kind is debited to."""
+    return _SOURCE.get(kind, LedgerAccount.CASH)
+
+
 def postings(act: Act, allocation: Allocation, *, charged_off: bool) -> tuple[Posting, ...]:
     """The postings of an entry that counts; they sum to zero.
 
@@ -116,7 +123,7 @@ def _lines(act: Act, allocation: Allocation, *, charged_off: bool) -> list[Posti
         case e.Boarded():
             return _owed(sums, LedgerAccount.SUSPENSE)
         case e.Paid(kind=kind, amount=amount):
-            source = Posting(_SOURCE.get(kind, LedgerAccount.CASH), amount)
+            source = Posting(payment_source(kind), amount)
             recovered = Posting(LedgerAccount.RECOVERY_INCOME, -allocation.recovered)
             settled = _settled(sums, charged_off=charged_off)
             return [source, *settled, recovered, _credit(-credit)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lending.domain.calendar import add_periods
 from lending.domain.loan.account import Account
@@ -15,6 +15,9 @@ from lending.domain.loan.entries import DueDateMoved, Extended, Paused, RateChan
 from lending.domain.loan.lines import Owed
 from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import Component, RateChangeEffect
+
+TAKEN_OVER: Final = 0
+"""The number of no entry: marks charges that a line took over from others."""
 
 
 def change_rate(account: Account, act: RateChanged) -> None:
@@ -153,7 +156,7 @@ def _put(account: Account, index: int, moved: Sums) -> None:
     line.added_interest += moved.interest
     for component, amount in ((Component.FEE, moved.fees), (Component.PENALTY, moved.penalties)):
         if amount:
-            line.charge(component, line.due, amount)
+            line.charge(component, line.due, amount, TAKEN_OVER)
 
 
 def _reschedule(
