@@ -18,7 +18,8 @@ from lending.contract.rendering import json_bytes
 from lending.domain.authority import Permission
 from lending.domain.suspensions import Reinstate, Subject, Suspend
 from lending.service.authority import FIRST_SHARD, Authority
-from lending.service.kill_switch import KillSwitch, Operator, Switched
+from lending.service.kill_switch import KillSwitch, Switched
+from lending.service.registry_writing import Operator
 
 SUSPENSIONS: Final = "/suspensions"
 REINSTATEMENTS: Final = "/suspensions/reinstatements"

@@ -44,8 +44,8 @@ async def _throw(settings: Settings, command: Suspend | Reinstate) -> "Switched"
     from lending.cli.database import opened_database
     from lending.domain.authority import Principal, PrincipalKind
     from lending.runtime.errors import OperatorError
-    from lending.service.kill_switch import Operator
     from lending.service.ledger import Ledger
+    from lending.service.registry_writing import Operator
     from lending.service.requests import RequestFault
 
     operator = getpass.getuser()

@@ -235,6 +235,12 @@ AUTHORITIES_MAX: Final = 1_000
 SUSPENSIONS_MAX: Final = 1_000
 """Principals and policies that are suspended at the same time."""
 
+PRODUCT_VERSIONS_MAX: Final = 1_000
+"""Versions of all products that a ledger has on record, those that were withdrawn included."""
+
+CALENDAR_YEARS_MAX: Final = 2_000
+"""Years of holidays calendars that a process keeps in memory; the least recently used is dropped."""
+
 WARNINGS_MAX: Final = 20
 """Other open applications of the same applicant that the answer to an apply names."""
 

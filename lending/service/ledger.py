@@ -46,9 +46,11 @@ from lending.service.keys import PEPPER_NAME, KeyDigests
 from lending.service.kill_switch import KillSwitch
 from lending.service.listing import Listing
 from lending.service.others import OtherApplications
+from lending.service.products import ProductCatalogue
 from lending.service.refused import RefusedCommands
 from lending.service.registry import Lane, RegistryReader
 from lending.service.registry_watch import RegistryWatch
+from lending.service.registry_writing import RegistryWriter
 from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
@@ -132,6 +134,7 @@ class Ledger:
         self.authority: Authority
         self.refused: RefusedCommands
         self.kill_switch: KillSwitch
+        self.products: ProductCatalogue
         self.authenticator: Authenticator
         self.watch: RegistryWatch
         self._watched: dict[str, Callable[[], str | None]] = {}
@@ -252,9 +255,11 @@ class Ledger:
         self.listing = Listing(self.pool, zone)
         self.authority = Authority(registries, zone)
         self.refused = RefusedCommands(self.pool)
-        self.kill_switch = KillSwitch(
+        writer = RegistryWriter(
             FIRST_SHARD, self.lanes[FIRST_SHARD], registries[FIRST_SHARD], new_id
         )
+        self.kill_switch = KillSwitch(writer)
+        self.products = ProductCatalogue(writer)
         self.work = Work(self.pool, self.history, new_id)
         self.handler = BulkHandler(
             shards={
