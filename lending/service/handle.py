@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import psycopg_pool
 
-from lending.domain.application.circumstances import Answer, Asking, Both, Circumstances
+from lending.domain.application.circumstances import Asking, Both, Circumstances, own_events
 from lending.domain.application.commands import (
     DATED,
     MOVES_MONEY,
@@ -269,7 +269,8 @@ class CommandHandler:
         )
         answer = decide(request.command, aggregate.state, given)
         refused = answer if isinstance(answer, Refused) else None
-        events, there = _events_of(answer)
+        events = own_events(answer)
+        there = answer.there if isinstance(answer, Both) else ()
         keyring, new_keys = self._keys_for(events, aggregate)
         subject = _applicant(request.command, aggregate.state)
         stream = StreamAppend(
@@ -490,17 +491,6 @@ def require_key(request: CommandRequest) -> None:
         raise KeyRequired(
             f"{command_name(type(request.command))} moves money: send an Idempotency-Key"
         )
-
-
-def _events_of(answer: Answer) -> tuple[Sequence[Event], Sequence[Event]]:
-    """The events of a command's own application, and those of the one it names."""
-    match answer:
-        case Refused():
-            return (), ()
-        case Both(here=here, there=there):
-            return here, there
-        case _:
-            return answer, ()
 
 
 def _applicant(command: Command, state: Application) -> str:

@@ -171,9 +171,9 @@ ANSWER_RULES: Final[Mapping[Refusal, Rule]] = {
 }
 RULES: Final[Mapping[type[c.Command], Mapping[Refusal, Rule]]] = {
     c.Apply: {
-        R.CONTINUED_UNKNOWN: lambda x, _, g: x.continues is not None and g.continued is None,
+        R.CONTINUED_UNKNOWN: lambda x, _, g: x.continues is not None and g.named is None,
         R.CONTINUED_NOT_ENDED: lambda x, _, g: (
-            x.continues is not None and g.continued is not None and g.continued.ending is None
+            x.continues is not None and g.named is not None and g.named.ending is None
         ),
         R.CURRENCY_UNKNOWN: lambda x, *_: x.currency == "XXX",
         **AMOUNT_RULES,

@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.allowed import Judge, allowed_commands
-from lending.domain.application.circumstances import ANYBODY, Asking, FactsMissing, Verdict
+from lending.domain.application.circumstances import (
+    ANYBODY,
+    Asking,
+    FactsMissing,
+    Verdict,
+    own_events,
+)
 from lending.domain.application.decide import decide
-from lending.domain.application.evolve import evolve
+from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refused, forbidden
 from lending.domain.application.state import INITIAL, Application
 from lending.domain.authority import PrincipalKind, Role
@@ -93,8 +99,9 @@ def reachable_states(draw: st.DrawFn) -> Application:
     first = (draw(APPLICATIONS), None, TODAY)
     for command, verdict, on in chain([first], steps, last):
         answer = decide(command, state, circumstances(on=on, verdict=verdict, backdated=True))
-        for event in [] if isinstance(answer, Refused) else answer:
-            state = evolve(state, event, NOW, draw(st.sampled_from(NAMES)))
+        for event in own_events(answer):
+            happening = Occurrence(1, NOW, TODAY, draw(st.sampled_from(NAMES)))
+            state = evolve(state, event, happening)
     return state
 
 

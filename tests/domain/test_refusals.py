@@ -188,7 +188,7 @@ CIRCUMSTANCES: Final[Mapping[type[c.Command], tuple[Circumstances, ...]]] = {
         circumstances(continued=fold((applied(),))),
         circumstances(continued=fold((applied(), e.Withdrawn(by=c.WithdrawnBy.APPLICANT)))),
         STOPPED,
-        STOPPED._replace(continued=fold((applied(),))),
+        STOPPED._replace(named=fold((applied(),))),
     ),
     c.Decide: (
         PLAIN,

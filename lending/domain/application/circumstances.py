@@ -129,3 +129,14 @@ class Both(NamedTuple):
 
 Answer = list[Event] | Both | Refused
 """The events that a command causes, none where what was asked is so already, or why not."""
+
+
+def own_events(answer: Answer) -> list[Event]:
+    """The events in the command's own application; none of one that was refused."""
+    match answer:
+        case Refused():
+            return []
+        case Both(here=here):
+            return here
+        case _:
+            return answer

@@ -358,7 +358,7 @@ class Disburse:
     channel: Name | None = None
 
 
-Command = (
+OriginationCommand = (
     Apply
     | Amend
     | AttachContext
@@ -381,9 +381,14 @@ Command = (
     | WithdrawOffer
     | ExpireOffer
     | Disburse
-    | ServicingCommand
 )
-"""Any command on an application."""
+"""Any command from application to payment."""
+
+ORIGINATION_COMMANDS: Final[tuple[type[OriginationCommand], ...]] = get_args(OriginationCommand)
+"""Every command class of origination, in the order of an application's life."""
+
+Command = OriginationCommand | ServicingCommand
+"""Any command on an application, or on the loan that it became."""
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(Command)
 """Every command class, in the order of an application's life."""
