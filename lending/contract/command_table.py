@@ -75,7 +75,7 @@ ROUTES: Final[Sequence[CommandRoute]] = (
     CommandRoute(OFFER + "/withdrawal", c.WithdrawOffer, "Withdraw an offer", ("offer_id",)),
     CommandRoute(OFFER + "/expiry", c.ExpireOffer, "Record that an offer expired", ("offer_id",)),
     CommandRoute(
-        OFFER + "/redisclosure", c.Redisclose, "Disclose an accepted offer again", ("offer_id",)
+        OFFER + "/redisclosure", s.Redisclose, "Disclose an accepted offer again", ("offer_id",)
     ),
     CommandRoute(APPLICATION + "/disbursements", c.Disburse, "Disburse the accepted offer"),
     CommandRoute(

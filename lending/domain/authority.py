@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from lending.domain.application import commands as c
-from lending.domain.servicing.commands import SERVICING_COMMANDS
+from lending.domain.servicing.commands import SERVICING_COMMANDS, Redisclose
 
 
 class PrincipalKind(StrEnum):
@@ -97,11 +97,11 @@ _APPLICANT: Final = (
 _KNOWING: Final = (c.AttachContext, c.RequestInformation, c.SupplyInformation)
 _JUDGING: Final = (
     c.Decide, c.Override, c.RequestInformation, c.RecordNotice, c.Hold, c.Release, c.CloseUnfunded,
-    c.Withdraw, c.MakeOffer, c.WithdrawOffer, c.ExpireOffer, c.Redisclose,
+    c.Withdraw, c.MakeOffer, c.WithdrawOffer, c.ExpireOffer, Redisclose,
 )  # fmt: skip
 _PAYING: Final = (
     c.Disburse, c.ReturnOffer, c.WithdrawOffer, c.ExpireOffer, c.RecordNotice, c.Hold, c.Release,
-    c.CloseUnfunded, c.Redisclose, *SERVICING_COMMANDS,
+    c.CloseUnfunded, *SERVICING_COMMANDS,
 )  # fmt: skip
 
 MAY_ISSUE: Final[Mapping[Role, frozenset[type[c.Command]]]] = MappingProxyType(

@@ -9,11 +9,11 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from lending.domain.application.commands import Apply, Command, Disburse, MakeOffer, Redisclose
+from lending.domain.application.commands import Apply, Command, Disburse, MakeOffer
 from lending.domain.application.state import Application
 from lending.domain.identifiers import is_application_id, shard_of
 from lending.domain.products import ProductOnRecord, Products
-from lending.domain.servicing.commands import Board, Refinance, SetTerms
+from lending.domain.servicing.commands import Board, Redisclose, Refinance, SetTerms
 from lending.ledger.submission import EncodedEvent, StreamAppend
 from lending.service.aggregates import Aggregate, Aggregates
 from lending.service.calendars import business_days

@@ -111,10 +111,10 @@ def test_a_command_is_listed_if_and_only_if_one_of_its_kind_causes_an_event(
     state: Application, on: date, data: st.DataObject
 ) -> None:
     allowed = allowed_commands(state, on, ANYBODY)
-    assert allowed == [c.command_name(kind) for kind in c.COMMANDS if possible(kind, state, on)], (
-        state
-    )
-    for kind in c.COMMANDS:
+    assert allowed == [
+        c.command_name(kind) for kind in c.ORIGINATION_COMMANDS if possible(kind, state, on)
+    ], state
+    for kind in c.ORIGINATION_COMMANDS:
         if c.command_name(kind) not in allowed:
             assert not causes_events(data.draw(OF_KIND[kind]), state, on)
 
@@ -126,9 +126,11 @@ def test_so_it_is_for_every_principal_whatever_is_suspended(
 ) -> None:
     allowed = allowed_commands(state, on, asking, judging(verdict))
     assert allowed == [
-        c.command_name(kind) for kind in c.COMMANDS if possible(kind, state, on, asking, verdict)
+        c.command_name(kind)
+        for kind in c.ORIGINATION_COMMANDS
+        if possible(kind, state, on, asking, verdict)
     ], (state, asking)
-    for kind in c.COMMANDS:
+    for kind in c.ORIGINATION_COMMANDS:
         if c.command_name(kind) not in allowed:
             assert not causes_events(data.draw(OF_KIND[kind]), state, on, asking, verdict)
 
@@ -163,14 +165,14 @@ def test_it_holds_in_every_course_with_every_kind_of_offers() -> None:
     for state in states(c.MakeOffer):
         allowed = allowed_commands(state, TODAY, ANYBODY)
         assert allowed == [
-            c.command_name(kind) for kind in c.COMMANDS if possible(kind, state, TODAY)
+            c.command_name(kind) for kind in c.ORIGINATION_COMMANDS if possible(kind, state, TODAY)
         ], state
 
 
 def test_what_the_state_forbids_is_not_listed() -> None:
     for state in states(c.MakeOffer):
         allowed = allowed_commands(state, TODAY, ANYBODY)
-        for kind in c.COMMANDS:
+        for kind in c.ORIGINATION_COMMANDS:
             if forbidden(kind, state) is not None:
                 assert c.command_name(kind) not in allowed
 

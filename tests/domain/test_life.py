@@ -137,7 +137,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data(), on=DAYS)
     def something_allowed(self, data: st.DataObject, on: date) -> None:
-        self.issue_one_of([k for k in c.COMMANDS if k not in ENDINGS], data, on)
+        self.issue_one_of([k for k in c.ORIGINATION_COMMANDS if k not in ENDINGS], data, on)
 
     @rule(data=st.data(), on=DAYS)
     def a_step_towards_the_money(self, data: st.DataObject, on: date) -> None:

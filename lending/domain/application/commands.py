@@ -310,19 +310,6 @@ class AcceptOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redisclose:
-    """Disclose the accepted offer's terms again, for another day of payment or first due date.
-
-    Needed where the rate at funding leaves the one disclosed by more than its tolerance
-    (12 CFR 1026.22(a)).
-    """
-
-    offer_id: OfferId
-    disburse_on: date | None = None
-    first_due_on: date | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RefuseOffer:
     """The applicant refuses an open offer."""
 
@@ -376,7 +363,6 @@ OriginationCommand = (
     | MakeOffer
     | ReturnOffer
     | AcceptOffer
-    | Redisclose
     | RefuseOffer
     | WithdrawOffer
     | ExpireOffer

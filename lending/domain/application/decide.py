@@ -43,7 +43,7 @@ def decide(command: c.Command, state: Application, given: Circumstances) -> Answ
             return decision.answer(command, state, given)
         case (
             c.MakeOffer() | c.ReturnOffer() | c.AcceptOffer() | c.RefuseOffer()
-            | c.WithdrawOffer() | c.ExpireOffer() | c.Redisclose() | c.Disburse()
+            | c.WithdrawOffer() | c.ExpireOffer() | c.Disburse()
         ):  # fmt: skip
             return offers.answer(command, state, given)
         case c.AddNote() | c.Hold() | c.Release() | c.Withdraw() | c.CloseUnfunded():

@@ -1,8 +1,6 @@
 """Offers and money: making offers, answering them, paying out."""
 
 from dataclasses import replace
-from datetime import date
-from decimal import Decimal
 from typing import assert_never
 
 from lending.domain import money
@@ -15,24 +13,17 @@ from lending.domain.application.state import Application, Offer, OfferStatus
 from lending.domain.calendar import PeriodUnit
 from lending.domain.loan.terms import Terms
 from lending.domain.servicing import funding
-from lending.domain.servicing.charging import too_far
-from lending.domain.servicing.disclosure import plan
-from lending.domain.servicing.events import Disclosed
 
 OfferAnswer = c.ReturnOffer | c.AcceptOffer | c.RefuseOffer | c.WithdrawOffer | c.ExpireOffer
 
 
 def answer(
-    command: c.MakeOffer | OfferAnswer | c.Redisclose | c.Disburse,
-    state: Application,
-    given: Circumstances,
+    command: c.MakeOffer | OfferAnswer | c.Disburse, state: Application, given: Circumstances
 ) -> Answer:
     """What a command of this phase causes where the state does not forbid its kind."""
     match command:
         case c.MakeOffer():
             return _make_offer(command, state, given)
-        case c.Redisclose():
-            return _redisclose(command, state, given)
         case c.Disburse():
             return _disburse(command, state, given)
         case _:
@@ -121,7 +112,9 @@ def _with_terms(
     if command.term_months is not None and months not in (None, command.term_months):
         return Refused(Refusal.TERMS_NOT_POSSIBLE, f"the instalments run {months} months")
     disburse_on = command.disburse_on or given.effective_on
-    disclosed = _disclosed(terms, offered.amount, disburse_on, command.first_due_on, given)
+    disclosed = funding.disclosed_for(
+        terms, offered.amount, disburse_on, command.first_due_on, given
+    )
     if isinstance(disclosed, Refused) or given.product is None:
         return disclosed if isinstance(disclosed, Refused) else Refused(Refusal.PRODUCT_UNKNOWN)
     return replace(
@@ -155,44 +148,6 @@ def _months_a_period(terms: Terms) -> int | None:
 def _months(terms: Terms) -> int | None:
     a_period = _months_a_period(terms)
     return None if a_period is None else a_period * terms.instalments
-
-
-def _disclosed(
-    terms: Terms,
-    amount: Decimal,
-    disburse_on: date,
-    first_due_on: date | None,
-    given: Circumstances,
-) -> Disclosed | Refused:
-    """What the terms come to for a loan paid out on that day."""
-    if disburse_on < given.effective_on or too_far(disburse_on, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"disburse_on: {disburse_on}")
-    dues = funding.dues_of(terms, disburse_on, first_due_on, given)
-    return dues if isinstance(dues, Refused) else plan(terms, amount, disburse_on, dues).disclosed
-
-
-def _redisclose(command: c.Redisclose, state: Application, given: Circumstances) -> Answer:
-    offer = state.offers.get(command.offer_id)
-    if offer is None:
-        return Refused(Refusal.OFFER_UNKNOWN)
-    if offer.status is not OfferStatus.ACCEPTED or offer.terms is None:
-        return Refused(Refusal.OFFER_NOT_OPEN, "only an accepted offer with terms is redisclosed")
-    disburse_on = command.disburse_on or given.effective_on
-    first_due_on = command.first_due_on or offer.first_due_on
-    disclosed = _disclosed(offer.terms, offer.amount, disburse_on, first_due_on, given)
-    if isinstance(disclosed, Refused):
-        return disclosed
-    if (disclosed, disburse_on, first_due_on) == (
-        offer.disclosed, offer.disburse_on, offer.first_due_on,
-    ):  # fmt: skip
-        return []
-    redisclosed = e.Redisclosed(
-        offer_id=offer.offer_id,
-        disburse_on=disburse_on,
-        disclosed=disclosed,
-        first_due_on=first_due_on,
-    )
-    return [redisclosed]
 
 
 def _next_offer_id(state: Application) -> str:

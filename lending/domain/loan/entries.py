@@ -28,10 +28,12 @@ class Disbursed:
     """Principal was advanced. `dues` are the due dates as stored with the first disbursement.
 
     Without them they follow from the terms. Periods run from `start`, else from the first day. `fee`
-    is the part of it that was kept, `refinanced` the part that paid off another loan.
+    is the part of it that was kept, `refinanced` the part that paid off another loan; `advance` what
+    of an offer it used up, without a fee that was added.
     """
 
     amount: Decimal
+    advance: Decimal = Decimal(0)
     dues: tuple[date, ...] = ()
     start: date | None = None
     fee: Decimal = Decimal(0)

@@ -21,6 +21,7 @@ from lending.domain.fields import (
     FreeText,
     Name,
     NonNegativeAmount,
+    OfferId,
     Personal,
 )
 from lending.domain.loan.terms import InstalmentCount, PaymentKind, SignedRatePercent
@@ -62,6 +63,19 @@ class Arrears:
 
 
 # fund
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redisclose:
+    """Disclose the accepted offer's terms again, for another day of payment or first due date.
+
+    Needed where the rate at funding leaves the one disclosed by more than its tolerance
+    (12 CFR 1026.22(a)).
+    """
+
+    offer_id: OfferId
+    disburse_on: date | None = None
+    first_due_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,7 +341,8 @@ class CloseDay:
 
 
 ServicingCommand = (
-    Board
+    Redisclose
+    | Board
     | SetTerms
     | Reverse
     | Repay

@@ -14,6 +14,8 @@ def answer(command: c.ServicingCommand, state: Application, given: Circumstances
     """What a command causes where the state does not forbid its kind."""
     if isinstance(command, c.Board):
         return funding.board(command, state, given)
+    if isinstance(command, c.Redisclose):
+        return funding.redisclose(command, state, given)
     if isinstance(command, c.CloseDay):
         return day_close.close_day(state, given)
     if state.loan is None:

@@ -1,6 +1,7 @@
 """Events to the loan: what each event of servicing makes true."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -44,6 +45,7 @@ def advance_entry(event: Disbursement, number: int, on: date, *, first: bool) ->
     dues = event.schedule.dues if first and event.schedule is not None else ()
     act = Disbursed(
         amount=event.amount if event.principal is None else event.principal,
+        advance=event.amount,
         dues=dues,
         fee=event.fee or Decimal(0),
         refinanced=event.refinanced or Decimal(0),
@@ -57,7 +59,9 @@ def disbursed(
     """The loan after a disbursement, under the terms of the accepted offer."""
     before = loan or Loan(terms=terms, entries=(), through=on)
     entry = advance_entry(event, number, on, first=loan is None)
-    after = before._replace(entries=(*before.entries, entry), closed=False)
+    after = before._replace(
+        entries=(*before.entries, entry), advanced=before.advanced + event.amount, closed=False
+    )
     if event.booking is None:
         return after._replace(balance=after.balance + event.amount)
     return booked(after, event.booking)
@@ -79,17 +83,22 @@ def _entered(loan: Loan, event: ServicingEvent, number: int, on: date) -> Loan:
     act = act_of(event)
     if act is not None:
         if isinstance(act, Reversed):
-            on = _day_of(loan, act.of)
+            loan, on = _without(loan, act.of)
         loan = loan._replace(entries=(*loan.entries, Entry(number, on, act)))
     return booked(_noted(loan, event, number), getattr(event, "booking", None))
 
 
-def _day_of(loan: Loan, number: int) -> date:
-    """A reversal counts from the day of what it reverses: that never was."""
+def _without(loan: Loan, number: int) -> tuple[Loan, date]:
+    """The loan without an entry, and the day from which that counts: the entry's own."""
     entry = loan.entry(number)
     if entry is None:
         raise ValueError(f"there is no entry {number} to reverse")
-    return entry.on
+    advanced = loan.advanced
+    if isinstance(entry.act, Disbursed):
+        advanced -= entry.act.advance
+    charge_off = None if loan.charge_off == number else loan.charge_off
+    gone = loan.reversed | {number}
+    return loan._replace(reversed=gone, advanced=advanced, charge_off=charge_off), entry.on
 
 
 def _noted(loan: Loan, event: ServicingEvent, number: int) -> Loan:
@@ -100,6 +109,8 @@ def _noted(loan: Loan, event: ServicingEvent, number: int) -> Loan:
         case e.RepaymentReversed(of=of):
             left = {name: of_ for name, of_ in loan.references.items() if of_ != of}
             return loan._replace(references=left)
+        case e.ChargedOff():
+            return loan._replace(charge_off=number)
         case e.ChargeAssessed(late_for=date() as late_for):
             return loan._replace(late_fees={**loan.late_fees, number: late_for})
         case _:
@@ -111,7 +122,7 @@ def _with_terms(loan: Loan, event: e.TermsSet) -> Loan:
     dues, entries = event.schedule.dues, []
     for entry in loan.entries:
         if isinstance(entry.act, Disbursed) and dues:
-            entries.append(entry._replace(act=Disbursed(amount=entry.act.amount, dues=dues)))
+            entries.append(entry._replace(act=replace(entry.act, dues=dues)))
             dues = ()
         else:
             entries.append(entry)

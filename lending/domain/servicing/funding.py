@@ -11,7 +11,7 @@ from lending.domain.application import events as application_events
 from lending.domain.application.amounts import too_fine, wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
-from lending.domain.application.state import Application, Offer
+from lending.domain.application.state import Application, Offer, OfferStatus
 from lending.domain.loan.due_dates import due_dates
 from lending.domain.loan.entries import Disbursed
 from lending.domain.loan.fees import funding
@@ -81,6 +81,45 @@ def dues_of(
         return Refused(Refusal.TERMS_NOT_POSSIBLE, str(fault))
 
 
+def disclosed_for(
+    terms: Terms,
+    amount: Decimal,
+    disburse_on: date,
+    first_due_on: date | None,
+    given: Circumstances,
+) -> e.Disclosed | Refused:
+    """What the terms come to for a loan paid out on that day."""
+    if disburse_on < given.effective_on or too_far(disburse_on, given):
+        return Refused(Refusal.DATE_OUT_OF_RANGE, f"disburse_on: {disburse_on}")
+    dues = dues_of(terms, disburse_on, first_due_on, given)
+    return dues if isinstance(dues, Refused) else plan(terms, amount, disburse_on, dues).disclosed
+
+
+def redisclose(command: c.Redisclose, state: Application, given: Circumstances) -> Answer:
+    """An accepted offer's terms disclosed again."""
+    offer = state.offers.get(command.offer_id)
+    if offer is None:
+        return Refused(Refusal.OFFER_UNKNOWN)
+    if offer.status is not OfferStatus.ACCEPTED or offer.terms is None:
+        return Refused(Refusal.OFFER_NOT_OPEN, "only an accepted offer with terms is redisclosed")
+    disburse_on = command.disburse_on or given.effective_on
+    first_due_on = command.first_due_on or offer.first_due_on
+    disclosed = disclosed_for(offer.terms, offer.amount, disburse_on, first_due_on, given)
+    if isinstance(disclosed, Refused):
+        return disclosed
+    if (disclosed, disburse_on, first_due_on) == (
+        offer.disclosed, offer.disburse_on, offer.first_due_on,
+    ):  # fmt: skip
+        return []
+    redisclosed = application_events.Redisclosed(
+        offer_id=offer.offer_id,
+        disburse_on=disburse_on,
+        disclosed=disclosed,
+        first_due_on=first_due_on,
+    )
+    return [redisclosed]
+
+
 # paying out
 
 
@@ -98,6 +137,8 @@ def pay_out(
     if offer is None or offer.terms is None:
         raise ValueError("no offer with terms is accepted")
     terms, loan = offer.terms, state.loan
+    if loan is not None and (loan.ended or loan.lost):
+        return Refused(Refusal.LOAN_ENDED)
     funded = funding(terms, amount)
     if funded.paid_out < refinanced:
         left = f"{funded.paid_out:f} {state.currency} would be paid out of {refinanced:f}"

@@ -108,7 +108,7 @@ def reverse(command: c.Reverse, state: Application, given: Circumstances) -> Ans
         "of": command.version, "reason": command.reason, "text": command.text,
     }  # fmt: skip
     match entry.act:
-        case act.Disbursed() if loan.terms is None or len(loan.counting) == 1:
+        case act.Disbursed() if loan.terms is None:
             return [e.DisbursementReversed(**said)]
         case act.Disbursed():
             event: Any = e.DisbursementReversed(booking=UNBOOKED, **said)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lending.domain.loan.book import LoanStatus
-from lending.domain.loan.entries import Act, ChargedOff, Disbursed, Ended, Entry, Reversed
+from lending.domain.loan.entries import Entry, Reversed
 from lending.domain.loan.journal import LedgerAccount
 from lending.domain.loan.position import Position
 from lending.domain.loan.terms import Terms
@@ -30,9 +30,10 @@ class Loan(NamedTuple):
     """A loan that was paid out or taken over. Without `terms` nothing of it can be computed yet.
 
     `entries` are all transactions, by the version of their event. `through` is the day to which the
-    loan was computed last, `accounts` the sum of all postings. `references` are those of payments
-    that count, with their versions; `late_fees` the entries that are late fees, with the due dates
-    they are for.
+    loan was computed last, `accounts` the sum of all postings. `advanced` is all principal that was
+    paid out, `reversed` are the entries that never counted, `charge_off` the one that took the loan
+    to loss. `references` are those of payments that count, with their versions; `late_fees` the
+    entries that are late fees, with the due dates they are for.
     """
 
     terms: Terms | None
@@ -41,6 +42,9 @@ class Loan(NamedTuple):
     status: LoanStatus = LoanStatus.ACTIVE
     balance: Decimal = Decimal(0)
     accounts: Position = MappingProxyType({})
+    advanced: Decimal = Decimal(0)
+    reversed: frozenset[int] = frozenset()
+    charge_off: int | None = None
     references: Mapping[str, int] = MappingProxyType({})
     late_fees: Mapping[int, date] = MappingProxyType({})
     closed: bool = False
@@ -73,25 +77,9 @@ class Loan(NamedTuple):
         ]
 
     @property
-    def reversed(self) -> frozenset[int]:
-        """The numbers of entries that were reversed."""
-        return frozenset(e.act.of for e in self.entries if isinstance(e.act, Reversed))
-
-    @property
-    def advanced(self) -> Decimal:
-        """All principal that was paid out."""
-        advances = (e.act.amount for e in self.counting if isinstance(e.act, Disbursed))
-        return sum(advances, Decimal(0))
-
-    @property
     def credit(self) -> Decimal:
         """What the borrower has paid too much."""
         return -self.accounts.get(LedgerAccount.CREDIT_BALANCES, Decimal(0))
-
-    @property
-    def charge_off(self) -> int | None:
-        """The number of the charge-off that stands."""
-        return self._last(ChargedOff)
 
     @property
     def lost(self) -> bool:
@@ -99,15 +87,6 @@ class Loan(NamedTuple):
         given_up = self.status in (LoanStatus.WRITTEN_OFF, LoanStatus.SETTLED)
         return given_up or self.charge_off is not None
 
-    @property
-    def ending(self) -> int | None:
-        """The number of the entry that ended it."""
-        return self._last(Ended)
-
     def entry(self, number: int) -> Entry | None:
         """The entry of this number, if there is one."""
         return next((entry for entry in self.entries if entry.number == number), None)
-
-    def _last(self, kind: type[Act]) -> int | None:
-        found = [entry.number for entry in self.counting if isinstance(entry.act, kind)]
-        return found[-1] if found else None

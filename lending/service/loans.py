@@ -1,0 +1,104 @@
+"""Reading loans: their lines, statements and payoff quotes, at any moment of the record."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from lending.domain.loan.book import LoanBook
+from lending.domain.loan.delinquency import Delinquency
+from lending.domain.servicing import statement as views
+from lending.domain.servicing.state import Loan
+from lending.domain.servicing.statement import Balances, PayoffQuote, Statement
+from lending.service.aggregates import Aggregate
+from lending.service.history import History, Moment
+from lending.service.requests import RequestFault
+
+STATEMENT_YEARS_MAX: Final = 30
+QUOTE_DAYS_MAX: Final = 366
+_YEAR: Final = timedelta(days=366)
+
+
+class NoLoan(RequestFault):
+    """Nothing was paid out at that moment, or without terms: there is nothing to compute."""
+
+
+class DateOutOfRange(RequestFault):
+    """The loan says nothing of that day, or of so long a time."""
+
+
+class LoanAt(NamedTuple):
+    """A loan at a moment of the record."""
+
+    application_id: UUID
+    aggregate: Aggregate
+    loan: Loan
+
+
+class Lines(NamedTuple):
+    """The lines of a loan at the end of a day, what is owed, and the arrears."""
+
+    book: LoanBook
+    balances: Balances
+    delinquency: Delinquency
+
+
+class Loans:
+    """Answers what is asked of one loan, from the log alone."""
+
+    def __init__(self, history: History, zone: ZoneInfo, clock: Callable[[], datetime]) -> None:
+        self._history = history
+        self._zone = zone
+        self._clock = clock
+
+    async def at(self, application_id: UUID, moment: Moment) -> LoanAt:
+        """The loan as it was on record at a moment. Raises NoLoan."""
+        aggregate = (
+            await self._history.now(application_id)
+            if moment == Moment()
+            else await self._history.at(application_id, moment)
+        )
+        loan = aggregate.state.loan
+        if loan is None:
+            raise NoLoan(f"application {application_id} has no loan that was paid out")
+        if loan.terms is None:
+            raise NoLoan("the loan was paid out without terms: set terms first")
+        return LoanAt(application_id, aggregate, loan)
+
+    def lines(self, found: LoanAt, on: date | None) -> Lines:
+        """The lines at the end of a day, today if none is given. Raises DateOutOfRange."""
+        day = self._day(found.loan, on)
+        return Lines(*views.lines(found.loan, day))
+
+    def statement(self, found: LoanAt, start: date | None, end: date | None) -> Statement:
+        """What happened from one day to another; since funding, until today. Raises DateOutOfRange."""
+        funded = found.loan.funded_on
+        last = self._day(found.loan, end)
+        first = start or funded
+        if first > last or last - first > STATEMENT_YEARS_MAX * _YEAR:
+            raise DateOutOfRange(
+                f"a statement is of at most {STATEMENT_YEARS_MAX} years, and ends after it begins"
+            )
+        return views.statement(found.loan, first, last)
+
+    def payoff_quote(self, found: LoanAt, on: date | None) -> PayoffQuote:
+        """What pays the loan off on a day, today if none is given. Raises DateOutOfRange."""
+        day = on or max(self.today, found.loan.through)
+        if day < found.loan.through or day > self.today + timedelta(days=QUOTE_DAYS_MAX):
+            raise DateOutOfRange(
+                f"a quote is for {found.loan.through} at the earliest, and for at most"
+                f" {QUOTE_DAYS_MAX} days ahead"
+            )
+        return views.payoff_quote(found.loan, day)
+
+    @property
+    def today(self) -> date:
+        """The day in the ledger's time zone."""
+        return self._clock().astimezone(self._zone).date()
+
+    def _day(self, loan: Loan, on: date | None) -> date:
+        day = on or self.today
+        if day < loan.funded_on or day > self.today + STATEMENT_YEARS_MAX * _YEAR:
+            raise DateOutOfRange(f"the loan was funded on {loan.funded_on}")
+        return day
