@@ -1,6 +1,9 @@
 """Products over HTTP: publishing, reading and withdrawing them, and who may."""
 
+import json
+import re
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,6 +17,8 @@ from tests.api.test_openapi import document, validator
 from tests.identities import somebody
 
 pytestmark = pytest.mark.anyio
+HOW_TO: Final = Path(__file__).parents[2] / "docs" / "how-to" / "products.md"
+EXAMPLES: Final = re.findall(r"```json\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)
 TERMS: Final = {"currency": "USD", "rate_percent": 9.9, "instalments": 36}
 __all__ = ("document",)
 
@@ -63,6 +68,13 @@ async def test_the_same_again_changes_nothing_and_what_was_read_can_be_published
     assert (await shared.post("/products", read)).json()["changed"] is False
     other = product("again", amount_min="1001")
     problem(await shared.post("/products", other), 409, "product_version_taken")
+
+
+async def test_every_example_of_the_page_can_be_published(shared: Api) -> None:
+    assert len(EXAMPLES) == 3
+    for example in map(json.loads, EXAMPLES):
+        answer = await shared.post("/products", {**example, "version": "example"})
+        assert answer.status_code == 201, answer.text
 
 
 async def test_offers_are_made_of_the_version_published_last(shared: Api) -> None:
