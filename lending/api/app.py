@@ -17,6 +17,7 @@ from lending.api import (
     docs_pages,
     feed,
     openapi,
+    product_routes,
     reading,
     refused,
     suspensions,
@@ -25,6 +26,7 @@ from lending.api import (
     work_openapi,
 )
 from lending.api import headers as h
+from lending.api.acts import Operators
 from lending.api.answer_schemas import POSITION, array, components, page, reference
 from lending.api.answers import Answer
 from lending.api.authentication import Gate
@@ -102,6 +104,7 @@ class LedgerApi(FastAPI):
                     **components(),
                     **work_openapi.components(),
                     **webhook_routes.components(),
+                    **product_routes.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
                 },
                 "responses": openapi.problem_responses(),
@@ -172,6 +175,7 @@ def create_app(
         work.RENEWAL: renewing,
         **acts,
         **webhook_routes.BODIES,
+        **product_routes.BODIES,
     }
     app = LedgerApi(
         schemas({**bodies, **beside}),
@@ -187,10 +191,15 @@ def create_app(
     _add_bulk(app, ledger, bodies, endpoints, rates)
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger, metrics)
-    _add_authority(app, ledger, acts, clock)
+    operators = Operators(ledger.authority, clock=clock)
+    _add_authority(app, ledger, acts, operators)
     _add_work(app, ledger, claiming, renewing)
-    for method, path, endpoint, operation in webhook_routes.routes(ledger.webhooks):
-        app.answer(method, path, endpoint, operation)
+    for routes in (
+        webhook_routes.routes(ledger.webhooks),
+        product_routes.routes(ledger.products, operators),
+    ):
+        for method, path, endpoint, operation in routes:
+            app.answer(method, path, endpoint, operation)
     needed = {"worker": worker_failure, "agents": agents_failure}
     _add_operations(app, Operations(ledger, metrics, app.stopping, needed))
     _add_documents(app)
@@ -241,13 +250,9 @@ def _add_bulk(
 
 
 def _add_authority(
-    app: LedgerApi, ledger: Ledger, acts: dict[str, Body[Any]], clock: Callable[[], datetime]
+    app: LedgerApi, ledger: Ledger, acts: dict[str, Body[Any]], operators: Operators
 ) -> None:
-    endpoints = Suspending(
-        ledger.kill_switch,
-        ledger.authority,
-        clock=clock,
-    )
+    endpoints = Suspending(ledger.kill_switch, operators)
     standing = openapi.reading(
         "list_suspensions", "What is suspended", page("Suspension"), tag="authority",
         statuses=openapi.OF_AUTHORITY,

@@ -58,6 +58,14 @@ class Fault(Enum):
     POLICY_NOT_FOUND = (
         "policy_not_found", 404, False, "No credit policy of this name was published.",
     )  # fmt: skip
+    PRODUCT_NOT_FOUND = (
+        "product_not_found", 404, False,
+        "No product of this name is offered, or it has no such version.",
+    )  # fmt: skip
+    CALENDAR_NOT_FOUND = (
+        "calendar_not_found", 404, False,
+        "There is no holidays calendar of this name. Names are such as us, us-ny, de-by, ecb, nyse.",
+    )  # fmt: skip
     MOMENT_NOT_FOUND = (
         "moment_not_found", 404, False,
         "The application has no such version, or was not on record at that moment.",
@@ -101,6 +109,18 @@ class Fault(Enum):
     TOO_MANY_SUSPENDED = (
         "too_many_suspended", 409, False,
         "As many principals and policies are suspended as may be. Reinstate some first.",
+    )  # fmt: skip
+    PRODUCT_FAULTY = (
+        "product_faulty", 409, False,
+        "The product cannot be meant; faults says what is wrong with it.",
+    )  # fmt: skip
+    PRODUCT_VERSION_TAKEN = (
+        "product_version_taken", 409, False,
+        "Another product is on record under this name and version. Publish it under a new version.",
+    )  # fmt: skip
+    TOO_MANY_PRODUCTS = (
+        "too_many_products", 409, False,
+        "As many versions of products are on record as may be.",
     )  # fmt: skip
     TOO_MANY_CLAIMS = (
         "too_many_claims", 409, True,

@@ -15,7 +15,17 @@ from lending.contract.positions import cursor_text
 from lending.domain.application.refusals import Refusal
 from lending.ledger import submission
 from lending.runtime import limits
-from lending.service import authentication, history, kill_switch, permissions, requests, tail, work
+from lending.service import (
+    authentication,
+    calendars,
+    history,
+    kill_switch,
+    permissions,
+    products,
+    requests,
+    tail,
+    work,
+)
 from lending.service.webhooks import model as webhooks
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
@@ -97,6 +107,13 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         kill_switch.WrongName: _said(Fault.NAME_UNFIT),
         kill_switch.PrincipalNotRegistered: _said(Fault.PRINCIPAL_NOT_FOUND),
         kill_switch.TooManySuspended: _said(Fault.TOO_MANY_SUSPENDED),
+        products.UnknownProduct: _said(Fault.PRODUCT_NOT_FOUND),
+        products.ProductFaulty: lambda fault: Problem(
+            Fault.PRODUCT_FAULTY, str(fault), more={"faults": list(fault.faults)}
+        ),
+        products.VersionTaken: _said(Fault.PRODUCT_VERSION_TAKEN),
+        products.TooManyProducts: _said(Fault.TOO_MANY_PRODUCTS),
+        calendars.UnknownCalendar: _said(Fault.CALENDAR_NOT_FOUND),
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),
         history.UnknownMoment: _said(Fault.MOMENT_NOT_FOUND),

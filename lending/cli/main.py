@@ -20,6 +20,7 @@ from lending.cli import (
     mcp,
     migrate,
     postgres,
+    products,
     projections,
     psql,
     rebuild,
@@ -70,6 +71,7 @@ app.command()(suspensions.reinstate)
 app.command()(verify.verify)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")
+app.add_typer(products.products, name="products")
 app.add_typer(epoch.epoch, name="epoch")
 app.add_typer(keys.keys, name="keys")
 app.command()(postgres.postgres)

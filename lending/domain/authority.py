@@ -47,6 +47,7 @@ class Permission(StrEnum):
     BACKDATE = "backdate"
     MANAGE_WEBHOOKS = "manage_webhooks"
     SUSPEND = "suspend"
+    PUBLISH_PRODUCTS = "publish_products"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,13 @@ MAY: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         ),
         Role.ANALYST: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS}),
         Role.ADMIN: frozenset(
-            {_P.READ_OPERATIONS, _P.READ_REFUSALS, _P.MANAGE_WEBHOOKS, _P.SUSPEND}
+            {
+                _P.READ_OPERATIONS,
+                _P.READ_REFUSALS,
+                _P.MANAGE_WEBHOOKS,
+                _P.SUSPEND,
+                _P.PUBLISH_PRODUCTS,
+            }
         ),
         Role.IMPORTER: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS, _P.BACKDATE}),
     }

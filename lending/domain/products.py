@@ -47,75 +47,48 @@ ProductVersion = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A versioned set of terms, and the bounds inside which an offer may differ from them."""
+    """A versioned set of terms, and the bounds inside which an offer may differ from them.
+
+    Without both bounds of the number of instalments, or of the rate, an offer has the terms' own;
+    with one of them the other side is open. Amounts are in the currency of the terms.
+    """
 
     name: Code
-    """What the product is called; its versions share the name."""
     version: ProductVersion
-    """What its publisher calls this version; a version that is on record never changes."""
     terms: Terms
-    """The terms; its rate and its number of instalments are what an offer has that names none."""
     amount_min: NonNegativeAmount | None = None
-    """The smallest amount of an offer."""
     amount_max: NonNegativeAmount | None = None
-    """The largest amount of an offer."""
     instalments_min: InstalmentCount | None = None
-    """The fewest instalments of an offer. Without both bounds they are the terms'."""
     instalments_max: InstalmentCount | None = None
-    """The most instalments of an offer."""
     rate_percent_min: SignedRatePercent | None = None
-    """The lowest rate of an offer. Without both bounds it is the terms'."""
     rate_percent_max: SignedRatePercent | None = None
-    """The highest rate of an offer."""
 
 
 class ProductFault(StrEnum):
     """What may be wrong with a product, or with an offer of it, in the order it is checked."""
 
     AMOUNT_OUTSIDE_BOUNDS = "amount_outside_bounds"
-    """Of an offer: its amount is not among those that the product is for."""
     INSTALMENTS_OUTSIDE_BOUNDS = "instalments_outside_bounds"
-    """An offer's number of instalments, or the product's own, is outside the product's bounds."""
     RATE_OUTSIDE_BOUNDS = "rate_outside_bounds"
-    """An offer's rate, or the product's own, is outside the product's bounds."""
     INTEREST_OUT_OF_RANGE = "interest_out_of_range"
-    """A period's interest is -100 % or less of the balance, above 1,000 times it, or no number."""
     UNKNOWN_CURRENCY = TermsFault.UNKNOWN_CURRENCY.value
-    """The currency is none of ISO 4217 that has a minor unit."""
     AMOUNT_TOO_FINE = TermsFault.AMOUNT_TOO_FINE.value
-    """An amount has more digits than the currency."""
     NEGATIVE_RATE = TermsFault.NEGATIVE_RATE.value
-    """A rate, or a bound of it, is below zero, and the terms do not allow that."""
     STEPS_OUT_OF_ORDER = TermsFault.STEPS_OUT_OF_ORDER.value
-    """Rate steps do not follow each other within the instalments."""
     AMORTIZATION_BELOW_TERM = TermsFault.AMORTIZATION_BELOW_TERM.value
-    """Principal is spread over fewer instalments than there are."""
     GRACE_BEYOND_TERM = TermsFault.GRACE_BEYOND_TERM.value
-    """Grace leaves no instalment that repays principal, or is longer than the term."""
     PERCENTAGE_ABOVE_ALL = TermsFault.PERCENTAGE_ABOVE_ALL.value
-    """A balloon or a down payment is all of the principal, or more."""
     ZERO_UNIT = TermsFault.ZERO_UNIT.value
-    """Instalments are rounded to multiples of nothing."""
     RULES_REPEAT = TermsFault.RULES_REPEAT.value
-    """Two payment rules are for the same kind of payment."""
     ORDER_REPEATS = TermsFault.ORDER_REPEATS.value
-    """An allocation order names a step twice, or the charge-back order a component."""
     BUCKETS_OVERLAP = TermsFault.BUCKETS_OVERLAP.value
-    """Delinquency buckets overlap or are out of order."""
     FLAT_BUT_NOT_SCHEDULED = TermsFault.FLAT_BUT_NOT_SCHEDULED.value
-    """Flat interest runs on no balance but the scheduled one."""
     NEVER_AMORTISES = TermsFault.NEVER_AMORTISES.value
-    """The fixed instalment does not even pay the interest."""
     DUE_DAY_WITHOUT_MONTHS = "due_day_without_months"
-    """A due day of the month goes with periods of months or years only."""
     CALENDAR_MISSING = "calendar_missing"
-    """Due dates are to move to business days, but no holidays calendar is named."""
     BOUNDS_REVERSED = "bounds_reversed"
-    """A lower bound is above the upper one."""
     TOO_MANY_INSTALMENTS = "too_many_instalments"
-    """There are, or an offer may have, more than 600 instalments."""
     TERM_TOO_LONG = "term_too_long"
-    """The last instalment is due more than 100 years after funding."""
 
 
 def product_faults(product: Product) -> tuple[ProductFault, ...]:

@@ -37,7 +37,7 @@ class ProductFaulty(RequestFault):
     """The product cannot be meant; `faults` say why."""
 
     def __init__(self, faults: Sequence[ProductFault]) -> None:
-        super().__init__(", ".join(faults))
+        super().__init__(f"the product cannot be meant: {', '.join(faults)}")
         self.faults = faults
 
 

@@ -36,6 +36,7 @@ READS: Mapping[str, Permission] = {
     "/loan/events": Permission.READ_EVENTS,
     "/refusals": Permission.READ_REFUSALS,
     "/suspensions": Permission.READ_OPERATIONS,
+    "/products": Permission.READ_OPERATIONS,
 }
 
 
