@@ -177,14 +177,13 @@ class Aggregates:
         """The aggregate after these stored events; of those that count after the day `by` only what
         happened to a loan that was there by then, so that what was reversed later never counted.
         """
-        if not events:
-            return aggregate
-        state = aggregate.state
+        state, last = aggregate.state, None
         for stored in events:
             event = self.decode(stored, aggregate.keyring)
             if by is None or _counts(event, stored.effective_on, by, state):
-                state = evolve(state, event, stored)
-        last = events[-1]
+                state, last = evolve(state, event, stored), stored
+        if last is None:
+            return aggregate
         return aggregate._replace(
             state=state,
             version=last.version,

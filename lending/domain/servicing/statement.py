@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from lending.domain import money
 from lending.domain.loan import entries as act
-from lending.domain.loan.book import Allocation, Instalment, LoanBook, LoanStatus, Sums
+from lending.domain.loan.book import Allocation, Charge, Instalment, LoanBook, LoanStatus, Sums
 from lending.domain.loan.delinquency import Delinquency, delinquency
 from lending.domain.loan.engine import fold, payoff, replay
 from lending.domain.loan.entries import Act, Entry
@@ -152,19 +152,29 @@ def payoff_quote(loan: Loan, on: date) -> PayoffQuote:
 
 def _balances(loan: Loan, book: LoanBook) -> Balances:
     terms = loan.known_terms
-    due = Sums(*[zero(terms)] * 4)
+    due, overdue = Sums(*[zero(terms)] * 4), book.overdue
     for one in book.instalments:
         if one.due <= book.on:
             due = due.add(left_of(one))
+    for charge in book.charges:
+        if charge.due_on <= book.on < _shown_with(charge, book):
+            due = due.plus(charge.component, charge.outstanding)
+            overdue += charge.outstanding if charge.due_on < book.on else 0
     return Balances(
         on=book.on,
         status=book.status,
         principal=money.in_currency(book.principal, terms.currency),
         due=due,
-        overdue=money.in_currency(book.overdue, terms.currency),
+        overdue=money.in_currency(overdue, terms.currency),
         accrued_interest=money.in_currency(book.accrued_interest, terms.currency),
         credit=money.in_currency(book.credit, terms.currency),
     )
+
+
+def _shown_with(charge: Charge, book: LoanBook) -> date:
+    """The due date of the line that holds a charge, which has a due date of its own."""
+    later = (one.due for one in book.instalments if one.due >= charge.due_on)
+    return min(later, default=charge.due_on)
 
 
 def left_of(one: Instalment) -> Sums:
