@@ -1,6 +1,6 @@
 """The routes that read a loan, and how the OpenAPI document describes them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lending.api import openapi
@@ -16,7 +16,7 @@ from lending.api.answer_schemas import (
     record,
     reference,
 )
-from lending.api.loans import CSV, HTML, QUOTE, SCHEDULE, STATEMENT, LoanReading
+from lending.api.loans import CSV, HTML, NOTHING, QUOTE, SCHEDULE, STATEMENT, LoanReading
 from lending.api.query import Query
 from lending.api.routing import Endpoint
 from lending.contract.loan_views import COMPONENTS
@@ -32,6 +32,7 @@ _HEAD: Final = {
     "position": POSITION,
     "currency": TEXT,
 }
+_OFFER_ID: Final = openapi.in_path("offer_id", {"type": "string"}, "The offer.")
 _AS_TEXT: Final = {"type": "string"}
 
 
@@ -53,18 +54,33 @@ def routes(to: LoanReading) -> Iterator[tuple[str, Endpoint, dict[str, Any]]]:
         ),
     )  # fmt: skip
     yield (
+        "/offers/{offer_id}/schedule",
+        to.offered,
+        _operation(
+            "read_offered_schedule", "The loan that an offer would be", "OfferedSchedule", NOTHING,
+            parameters=[_OFFER_ID],
+        ),
+    )  # fmt: skip
+    yield (
         "/payoff-quote",
         to.payoff_quote,
         _operation("read_payoff_quote", "What pays it off on a day", "PayoffQuote", QUOTE),
     )
 
 
-def _operation(name: str, summary: str, component: str, query: Query, *also: str) -> dict[str, Any]:
+def _operation(
+    name: str,
+    summary: str,
+    component: str,
+    query: Query,
+    *also: str,
+    parameters: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     return openapi.reading(
         name,
         summary,
         reference(component),
-        parameters=[openapi.APPLICATION_ID, *openapi.in_query(query)],
+        parameters=[openapi.APPLICATION_ID, *parameters, *openapi.in_query(query)],
         statuses=_STATUSES,
         also=dict.fromkeys(also, _AS_TEXT),
     )
@@ -85,6 +101,25 @@ def components() -> dict[str, Any]:
                 bucket=or_null(TEXT),
             ),
             instalments=array(_line()),
+        ),
+        "OfferedSchedule": record(
+            **_HEAD,
+            offer_id=TEXT,
+            disburse_on=DATE,
+            disclosed={"type": "object", "description": "As in the event `offered`."},
+            instalments=array(
+                record(
+                    number=WHOLE,
+                    kind=_one_of([*LineKind]),
+                    **{"from": DATE},
+                    due_on=DATE,
+                    principal=DECIMAL,
+                    interest=DECIMAL,
+                    fees=DECIMAL,
+                    total=DECIMAL,
+                    balance=DECIMAL,
+                )
+            ),
         ),
         "Statement": record(
             **_HEAD,

@@ -29,8 +29,10 @@ SCHEDULE: Final = Query(
 STATEMENT: Final = Query(
     day("from", "The first day; that of funding, if none is given."),
     day("to", "The last day; today, if none is given."),
+    day("effective_on", "Counting only what counts by this date: it ends there at the latest."),
     *_AS_RECORDED,
 )
+NOTHING: Final = Query()
 QUOTE: Final = Query(day("on", "The day of payment; today, if none is given."))
 _POLICY: Final = (
     b"content-security-policy",
@@ -56,10 +58,21 @@ class LoanReading:
             return _table(views.schedule_csv(said), f"schedule-{found.application_id}.csv")
         return Answer(json_bytes(said))
 
+    async def offered(self, request: Incoming) -> Response:
+        """The instalments of the loan that an offer would be."""
+        NOTHING.read(request.query)
+        application_id, offer_id = request.application_id(), request.in_path["offer_id"]
+        request.require(Permission.READ_APPLICATIONS)
+        found = await self._loans.offered(application_id, offer_id)
+        return Answer(json_bytes(views.offered(found)))
+
     async def statement(self, request: Incoming) -> Response:
         """What happened from one day to another."""
         asked = STATEMENT.read(request.query)
         start, end = asked.pop("from", None), asked.pop("to", None)
+        bound = asked.pop("effective_on", None)
+        if bound is not None:
+            end = bound if end is None else min(end, bound)
         media_type = accepted(request.named, (_JSON, CSV, HTML))
         found = await self._found(request, asked)
         said = views.statement(found, self._loans.statement(found, start, end))

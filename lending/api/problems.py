@@ -72,7 +72,7 @@ class Fault(Enum):
     )  # fmt: skip
     LOAN_NOT_FOUND = (
         "loan_not_found", 404, False,
-        "The application has no loan that was paid out under terms, at that moment.",
+        "The application has no loan under terms at that moment, or no such offer.",
     )  # fmt: skip
     WEBHOOK_NOT_FOUND = "webhook_not_found", 404, False, "There is no webhook of this id."
     DELIVERY_NOT_FOUND = (

@@ -29,7 +29,7 @@ def day_close(day: Day) -> None:
     print(
         f"{day.date()}: looked at {done.applications} applications; booked {done.accruals} accruals,"
         f" {done.late_fees} late fees{f' ({fees})' if fees else ''},"
-        f" {done.expired_offers} expired offers"
+        f" {done.losses} losses, {done.expired_offers} expired offers"
     )
     for code, count in sorted(done.refused.items()):
         print(f"  refused {code}: {count}")

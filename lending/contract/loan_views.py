@@ -19,7 +19,7 @@ from lending.domain.servicing.statement import (
     left_of,
 )
 from lending.ledger.plain import decimal_text, plain
-from lending.service.loans import Lines, LoanAt
+from lending.service.loans import Lines, LoanAt, OfferedLoan
 
 COMPONENTS: Final = ("principal", "interest", "fees", "penalties")
 
@@ -31,6 +31,30 @@ def schedule(found: LoanAt, lines: Lines) -> dict[str, Any]:
         "balances": _balances(lines.balances),
         "delinquency": _delinquency(lines.delinquency),
         "instalments": [_line(one) for one in lines.book.instalments],
+    }
+
+
+def offered(found: OfferedLoan) -> dict[str, Any]:
+    """The loan that an offer would be, instalment by instalment."""
+    return {
+        **_head(found),
+        "offer_id": found.offer.offer_id,
+        "disburse_on": found.offer.disburse_on,
+        "disclosed": plain(found.planned.disclosed),
+        "instalments": [
+            {
+                "number": one.number,
+                "kind": one.kind,
+                "from": one.start,
+                "due_on": one.due,
+                "principal": one.principal,
+                "interest": one.interest,
+                "fees": one.fees,
+                "total": one.payment,
+                "balance": one.balance,
+            }
+            for one in found.planned.schedule.instalments
+        ],
     }
 
 
@@ -67,7 +91,7 @@ def payoff_quote(found: LoanAt, quote: PayoffQuote) -> dict[str, Any]:
     }
 
 
-def _head(found: LoanAt) -> dict[str, Any]:
+def _head(found: LoanAt | OfferedLoan) -> dict[str, Any]:
     aggregate = found.aggregate
     return {
         "application_id": found.application_id,

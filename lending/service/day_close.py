@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from lending.domain.application.events import OfferExpired
 from lending.domain.authority import Principal
 from lending.domain.servicing.commands import CloseDay
-from lending.domain.servicing.events import ChargeAssessed, InterestAccrued
+from lending.domain.servicing.events import ChargeAssessed, ChargedOff, InterestAccrued, WrittenOff
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import Pool
@@ -48,6 +48,7 @@ class DayClosed:
     applications: int = 0
     accruals: int = 0
     late_fees: int = 0
+    losses: int = 0
     late_fee_amounts: dict[str, Decimal] = field(default_factory=dict)
     expired_offers: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -68,6 +69,8 @@ class DayClosed:
         match event:
             case InterestAccrued():
                 self.accruals += 1
+            case ChargedOff() | WrittenOff():
+                self.losses += 1
             case OfferExpired():
                 self.expired_offers += 1
             case ChargeAssessed(amount=amount):

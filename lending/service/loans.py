@@ -6,12 +6,16 @@ from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from lending.domain.application.state import Offer
 from lending.domain.loan.book import LoanBook
 from lending.domain.loan.delinquency import Delinquency
+from lending.domain.loan.due_dates import due_dates
 from lending.domain.servicing import statement as views
+from lending.domain.servicing.disclosure import Plan, plan
 from lending.domain.servicing.state import Loan
 from lending.domain.servicing.statement import Balances, PayoffQuote, Statement
 from lending.service.aggregates import Aggregate
+from lending.service.calendars import business_days
 from lending.service.history import History, Moment
 from lending.service.requests import RequestFault
 
@@ -42,6 +46,15 @@ class Lines(NamedTuple):
     book: LoanBook
     balances: Balances
     delinquency: Delinquency
+
+
+class OfferedLoan(NamedTuple):
+    """The loan that an offer would be."""
+
+    application_id: UUID
+    aggregate: Aggregate
+    offer: Offer
+    planned: Plan
 
 
 class Loans:
@@ -91,6 +104,24 @@ class Loans:
                 f" {QUOTE_DAYS_MAX} days ahead"
             )
         return views.payoff_quote(found.loan, day)
+
+    async def offered(self, application_id: UUID, offer_id: str) -> OfferedLoan:
+        """The loan that an offer would be, as disclosed. Raises NoLoan, UnknownApplication."""
+        aggregate = await self._history.now(application_id)
+        offer = aggregate.state.offers.get(offer_id)
+        if offer is None:
+            raise NoLoan(f"application {application_id} has no offer {offer_id}")
+        if offer.terms is None or offer.disburse_on is None:
+            raise NoLoan("the offer is of an amount alone")
+        calendar = None if offer.terms.holidays is None else business_days(offer.terms.holidays)
+        dues = due_dates(
+            offer.terms,
+            offer.disburse_on,
+            first_due_on=offer.first_due_on,
+            is_business_day=calendar,
+        )
+        planned = plan(offer.terms, offer.amount, offer.disburse_on, dues)
+        return OfferedLoan(application_id, aggregate, offer, planned)
 
     @property
     def today(self) -> date:

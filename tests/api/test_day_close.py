@@ -56,10 +56,10 @@ async def test_a_day_is_closed_once_however_often_it_is_run(api: Api) -> None:
         ran = await day_close(api, "2026-02-07")
         assert ran.code == 0, ran.err
         assert "looked at 3 applications" in ran.out
-        assert "1 late fees (25.00 USD), 1 expired offers" in ran.out
+        assert "1 late fees (25.00 USD), 0 losses, 1 expired offers" in ran.out
         count = api.count()
         again = await day_close(api, "2026-02-07")
-        assert "booked 0 accruals, 0 late fees, 0 expired offers" in again.out
+        assert "booked 0 accruals, 0 late fees, 0 losses, 0 expired offers" in again.out
         assert api.count() == count
         end = await day_close(api, "2026-02-28")
         assert "booked 2 accruals" in end.out

@@ -116,6 +116,20 @@ async def test_an_offer_says_what_its_terms_come_to(lender: Api) -> None:
     assert Decimal(offer["disclosed"]["apr_percent"]).quantize(Decimal("0.01")) == Decimal("9.50")
 
 
+async def test_an_offer_shows_its_schedule_before_anything_is_paid(
+    lender: Api, document: dict[str, Any]
+) -> None:
+    loan = await accepted(lender)
+    planned = await loan.reads("/offers/1/schedule")
+    assert list(validator(document, "OfferedSchedule").iter_errors(planned)) == []
+    assert len(planned["instalments"]) == 12
+    await loan.does("/disbursements", "2026-01-01", {})
+    binding = (await loan.reads("/events?after=4"))["items"][0]["data"]["schedule"]
+    assert [one["due_on"] for one in planned["instalments"]] == binding["due_on"]
+    assert [one["interest"] for one in planned["instalments"]] == binding["interest"]
+    problem(await lender.get(loan.path + "/offers/7/schedule"), 404, "loan_not_found")
+
+
 async def test_a_loan_lives_and_every_cent_can_be_followed(
     lender: Api, document: dict[str, Any]
 ) -> None:

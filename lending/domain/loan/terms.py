@@ -345,7 +345,9 @@ class Terms:
     without it the rate is simple within a period. `instalment_unit` rounds the level payment to
     multiples, `instalment_amount` fixes it, `level_interest` is how periods count while it is
     computed (as for interest, without it). `payment_cap_percent` bounds how far a new rate may
-    raise it. Days past due count `delinquency_grace_days` less for buckets.
+    raise it. Days past due count `delinquency_grace_days` less for buckets. Closing a day charges a
+    loan off that is `charge_off_days` past due, and writes one off that has matured with less than
+    `write_off_below` unpaid.
 
     Defaults: interest once an instalment half-even to the cent, last instalment absorbs, rates
     from their day, interest on the scheduled balance.

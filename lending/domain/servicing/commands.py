@@ -335,7 +335,8 @@ class CloseLoan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseDay:
     """Book what the end of a day brings: interest accrued at the ends of periods and months, late
-    fees, and offers that have expired. Once a day; again, it books what is missing.
+    fees, offers that have expired, and what the product charges off or writes off by itself. Once a
+    day; again, it books what is missing.
     """
 
 

@@ -1,4 +1,4 @@
-"""The end of a day: interest into the journal, late fees, offers that have expired."""
+"""The end of a day: interest into the journal, late fees, losses by the terms, offers that have expired."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -9,11 +9,12 @@ from lending.domain.application import events as application_events
 from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.state import Application
 from lending.domain.loan.book import LoanBook, LoanStatus
+from lending.domain.loan.delinquency import delinquency
 from lending.domain.loan.fees import late_fees
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import try_out
 from lending.domain.servicing.commands import ChargeKind
-from lending.domain.servicing.entering import UNBOOKED, enter, unfit
+from lending.domain.servicing.entering import UNBOOKED, enter, later_entries, unfit
 from lending.domain.servicing.evolve import evolve_loan
 from lending.domain.servicing.state import Loan
 
@@ -65,8 +66,28 @@ def _of_loan(loan: Loan, given: Circumstances, ahead: int) -> Iterator[Any]:
     if day < loan.through:
         return
     tried = try_out(loan, None, day)
-    if tried.booking.postings and _is_end_of_period(loan, tried.book, day):
+    if (lost := _lost(loan, tried.book, given)) is not None:
+        yield enter(loan, lost, given, ahead).event
+    elif tried.booking.postings and _is_end_of_period(loan, tried.book, day):
         yield e.InterestAccrued(booking=tried.booking)
+
+
+def _lost(loan: Loan, book: LoanBook, given: Circumstances) -> e.ChargedOff | e.WrittenOff | None:
+    """What the terms do by themselves with a loan that is too late, or has too little left."""
+    terms = loan.known_terms
+    if book.status is not LoanStatus.ACTIVE or later_entries(loan, given) is not None:
+        return None
+    late = delinquency(terms, book).past_due_days
+    if (
+        terms.charge_off_days is not None
+        and loan.charge_off is None
+        and late >= terms.charge_off_days
+    ):
+        return e.ChargedOff(booking=UNBOOKED)
+    matured = all(one.due <= book.on for one in book.instalments)
+    if terms.write_off_below is not None and matured and book.outstanding < terms.write_off_below:
+        return e.WrittenOff(booking=UNBOOKED)
+    return None
 
 
 def _is_end_of_period(loan: Loan, book: LoanBook, day: date) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from lending.domain.application.events import Disbursed as Disbursement
 from lending.domain.loan.entries import Disbursed, Entry, Reversed
@@ -34,10 +34,12 @@ def evolve_loan(loan: Loan | None, event: ServicingEvent, number: int, on: date)
         return loan._replace(closed=True)
     if isinstance(event, e.TermsSet):
         return booked(_with_terms(loan, event), event.booking)
-    if isinstance(event, _REOPEN):
+    if loan.closed and isinstance(event, _REOPEN):
         loan = loan._replace(closed=False)
     loan = _entered(loan, event, number, on)
-    return loan if loan.counting else None
+    if isinstance(event, e.DisbursementReversed) and not loan.counting:
+        return None
+    return loan
 
 
 def advance_entry(event: Disbursement, number: int, on: date, *, first: bool) -> Entry:
@@ -67,54 +69,69 @@ def disbursed(
     return booked(after, event.booking)
 
 
-def booked(loan: Loan, booking: Booking | None) -> Loan:
+def booked(loan: Loan, booking: Booking) -> Loan:
     """The loan where the booking of its last event left it."""
-    if booking is None:
-        return loan
-    return loan._replace(
-        through=booking.through,
-        status=booking.status,
-        balance=booking.balance,
-        accounts=_added(loan.accounts, booking),
-    )
+    return loan._replace(**_where_it_stands(loan, booking))
+
+
+def _where_it_stands(loan: Loan, booking: Booking) -> dict[str, Any]:
+    return {
+        "through": booking.through,
+        "status": booking.status,
+        "balance": booking.balance,
+        "accounts": _added(loan.accounts, booking),
+    }
 
 
 def _entered(loan: Loan, event: ServicingEvent, number: int, on: date) -> Loan:
+    """The loan with what an event adds to it, changed at once: every event of a long life does this."""
+    changes = _to_remember(loan, event, number)
     act = act_of(event)
     if act is not None:
         if isinstance(act, Reversed):
-            loan, on = _without(loan, act.of)
-        loan = loan._replace(entries=(*loan.entries, Entry(number, on, act)))
-    return booked(_noted(loan, event, number), getattr(event, "booking", None))
+            on = _entry_of(loan, act.of).on
+        changes["entries"] = (*loan.entries, Entry(number, on, act))
+    booking: Booking | None = getattr(event, "booking", None)
+    if booking is not None:
+        changes |= _where_it_stands(loan, booking)
+    return loan._replace(**changes)
 
 
-def _without(loan: Loan, number: int) -> tuple[Loan, date]:
-    """The loan without an entry, and the day from which that counts: the entry's own."""
+def _to_remember(loan: Loan, event: ServicingEvent, number: int) -> dict[str, Any]:
+    """What later commands have to know of an event besides its entry."""
+    match event:
+        case e.Repaid(reference=str(reference)) | e.Recovered(reference=str(reference)):
+            return {"references": {**loan.references, reference: number}}
+        case (
+            e.DisbursementReversed(of=of) | e.RepaymentReversed(of=of) | e.EntryReversed(of=of)
+            | e.ChargeOffUndone(of=of)
+        ):  # fmt: skip
+            return _without(loan, of)
+        case e.ChargedOff():
+            return {"charge_off": number}
+        case e.ChargeAssessed(late_for=date() as late_for):
+            return {"late_fees": {**loan.late_fees, number: late_for}}
+        case _:
+            return {}
+
+
+def _without(loan: Loan, number: int) -> dict[str, Any]:
+    """What is known no more of an entry that never counted."""
+    act = _entry_of(loan, number).act
+    gone = act.advance if isinstance(act, Disbursed) else Decimal(0)
+    return {
+        "reversed": loan.reversed | {number},
+        "advanced": loan.advanced - gone,
+        "charge_off": None if loan.charge_off == number else loan.charge_off,
+        "references": {name: of for name, of in loan.references.items() if of != number},
+    }
+
+
+def _entry_of(loan: Loan, number: int) -> Entry:
     entry = loan.entry(number)
     if entry is None:
         raise ValueError(f"there is no entry {number} to reverse")
-    advanced = loan.advanced
-    if isinstance(entry.act, Disbursed):
-        advanced -= entry.act.advance
-    charge_off = None if loan.charge_off == number else loan.charge_off
-    gone = loan.reversed | {number}
-    return loan._replace(reversed=gone, advanced=advanced, charge_off=charge_off), entry.on
-
-
-def _noted(loan: Loan, event: ServicingEvent, number: int) -> Loan:
-    """The loan with what later commands have to know of an event besides its entry."""
-    match event:
-        case e.Repaid(reference=str(reference)) | e.Recovered(reference=str(reference)):
-            return loan._replace(references={**loan.references, reference: number})
-        case e.RepaymentReversed(of=of):
-            left = {name: of_ for name, of_ in loan.references.items() if of_ != of}
-            return loan._replace(references=left)
-        case e.ChargedOff():
-            return loan._replace(charge_off=number)
-        case e.ChargeAssessed(late_for=date() as late_for):
-            return loan._replace(late_fees={**loan.late_fees, number: late_for})
-        case _:
-            return loan
+    return entry
 
 
 def _with_terms(loan: Loan, event: e.TermsSet) -> Loan:

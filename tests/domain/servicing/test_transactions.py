@@ -253,6 +253,27 @@ def test_an_offer_that_nobody_answered_expires_with_the_day() -> None:
     assert life.last.stored_as == "offer_expired"
 
 
+def test_a_loan_that_is_too_late_is_charged_off_with_the_day() -> None:
+    life = running(product=with_terms(charge_off_days=90))
+    life.does(s.CloseDay(), date(2026, 5, 1))
+    assert life.loan.charge_off is None
+    life.does(s.CloseDay(), date(2026, 5, 2))  # 90 days after the first due date
+    assert isinstance(life.last, e.ChargedOff)
+    version = life.version
+    life.does(s.CloseDay(), date(2026, 5, 3))
+    assert life.version == version
+
+
+def test_a_rest_too_small_to_ask_for_is_written_off_once_the_loan_has_matured() -> None:
+    life = running(product=with_terms(instalments=1, write_off_below=D("2.00"), late_fee=None))
+    life.does(s.Repay(amount=D("1210.50")), date(2026, 1, 31))
+    life.does(s.CloseDay(), date(2026, 1, 31))
+    assert status_of(life) is Status.ACTIVE
+    life.does(s.CloseDay(), FEB)
+    assert isinstance(life.last, e.WrittenOff)
+    assert posted(life.last)[A.CHARGE_OFF_EXPENSE] == "1.50"
+
+
 def test_a_charge_is_waived_whole_or_in_part() -> None:
     life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(10)), day(5))
     life.does(s.WaiveCharge(version=6, amount=D(4)), day(6))
