@@ -13,11 +13,15 @@ from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import PROJECTOR_ROLE, Connection, connect
 from projections import tables
 from projections.loan_applications.projection import MODEL as LOAN_APPLICATIONS
+from projections.loan_transactions.projection import MODEL as LOAN_TRANSACTIONS
 from projections.model import ReadModel
 from projections.reading import SQL
 
-READ_MODELS: Final[tuple[ReadModel, ...]] = (LOAN_APPLICATIONS,)
-"""Every read model."""
+READ_MODELS: Final[tuple[ReadModel, ...]] = (
+    LOAN_APPLICATIONS,
+    LOAN_TRANSACTIONS,
+)
+"""Every read model, what is built on another behind it."""
 
 log = structlog.stdlib.get_logger(__name__)
 
