@@ -12,6 +12,7 @@ import structlog
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import PROJECTOR_ROLE, Connection, connect
 from projections import tables
+from projections.journal_entries.projection import MODEL as JOURNAL_ENTRIES
 from projections.loan_applications.projection import MODEL as LOAN_APPLICATIONS
 from projections.loan_transactions.projection import MODEL as LOAN_TRANSACTIONS
 from projections.model import ReadModel
@@ -20,6 +21,7 @@ from projections.reading import SQL
 READ_MODELS: Final[tuple[ReadModel, ...]] = (
     LOAN_APPLICATIONS,
     LOAN_TRANSACTIONS,
+    JOURNAL_ENTRIES,
 )
 """Every read model, what is built on another behind it."""
 

@@ -20,6 +20,7 @@ from pg_attribute a where a.attrelid = %s::regclass and a.attnum > 0 order by a.
     "view",
     [
         *(model.name for model in READ_MODELS),
+        *("trial_balance", "journal_imbalance"),
         *("projections", "quarantine", "refused_commands"),
     ],
 )
