@@ -15,11 +15,13 @@ from projections import tables
 from projections.journal_entries.projection import MODEL as JOURNAL_ENTRIES
 from projections.loan_applications.projection import MODEL as LOAN_APPLICATIONS
 from projections.loan_transactions.projection import MODEL as LOAN_TRANSACTIONS
+from projections.loans.projection import MODEL as LOANS
 from projections.model import ReadModel
 from projections.reading import SQL
 
 READ_MODELS: Final[tuple[ReadModel, ...]] = (
     LOAN_APPLICATIONS,
+    LOANS,
     LOAN_TRANSACTIONS,
     JOURNAL_ENTRIES,
 )
