@@ -12,6 +12,7 @@ import structlog
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import PROJECTOR_ROLE, Connection, connect
 from projections import tables
+from projections.instalments.projection import MODEL as INSTALMENTS
 from projections.journal_entries.projection import MODEL as JOURNAL_ENTRIES
 from projections.loan_applications.projection import MODEL as LOAN_APPLICATIONS
 from projections.loan_transactions.projection import MODEL as LOAN_TRANSACTIONS
@@ -22,6 +23,7 @@ from projections.reading import SQL
 READ_MODELS: Final[tuple[ReadModel, ...]] = (
     LOAN_APPLICATIONS,
     LOANS,
+    INSTALMENTS,
     LOAN_TRANSACTIONS,
     JOURNAL_ENTRIES,
 )
