@@ -27,6 +27,7 @@ from lending.cli import (
     serve,
     status,
     suspensions,
+    tape,
     verify,
     worker,
 )
@@ -69,6 +70,7 @@ app.command()(status.status)
 app.command()(suspensions.suspend)
 app.command()(suspensions.reinstate)
 app.command()(verify.verify)
+app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")
 app.add_typer(products.products, name="products")
