@@ -263,6 +263,7 @@ def _application(allowed: Schema) -> Schema:
         accepted_offer_id=or_null(TEXT),
         holds=array(TEXT),
         disbursement=anything,
+        loan=anything,
         ended_at=or_null(INSTANT),
     )
     return {

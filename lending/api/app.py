@@ -16,6 +16,7 @@ from lending.api import (
     bulk_schemas,
     docs_pages,
     feed,
+    loan_routes,
     openapi,
     product_routes,
     reading,
@@ -35,6 +36,7 @@ from lending.api.bulk import BulkEndpoint
 from lending.api.commands import CommandEndpoints
 from lending.api.feed import Feed
 from lending.api.incoming import Incoming
+from lending.api.loans import LoanReading
 from lending.api.metrics import Metrics
 from lending.api.mounted import mounted
 from lending.api.operations import FailureOf, Operations
@@ -105,6 +107,7 @@ class LedgerApi(FastAPI):
                     **work_openapi.components(),
                     **webhook_routes.components(),
                     **product_routes.components(),
+                    **loan_routes.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
                 },
                 "responses": openapi.problem_responses(),
@@ -298,6 +301,8 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATIONS, read.list, listed)
     app.answer("GET", APPLICATION, read.one, one)
     app.answer("GET", APPLICATION + "/events", read.events, events)
+    for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
+        app.answer("GET", APPLICATION + path, endpoint, operation)
 
 
 def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:

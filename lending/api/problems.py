@@ -70,6 +70,10 @@ class Fault(Enum):
         "moment_not_found", 404, False,
         "The application has no such version, or was not on record at that moment.",
     )  # fmt: skip
+    LOAN_NOT_FOUND = (
+        "loan_not_found", 404, False,
+        "The application has no loan that was paid out under terms, at that moment.",
+    )  # fmt: skip
     WEBHOOK_NOT_FOUND = "webhook_not_found", 404, False, "There is no webhook of this id."
     DELIVERY_NOT_FOUND = (
         "delivery_not_found", 404, False,
@@ -160,6 +164,10 @@ class Fault(Enum):
     INVALID_REQUEST = (
         "invalid_request", 422, False,
         "The request does not fit its schema; errors says where.",
+    )  # fmt: skip
+    DAY_OUT_OF_RANGE = (
+        "day_out_of_range", 422, False,
+        "The loan says nothing of that day, or of so long a time.",
     )  # fmt: skip
     INVALID_ID = "invalid_id", 422, False, "The id in the path is not a UUID."
     KEY_REUSED = (

@@ -13,6 +13,7 @@ import typer
 
 from lending.cli import (
     catalogue,
+    day_close,
     demo,
     epoch,
     import_xes,
@@ -69,6 +70,7 @@ app.command()(migrate.migrate)
 app.command()(status.status)
 app.command()(suspensions.suspend)
 app.command()(suspensions.reinstate)
+app.command("day-close")(day_close.day_close)
 app.command()(verify.verify)
 app.command()(tape.tape)
 app.command()(rebuild.rebuild)

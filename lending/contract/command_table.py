@@ -116,3 +116,8 @@ ROUTES: Final[Sequence[CommandRoute]] = (
     CommandRoute(APPLICATION + "/closing", s.CloseLoan, "Close a loan"),
     CommandRoute(APPLICATION + "/day-close", s.CloseDay, "Close a loan's day"),
 )
+
+
+def path_of(command: type[Command]) -> str:
+    """Where a command is sent."""
+    return next(route.path for route in ROUTES if route.command is command)

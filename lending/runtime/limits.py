@@ -45,6 +45,9 @@ PROBES_MAX_REQUESTS: Final = 100
 BULK_MAX_COMMANDS: Final = 1_000
 """Commands in one bulk request."""
 
+DAY_CLOSE_PAGE: Final = 500
+"""Applications whose day is closed at once."""
+
 BULK_SLICE_COMMANDS: Final = 64
 """Commands of a bulk that are handled before other requests get a turn."""
 
@@ -150,8 +153,8 @@ TOOL_LIST_MAX_TOKENS: Final = 6_000
 EXPLAINED_EVENTS_MAX: Final = 100
 """Events that one explanation or timeline tells, the latest ones."""
 
-LLMS_TEXT_MAX_CHARACTERS: Final = 9_000
-"""The contract for models at `/llms.txt`: about two pages."""
+LLMS_TEXT_MAX_CHARACTERS: Final = 12_000
+"""The contract for models at `/llms.txt`: about three pages."""
 
 # -- work ---------------------------------------------------------------------------------------
 

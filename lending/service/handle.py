@@ -263,6 +263,7 @@ class CommandHandler:
             named=None if named is None else named.state,
             named_version=0 if named is None else named.aggregate.version,
             asking=asking,
+            application_id=application_id,
             version=aggregate.version,
             product=product,
             is_business_day=calendar_of(request.command, aggregate.state, product, named),

@@ -39,12 +39,14 @@ from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.bulk import BulkHandler
 from lending.service.creation import load_master_key, open_secret, read_secret
+from lending.service.day_close import DayClose
 from lending.service.following import FeedLog
 from lending.service.handle import Shard
 from lending.service.history import History
 from lending.service.keys import PEPPER_NAME, KeyDigests
 from lending.service.kill_switch import KillSwitch
 from lending.service.listing import Listing
+from lending.service.loans import Loans
 from lending.service.others import OtherApplications
 from lending.service.products import ProductCatalogue
 from lending.service.refused import RefusedCommands
@@ -253,6 +255,7 @@ class Ledger:
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
         )
         self.listing = Listing(self.pool, zone)
+        self.loans = Loans(self.history, zone, clock)
         self.authority = Authority(registries, zone)
         self.refused = RefusedCommands(self.pool)
         writer = RegistryWriter(
@@ -277,6 +280,13 @@ class Ledger:
             zone=zone,
             clock=clock,
             new_id=new_id,
+        )
+        self.day_close = DayClose(
+            pool=self.pool,
+            listing=self.listing,
+            handler=self.handler,
+            zone=zone,
+            clock=clock,
         )
         self._registries = registries
 

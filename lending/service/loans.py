@@ -24,7 +24,7 @@ class NoLoan(RequestFault):
     """Nothing was paid out at that moment, or without terms: there is nothing to compute."""
 
 
-class DateOutOfRange(RequestFault):
+class DayOutOfRange(RequestFault):
     """The loan says nothing of that day, or of so long a time."""
 
 
@@ -67,26 +67,26 @@ class Loans:
         return LoanAt(application_id, aggregate, loan)
 
     def lines(self, found: LoanAt, on: date | None) -> Lines:
-        """The lines at the end of a day, today if none is given. Raises DateOutOfRange."""
+        """The lines at the end of a day, today if none is given. Raises DayOutOfRange."""
         day = self._day(found.loan, on)
         return Lines(*views.lines(found.loan, day))
 
     def statement(self, found: LoanAt, start: date | None, end: date | None) -> Statement:
-        """What happened from one day to another; since funding, until today. Raises DateOutOfRange."""
+        """What happened from one day to another; since funding, until today. Raises DayOutOfRange."""
         funded = found.loan.funded_on
         last = self._day(found.loan, end)
         first = start or funded
         if first > last or last - first > STATEMENT_YEARS_MAX * _YEAR:
-            raise DateOutOfRange(
+            raise DayOutOfRange(
                 f"a statement is of at most {STATEMENT_YEARS_MAX} years, and ends after it begins"
             )
         return views.statement(found.loan, first, last)
 
     def payoff_quote(self, found: LoanAt, on: date | None) -> PayoffQuote:
-        """What pays the loan off on a day, today if none is given. Raises DateOutOfRange."""
+        """What pays the loan off on a day, today if none is given. Raises DayOutOfRange."""
         day = on or max(self.today, found.loan.through)
         if day < found.loan.through or day > self.today + timedelta(days=QUOTE_DAYS_MAX):
-            raise DateOutOfRange(
+            raise DayOutOfRange(
                 f"a quote is for {found.loan.through} at the earliest, and for at most"
                 f" {QUOTE_DAYS_MAX} days ahead"
             )
@@ -100,5 +100,5 @@ class Loans:
     def _day(self, loan: Loan, on: date | None) -> date:
         day = on or self.today
         if day < loan.funded_on or day > self.today + STATEMENT_YEARS_MAX * _YEAR:
-            raise DateOutOfRange(f"the loan was funded on {loan.funded_on}")
+            raise DayOutOfRange(f"the loan was funded on {loan.funded_on}")
         return day

@@ -56,7 +56,7 @@ def example(route: CommandRoute) -> Any:
 def nowhere(route: CommandRoute) -> str:
     """The route's path for an application that does not exist."""
     path = route.path.replace("{application_id}", str(new_id(0)))
-    return path.replace("{offer_id}", "1").replace("{kind}", "fraud")
+    return path.replace("{offer_id}", "1").replace("{kind}", "fraud").replace("{version}", "7")
 
 
 @pytest.mark.parametrize("role", Role)

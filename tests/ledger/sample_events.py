@@ -23,6 +23,25 @@ from lending.domain.loan import terms as t
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, StoredEvent
 from lending.ledger.sealing import Keyring
+from tests.ledger.sample_loans import LOAN_SAMPLES
+
+OLDER: Final[tuple[tuple[StoredEvent, int], ...]] = (
+    (
+        e.Offered(
+            offer_id="1",
+            amount=Decimal("9000.00"),
+            term_months=36,
+            rate_percent=Decimal("7.25"),
+            valid_until=date(2026, 4, 30),
+        ),
+        1,
+    ),
+    (
+        e.Disbursed(offer_id="1", amount=Decimal("9000.00"), reference="pay-1", channel="sepa"),
+        1,
+    ),
+)
+"""What the samples of older versions say, and which version they are of."""
 
 DIRECTORY: Final = Path(__file__).parent / "samples"
 APPLICATION_ID: Final = UUID("019c1234-5678-7000-8abc-def012345678")
@@ -161,19 +180,11 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
     e.Released(kind=c.HoldKind.FRAUD, text="cleared"),
     e.Withdrawn(by=c.WithdrawnBy.APPLICANT, text="found better"),
     e.ClosedUnfunded(closed_as=c.Closure.INCOMPLETE, text="never came"),
-    e.Offered(
-        offer_id="1",
-        amount=Decimal("9000.00"),
-        term_months=36,
-        rate_percent=Decimal("7.25"),
-        valid_until=date(2026, 4, 30),
-    ),
     e.OfferReturned(offer_id="1"),
     e.OfferAccepted(offer_id="1"),
     e.OfferRefused(offer_id="1", text="too dear"),
     e.OfferWithdrawn(offer_id="1", text="rates moved"),
     e.OfferExpired(offer_id="1"),
-    e.Disbursed(offer_id="1", amount=Decimal("9000.00"), reference="pay-1", channel="sepa"),
     registry.PolicyPublished(
         name="debt-to-income", version="1", definition="amount \u2264 income", digest="d1" * 32
     ),
@@ -209,6 +220,7 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
     identities.KeyRevoked(key_id="a2b3c4d5e6f7g2h3", reason="was in a log file"),
     products.ProductPublished(product=PRODUCT, digest="f7" * 32),
     products.ProductWithdrawn(name="personal-loan", version="2026-10", reason="replaced"),
+    *LOAN_SAMPLES,
 )
 """The samples of the current versions. An older version's stays in samples/, read by upcasters."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from lending.domain.application.commands import Outcome
 from lending.domain.application.events import Event, PolicyCited
@@ -106,6 +107,7 @@ class Circumstances(NamedTuple):
     named: Application | None = None
     named_version: int = 0
     asking: Asking = ANYBODY
+    application_id: UUID | None = None
     version: int = 0
     product: ProductOnRecord | None = None
     is_business_day: Callable[[date], bool] | None = None

@@ -418,7 +418,7 @@ FORBIDDEN_BY: Final[Mapping[type[c.Command], tuple[Refusal, ...]]] = MappingProx
             _R.OFFER_NOT_COVERED,
         ),
         sv.Redisclose: (*_OVER, _R.NO_ACCEPTED_OFFER),
-        sv.Board: (*_OVER, _R.APPLICATION_HELD),
+        sv.Board: (*_OVER, _R.APPLICATION_HELD, _R.NOT_DECIDED),
         sv.SetTerms: (_R.APPLICATION_UNKNOWN, _R.NOT_FUNDED, _R.LOAN_HAS_TERMS),
         sv.Reverse: (_R.APPLICATION_UNKNOWN, _R.NOT_FUNDED),
         sv.Repay: _RUNNING,

@@ -80,12 +80,11 @@ class Redisclose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """Take over a running loan, under the terms of a product. Moves money, so it needs an
-    idempotency key.
+    """Take over a running loan, under the terms of a product, of an application that is decided.
 
-    `principal` is what is owed and not yet due, `paid_through` the day to which interest is paid,
-    `accrued_interest` what has accrued since. `instalments` are those to come, the first due on
-    `first_due_on`; `arrears` what fell due and is unpaid.
+    Needs an idempotency key. `principal` is what is owed and not yet due, `paid_through` the day to
+    which interest is paid, `accrued_interest` what has accrued since. `instalments` are those to
+    come, the first due on `first_due_on`; `arrears` what fell due and is unpaid.
     """
 
     product: Annotated[Code, Example("personal-loan")]
@@ -317,7 +316,7 @@ class Refinance:
     `into` is an application whose accepted offer has terms. Needs an idempotency key.
     """
 
-    into: UUID
+    into: Annotated[UUID, Example("019c1111-2222-7000-8333-444455556666")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,11 @@ def _refinance(command: c.Refinance, state: Application, given: Circumstances) -
     refinanced = e.Refinanced(into=command.into, amount=owed, booking=UNBOOKED)
     event = _entered(refinanced, state, given).event
     there = pay_out(
-        other, offer.amount, given._replace(version=given.named_version), refinanced=owed
+        other,
+        offer.amount,
+        given._replace(version=given.named_version),
+        refinanced=owed,
+        refinances=given.application_id,
     )
     if isinstance(there, Refused):
         return there

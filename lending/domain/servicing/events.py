@@ -76,8 +76,8 @@ class Disclosed:
     None where the flows have no such rate. `payments` is the payment schedule.
     """
 
-    apr_percent: Decimal | None
-    effective_percent: Decimal | None
+    apr_percent: Decimal | None = None
+    effective_percent: Decimal | None = None
     amount_financed: Decimal
     finance_charge: Decimal
     total_of_payments: Decimal

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from lending.domain import money
 from lending.domain.application import events as application_events
@@ -129,6 +130,7 @@ def pay_out(
     given: Circumstances,
     *,
     refinanced: Decimal = Decimal(0),
+    refinances: UUID | None = None,
     reference: str | None = None,
     channel: str | None = None,
 ) -> list[application_events.Event] | Refused:
@@ -165,6 +167,7 @@ def pay_out(
         fee=funded.fee,
         paid_out=funded.paid_out - refinanced,
         refinanced=refinanced or None,
+        refinances=refinances,
         schedule=binding(_schedule(terms, advances, dues), state.currency),
         disclosed=disclosed,
         booking=UNBOOKED,

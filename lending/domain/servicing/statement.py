@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 
 from lending.domain import money
 from lending.domain.loan import entries as act
-from lending.domain.loan.book import Allocation, Instalment, LoanBook, LoanStatus, Sums
+from lending.domain.loan.book import Allocation, Charge, Instalment, LoanBook, LoanStatus, Sums
 from lending.domain.loan.delinquency import Delinquency, delinquency
-from lending.domain.loan.engine import payoff, replay
+from lending.domain.loan.engine import fold, payoff, replay
 from lending.domain.loan.entries import Act, Entry
+from lending.domain.loan.position import position
+from lending.domain.loan.reading import book_of
 from lending.domain.loan.rounding import zero
 from lending.domain.servicing import events as e
 from lending.domain.servicing.state import Loan
@@ -86,6 +88,20 @@ def balances(loan: Loan, on: date) -> Balances:
     return _balances(loan, replay(loan.known_terms, loan.entries, on))
 
 
+def standing_on(loan: Loan, on: date) -> Loan:
+    """The loan with status, balance and credit as they stood at the end of a day."""
+    if loan.terms is None:
+        return loan
+    account = fold(loan.terms, loan.entries, on)
+    book = book_of(account, on)
+    return loan._replace(
+        through=on,
+        status=book.status,
+        balance=book.principal,
+        accounts=position(loan.terms, loan.entries, on, account),
+    )
+
+
 def lines(loan: Loan, on: date) -> tuple[LoanBook, Balances, Delinquency]:
     """The lines of a loan at the end of a day, with what is owed and the arrears."""
     book = replay(loan.known_terms, loan.entries, on)
@@ -110,7 +126,9 @@ def statement(loan: Loan, start: date, end: date) -> Statement:
             if one.number in book.allocations
         ),
         undone=tuple(
-            Undone(one.number, one.on, _NAMES[type(one.act)], _amount(one.act), reversals[one.number])
+            Undone(
+                one.number, one.on, _NAMES[type(one.act)], _amount(one.act), reversals[one.number]
+            )
             for one in in_order
             if one.number in reversals
         ),
@@ -134,19 +152,29 @@ def payoff_quote(loan: Loan, on: date) -> PayoffQuote:
 
 def _balances(loan: Loan, book: LoanBook) -> Balances:
     terms = loan.known_terms
-    due = Sums(*[zero(terms)] * 4)
+    due, overdue = Sums(*[zero(terms)] * 4), book.overdue
     for one in book.instalments:
         if one.due <= book.on:
             due = due.add(left_of(one))
+    for charge in book.charges:
+        if charge.due_on <= book.on < _shown_with(charge, book):
+            due = due.plus(charge.component, charge.outstanding)
+            overdue += charge.outstanding if charge.due_on < book.on else 0
     return Balances(
         on=book.on,
         status=book.status,
         principal=money.in_currency(book.principal, terms.currency),
         due=due,
-        overdue=money.in_currency(book.overdue, terms.currency),
+        overdue=money.in_currency(overdue, terms.currency),
         accrued_interest=money.in_currency(book.accrued_interest, terms.currency),
         credit=money.in_currency(book.credit, terms.currency),
     )
+
+
+def _shown_with(charge: Charge, book: LoanBook) -> date:
+    """The due date of the line that holds a charge, which has a due date of its own."""
+    later = (one.due for one in book.instalments if one.due >= charge.due_on)
+    return min(later, default=charge.due_on)
 
 
 def left_of(one: Instalment) -> Sums:
@@ -198,4 +226,3 @@ _NAMES: Final[Mapping[type[Act], str]] = MappingProxyType(
     }
 )  # fmt: skip
 """By what an entry did, the name of the event that booked it."""
-
