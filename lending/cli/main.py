@@ -28,6 +28,7 @@ from lending.cli import (
     serve,
     status,
     suspensions,
+    tape,
     verify,
     worker,
 )
@@ -71,6 +72,7 @@ app.command()(suspensions.suspend)
 app.command()(suspensions.reinstate)
 app.command("day-close")(day_close.day_close)
 app.command()(verify.verify)
+app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")
 app.add_typer(products.products, name="products")

@@ -431,6 +431,9 @@ PROJECTION_BATCH_MAX_EVENTS: Final = 5_000
 PROJECTION_LOAD_MAX_EVENTS: Final = 20_000
 """Earlier events that one batch reads again to fold the loans it touches; it ends early instead."""
 
+PROJECTION_SETTLE_MAX_EVENTS: Final = 10_000
+"""Events in the histories of the loans that one batch computes anew; it ends early instead."""
+
 PROJECTION_POLL_SECONDS: Final = 0.5
 """The longest a projection sleeps when no notification reaches it."""
 
