@@ -191,6 +191,7 @@ class Account:
             line.flat_interest = line.level = None
             line.part = line.own_early
             line.interest_grace = line.interest_grace and waived
+            line.capitalised = ZERO
         self.course.stale = True
 
     # lines by date

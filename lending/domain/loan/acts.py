@@ -14,7 +14,6 @@ from lending.domain.loan.book import Sums
 from lending.domain.loan.due_dates import due_dates, periods
 from lending.domain.loan.entries import Act
 from lending.domain.loan.lines import LineKind
-from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import Component, PaymentKind, payment_rule
 
 
@@ -64,12 +63,20 @@ def _boarded(account: Account, act: e.Boarded, _number: int, _on: date) -> Effec
     found = periods(terms, act.paid_through, dues)
     overdue = [account.planner.overdue(one) for one in act.overdue]
     account.fund(overdue + account.planner.lines(found, terms.rate_percent, graced=False))
-    late = sum((one.principal for one in act.overdue), ZERO)
-    account.lend(act.principal + late, act.paid_through)
+    taken_over = _taken_over(act)
+    account.lend(taken_over.principal, act.paid_through)
     course.carry(act.accrued_interest)
     course.run_to(act.paid_through)
     account.planner.plan(course, course.current)
-    return Effect(Sums(principal=act.principal + late))
+    return Effect(taken_over)
+
+
+def _taken_over(act: e.Boarded) -> Sums:
+    """All that is owed already: principal, interest accrued to that day, and the arrears."""
+    sums = Sums(act.principal, act.accrued_interest)
+    for one in act.overdue:
+        sums = sums.add(Sums(one.principal, one.interest, one.fees, one.penalties))
+    return sums
 
 
 # paying

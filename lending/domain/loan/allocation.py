@@ -50,14 +50,14 @@ def allocate(account: Account, rule: PaymentRule, amount: Decimal, on: date) -> 
     account.skip_paid()
     payment = _Payment(account, amount, on)
     for one in passes(rule):
-        if not payment.left:
-            break
-        if one.timing is not Timing.IN_ADVANCE:
-            payment.run(one, account.lines_begun())
-        elif rule.prepayment in CURTAILS:
+        if one.timing is Timing.IN_ADVANCE and rule.prepayment in CURTAILS:
             payment.curtail(one, rule.prepayment)
-        else:
+        elif not payment.left:
+            continue
+        elif one.timing is Timing.IN_ADVANCE:
             payment.prepay(one, rule.prepayment)
+        else:
+            payment.run(one, account.lines_begun())
     return payment.taken
 
 

@@ -1,7 +1,8 @@
 """Balanced double-entry postings of every entry, and the chart of accounts.
 
 Principal is a receivable from its advance. Interest, fees and penalties are receivables from their
-accrual, which is an entry of its own day by day; what is paid, waived or lost credits them.
+accrual, which is an entry of its own day by day; what is paid, waived or lost credits them. What a
+boarded loan owed already is a receivable from its boarding, against suspense: it is not accrued again.
 """
 
 from collections.abc import Mapping

@@ -167,4 +167,15 @@ def _reschedule(
     for index, due in enumerate(dues, first):
         course.move(index, Period(start, due, length or course.lines[index].period.length))
         start, length = due, None
+    _keep_charges_with_their_day(account, first)
     account.planner.plan(account.course, account.course.current)
+
+
+def _keep_charges_with_their_day(account: Account, first: int) -> None:
+    """Charges that did not move with their line are held by the one whose period they now fall in."""
+    for line in account.course.lines[first:]:
+        for owed in [owed for owed in line.charges if owed.due_on != line.due]:
+            index = account.index_for(owed.due_on)
+            if index is not None:
+                line.charges.remove(owed)
+                account.course.lines[index].charges.append(owed)

@@ -112,10 +112,33 @@ acts: Final[st.SearchStrategy[Act]] = st.one_of(
 )
 
 
+_arrears: Final = st.builds(
+    e.Arrears,
+    due_on=st.integers(1, 90).map(lambda days: FUNDED_ON - timedelta(days=days)),
+    principal=amounts,
+    interest=amounts,
+    fees=st.just(Decimal("0.00")) | amounts,
+    penalties=st.just(Decimal("0.00")) | amounts,
+)
+
+_fundings: Final[st.SearchStrategy[Act]] = st.one_of(
+    amounts.map(lambda amount: e.Disbursed(amount=amount + 100)),
+    st.builds(
+        e.Boarded,
+        principal=amounts,
+        paid_through=st.just(FUNDED_ON),
+        accrued_interest=st.just(Decimal("0.00")) | amounts,
+        overdue=st.lists(_arrears, max_size=2).map(
+            lambda some: tuple(sorted(some, key=lambda one: one.due_on))
+        ),
+    ),
+)
+
+
 @st.composite
 def histories(draw: st.DrawFn, acts: st.SearchStrategy[Act] = acts) -> list[Entry]:
     """A funded loan and what happened to it, in the order of recording, dates in any order."""
-    entries = [Entry(1, FUNDED_ON, e.Disbursed(amount=draw(amounts) + 100))]
+    entries = [Entry(1, FUNDED_ON, draw(_fundings))]
     for act in draw(st.lists(acts, max_size=12)):
         day = FUNDED_ON + timedelta(days=draw(st.integers(0, 600)))
         entries.append(Entry(len(entries) + 1, day, act))

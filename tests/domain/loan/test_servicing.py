@@ -16,6 +16,7 @@ from lending.domain.loan.terms import (
     AllocationStep,
     Component,
     InterestBasis,
+    InterestGrace,
     PaymentKind,
     PaymentRule,
     PeriodInterest,
@@ -124,6 +125,18 @@ def test_a_payment_holiday_makes_the_period_longer() -> None:
     assert book.instalments[-1].due == date(2025, 3, 1)
 
 
+def test_a_charge_is_due_on_its_day_whatever_is_done_to_the_instalments() -> None:
+    """It was assessed for the second instalment's period, which the holiday made part of the first's."""
+    charge = e.ChargeAssessed(
+        component=Component.FEE, amount=Decimal("25.00"), due_on=date(2024, 2, 20)
+    )
+    entries = entered((date(2024, 1, 10), charge), (date(2024, 1, 12), e.Paused(instalments=1)))
+    on = date(2024, 2, 20)
+    assert [one.owed.fees for one in replay(TERMS, entries, on).instalments[:2]] == [25, 0]
+    paying = Entry(4, on, e.Paid(amount=Decimal("25.00")))
+    assert replay(TERMS, [*entries, paying], on).charges[0].paid == 25
+
+
 def test_an_extension_spreads_principal_over_more_instalments() -> None:
     book = after(TERMS, (date(2024, 1, 10), e.Extended(instalments=12)))
     assert len(book.instalments) == 24
@@ -187,6 +200,37 @@ def test_a_payoff_pays_interest_to_its_day_and_no_more() -> None:
     book = replay(TERMS, [*entries, paying], on)
     assert book.status is LoanStatus.PAID_OFF
     assert book.outstanding == book.credit == 0
+
+
+def test_a_payoff_of_nothing_still_ends_interest_to_come() -> None:
+    """All principal was paid ahead; of the precomputed interest a later rate brings, none is earned."""
+    terms = replace(TERMS, rate_percent=Decimal(0))
+    rate = (FUNDED, e.RateChanged(rate_percent=Decimal(12)))
+    entries = entered(paid(FUNDED, "1000.00"), rate)
+    before = replay(terms, entries, FUNDED)
+    assert before.principal == 0 < before.outstanding
+    assert payoff(terms, entries, FUNDED).total == 0
+    paying = Entry(4, FUNDED, e.Paid(amount=Decimal("0.00"), kind=PaymentKind.PAYOFF))
+    assert replay(terms, [*entries, paying], FUNDED).status is LoanStatus.PAID_OFF
+
+
+def test_interest_in_grace_that_a_payoff_ended_becomes_no_principal() -> None:
+    terms = replace(TERMS, interest_grace=2, interest_grace_as=InterestGrace.CAPITALISED)
+    looked_at = (FUNDED, e.ChargedOff())
+    paying = paid(FUNDED, "1000.00", PaymentKind.PAYOFF)
+    book = after(terms, looked_at, paying, on=date(2024, 4, 1))
+    assert book.principal == book.capitalised_in_grace == book.outstanding == 0
+
+
+def test_what_is_lent_after_an_end_is_owed_at_once_and_can_be_paid_off() -> None:
+    entries = entered(
+        (date(2024, 2, 10), e.Ended(how=Ending.WRITTEN_OFF)),
+        (date(2024, 3, 1), e.Disbursed(amount=Decimal("50.00"))),
+    )
+    on = date(2024, 3, 1)
+    assert replay(TERMS, entries, on).principal == payoff(TERMS, entries, on).total == 50
+    paying = Entry(4, on, e.Paid(amount=Decimal("50.00"), kind=PaymentKind.PAYOFF))
+    assert replay(TERMS, [*entries, paying], on).outstanding == 0
 
 
 def test_a_waived_charge_is_not_asked_for() -> None:
