@@ -128,6 +128,7 @@ def boarded(terms: Terms = TERMS) -> LoanLife:
     """A loan that was taken over, with an instalment unpaid."""
     life = LoanLife(product(terms))
     life.must(c.Apply(applicant_id="cust_1", amount=AMOUNT), FUNDED_ON)
+    life.must(c.Decide(outcome=c.Outcome.APPROVED), FUNDED_ON)
     late = s.Arrears(due_on=date(2024, 1, 1), principal=Decimal(90), interest=Decimal(11))
     board = s.Board(
         product="personal-loan",

@@ -8,10 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import psycopg
 import pytest
 
+import tests
 from lending.domain.servicing import commands as s
 from projections.registry import READ_MODELS
+from tests.ledgers import libpq
 from tests.projections.loan_lives import FUNDED_ON, accepted, boarded, funded, written
 from tests.projections.test_loan_models import followed
 from tests.projections.worlds import World
@@ -55,6 +58,20 @@ async def test_it_has_a_line_a_loan_with_its_arrears_on_the_day(
     assert (bare["product"], bare["original_principal"], bare["arrears"]) == ("", "1200.00", "")
     assert says(taken_over, "oldest_unpaid_due_on funded_on") == f"2024-01-01 {FUNDED_ON}"
     assert list(tmp_path.glob("*.part")) == []
+
+
+async def test_the_query_of_its_page_says_the_same_by_bucket(world: World) -> None:
+    written(world, funded().must(s.Repay(amount=Decimal("106.62")), date(2024, 2, 15)))
+    written(world, funded())
+    await followed(world)
+    page = (Path(tests.__file__).parents[1] / "docs" / "how-to" / "loan-tape.md").read_text()
+    query = page.partition("```sql\n")[2].partition("```")[0].replace("2026-09-30", "2024-03-31")
+    with psycopg.connect(libpq(world.database_url, "lending_analyst")) as analyst:
+        rows = analyst.execute(query.encode()).fetchall()
+    assert sorted(rows) == [
+        ("1-29", 1, Decimal("1105.38"), Decimal("106.62")),
+        ("30-59", 1, Decimal("1200.00"), Decimal("213.24")),
+    ]
 
 
 async def test_it_goes_to_standard_output_and_says_what_is_behind(
