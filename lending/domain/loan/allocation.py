@@ -1,6 +1,6 @@
 """How a payment is split over instalments and components."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -80,12 +80,9 @@ class _Payment:
                 payable = self._account.payable(index, owed, self._on)
                 self._pay(index, owed, min(payable, self.left - spared))
 
-    def _asked(self, one: Pass, index: int) -> Iterator[Owed]:
-        line = self._account.course.lines[index]
-        for component in one.components:
-            for owed in line.owed(component):
-                if owed.timing(self._on) is one.timing:
-                    yield owed
+    def _asked(self, one: Pass, index: int) -> list[Owed]:
+        line, on, timing = self._account.course.lines[index], self._on, one.timing
+        return [owed for owed in line.owed_in(one.components) if owed.timing(on) is timing]
 
     def _pay(self, index: int, owed: Owed, amount: Decimal) -> None:
         if amount > ZERO:

@@ -131,6 +131,13 @@ class Line:
         """Whether principal can still be paid to it ahead of its due date."""
         return self.target > self.early
 
+    def owed_in(self, components: tuple[Component, ...]) -> list[Owed]:
+        """What it holds of these, in their order."""
+        if not self.charges:
+            both = {Component.INTEREST: self.interest, Component.PRINCIPAL: self.principal}
+            return [both[component] for component in components if component in both]
+        return [owed for component in components for owed in self.owed(component)]
+
     def owed(self, component: Component) -> list[Owed]:
         """What it holds of `component`."""
         if component is Component.PRINCIPAL:
