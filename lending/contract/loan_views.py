@@ -11,6 +11,7 @@ from lending.contract.positions import position_text
 from lending.domain.identifiers import shard_of
 from lending.domain.loan.book import Instalment, Sums
 from lending.domain.loan.delinquency import Delinquency
+from lending.domain.money import in_currency
 from lending.domain.servicing.statement import (
     Balances,
     Movement,
@@ -26,18 +27,17 @@ COMPONENTS: Final = ("principal", "interest", "fees", "penalties")
 
 def schedule(found: LoanAt, lines: Lines) -> dict[str, Any]:
     """The lines of a loan, with what is owed and the arrears."""
-    return {
-        **_head(found),
+    said: dict[str, Any] = {
         "balances": _balances(lines.balances),
         "delinquency": _delinquency(lines.delinquency),
         "instalments": [_line(one) for one in lines.book.instalments],
     }
+    return _told(found, said)
 
 
 def offered(found: OfferedLoan) -> dict[str, Any]:
     """The loan that an offer would be, instalment by instalment."""
-    return {
-        **_head(found),
+    said: dict[str, Any] = {
         "offer_id": found.offer.offer_id,
         "disburse_on": found.offer.disburse_on,
         "disclosed": plain(found.planned.disclosed),
@@ -56,12 +56,12 @@ def offered(found: OfferedLoan) -> dict[str, Any]:
             for one in found.planned.schedule.instalments
         ],
     }
+    return _told(found, said)
 
 
 def statement(found: LoanAt, said: Statement) -> dict[str, Any]:
     """A statement."""
-    return {
-        **_head(found),
+    told: dict[str, Any] = {
         "opening": _balances(said.opening),
         "fell_due": [_fell_due(one) for one in said.fell_due],
         "movements": [_movement(one) for one in said.movements],
@@ -77,28 +77,42 @@ def statement(found: LoanAt, said: Statement) -> dict[str, Any]:
         ],
         "closing": _balances(said.closing),
     }
+    return _told(found, told)
 
 
 def payoff_quote(found: LoanAt, quote: PayoffQuote) -> dict[str, Any]:
     """What pays a loan off on a day."""
-    return {
-        **_head(found),
+    said: dict[str, Any] = {
         "on": quote.on,
         **_sums(quote.sums),
         "total": quote.sums.total,
         "credit": quote.credit,
         "more_a_day": quote.more_a_day,
     }
+    return _told(found, said)
 
 
-def _head(found: LoanAt | OfferedLoan) -> dict[str, Any]:
+def _told(found: LoanAt | OfferedLoan, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a loan, behind which loan and which state of the record it is said of; every
+    amount has its currency's digits.
+    """
     aggregate = found.aggregate
+    currency = aggregate.state.currency
     return {
         "application_id": found.application_id,
         "version": aggregate.version,
         "position": position_text(shard_of(found.application_id), aggregate.position),
-        "currency": aggregate.state.currency,
+        "currency": currency,
+        **{name: _in_digits(value, currency) for name, value in said.items()},
     }
+
+
+def _in_digits(value: Any, currency: str) -> Any:
+    if isinstance(value, Decimal):
+        return in_currency(value, currency)
+    if isinstance(value, dict):
+        return {name: _in_digits(one, currency) for name, one in value.items()}
+    return [_in_digits(one, currency) for one in value] if isinstance(value, list) else value
 
 
 def _balances(one: Balances) -> dict[str, Any]:

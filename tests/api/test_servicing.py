@@ -151,6 +151,7 @@ async def test_a_loan_lives_and_every_cent_can_be_followed(
     schedule = await loan.reads("/schedule?effective_on=2026-03-10")
     assert schedule["delinquency"]["past_due_days"] > 0
     assert schedule["instalments"][0]["paid"]["interest"] == "12.00"
+    assert schedule["instalments"][0]["waived"]["interest"] == "0.00"
     statement = await loan.reads("/statement?from=2026-02-01&to=2026-02-28")
     assert statement["opening"]["principal"] == "1200.00"
     assert [one["event_type"] for one in statement["movements"]] == [
