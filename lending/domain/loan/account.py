@@ -43,7 +43,11 @@ class Done(NamedTuple):
 
 
 class Account:
-    """The mutable heart of a replay. `oldest` is the first line that may have something unpaid."""
+    """The mutable heart of a replay.
+
+    `oldest` is the first line that may have something unpaid, `credit_of` what is left of the credit
+    that each entry brought, `passed_to` the day up to which credit was applied.
+    """
 
     def __init__(self, terms: Terms, start: date) -> None:
         self.terms = terms
@@ -53,11 +57,13 @@ class Account:
         self.moves: list[tuple[date, Decimal]] = []
         self.charges: dict[int, Owed] = {}
         self.done: dict[int, Done] = {}
+        self.credit_of: dict[int, Decimal] = {}
         self.charged_back: dict[int, Sums] = {}
         self.pauses: list[tuple[date, date]] = []
         self.charged_off_on: date | None = None
         self.ending: Ending | None = None
         self.credit = self.nothing
+        self.passed_to = start
         self.principal = self.nothing
         self.oldest = 0
         self.funded = False
@@ -73,10 +79,39 @@ class Account:
         to_come = self.course.lines[self.course.current :]
         return any(line.kind is LineKind.INSTALMENT for line in to_come)
 
+    @property
+    def instalment_count(self) -> int:
+        """How many instalments there are, settled ones included."""
+        return sum(line.kind is LineKind.INSTALMENT for line in self.course.lines)
+
     def record(self, number: int, effect: Effect) -> None:
         """Keep what the entry with this number did."""
         self.credit += effect.credit
+        if effect.credit > ZERO:
+            self.credit_of[number] = effect.credit
+        elif effect.credit:
+            self._use_credit(-effect.credit)
         self.done[number] = Done(effect, self.principal)
+
+    def _use_credit(self, amount: Decimal) -> None:
+        """Money that went out takes the oldest credit first."""
+        for number, left in list(self.credit_of.items()):
+            used = min(amount, left)
+            self.credit_of[number] -= used
+            amount -= used
+
+    def apply_credit(self, number: int, effect: Effect) -> None:
+        """What the entry with this number had left over has paid something since."""
+        done = self.done[number]
+        before = done.effect
+        self.credit += effect.credit
+        self.credit_of[number] += effect.credit
+        merged = before._replace(
+            sums=before.sums.add(effect.sums),
+            credit=before.credit + effect.credit,
+            taken=before.taken + effect.taken,
+        )
+        self.done[number] = done._replace(effect=merged)
 
     # what can be paid
 
@@ -220,8 +255,11 @@ class Account:
         return range(self.oldest, min(self.course.current + 1, len(self.course.lines)))
 
     def skip_paid(self) -> None:
-        """Move `oldest` past lines that are settled and paid."""
+        """Move `oldest` past lines that are settled and paid, but the last of them.
+
+        Interest after maturity may still fall due with that one.
+        """
         lines, oldest = self.course.lines, self.oldest
-        while oldest < self.course.current and not lines[oldest].outstanding:
+        while oldest < self.course.current - 1 and not lines[oldest].outstanding:
             oldest += 1
         self.oldest = oldest

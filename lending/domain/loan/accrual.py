@@ -68,6 +68,10 @@ class Accrual:
             return whole
         return whole * (end - start).days / (period.due - period.start).days
 
+    def simple(self, rate: Decimal, origin: date, start: date, end: date) -> Decimal:
+        """Simple interest on 1 from `start` to `end`, days counted from `origin`: parts sum to it."""
+        return rate * (self._fraction(origin, end) - self._fraction(origin, start)) / HUNDRED
+
     def _equal(self, rate: Decimal, period: Period) -> Decimal:
         whole = self._whole.get(rate)
         if whole is None:

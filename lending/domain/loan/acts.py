@@ -9,7 +9,7 @@ from typing import Any, Final
 from lending.domain.loan import entries as e
 from lending.domain.loan import restructuring
 from lending.domain.loan.account import Account, Effect, Taken
-from lending.domain.loan.allocation import allocate
+from lending.domain.loan.allocation import allocate, sums_of
 from lending.domain.loan.book import Sums
 from lending.domain.loan.due_dates import due_dates, periods
 from lending.domain.loan.entries import Act
@@ -90,7 +90,7 @@ def _paid(account: Account, act: e.Paid, _number: int, on: date) -> Effect:
     else:
         rule = payment_rule(account.terms, act.kind)
         taken = allocate(account, rule, act.amount, on)
-    sums = _sums(taken)
+    sums = sums_of(taken)
     return Effect(sums, act.amount - sums.total, taken=tuple(taken))
 
 
@@ -103,13 +103,6 @@ def _direct(account: Account, part: e.Directed, on: date) -> Taken:
     )
     owed = lines[index].owed(part.component)[0]
     return account.pay(index, owed, part.amount, on)
-
-
-def _sums(taken: list[Taken]) -> Sums:
-    sums = Sums()
-    for one in taken:
-        sums = sums.plus(one.component, one.amount)
-    return sums
 
 
 def _charged_back(account: Account, act: e.ChargedBack, number: int, on: date) -> Effect:

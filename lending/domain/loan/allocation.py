@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from lending.domain.loan.account import Account, Taken
+from lending.domain.loan.book import Sums
 from lending.domain.loan.lines import Owed
 from lending.domain.loan.rounding import ZERO, cents_rounder
 from lending.domain.loan.terms import (
@@ -59,6 +60,14 @@ def allocate(account: Account, rule: PaymentRule, amount: Decimal, on: date) -> 
         else:
             payment.run(one, account.lines_begun())
     return payment.taken
+
+
+def sums_of(taken: Iterable[Taken]) -> Sums:
+    """What was paid, by component."""
+    sums = Sums()
+    for one in taken:
+        sums = sums.plus(one.component, one.amount)
+    return sums
 
 
 class _Payment:

@@ -12,6 +12,7 @@ from lending.domain.loan.accrual import Accrual, Period
 from lending.domain.loan.lines import Line, LineKind
 from lending.domain.loan.rounding import ZERO, interest_rounder, zero
 from lending.domain.loan.terms import (
+    InterestAfterMaturity,
     InterestBasis,
     InterestGrace,
     NegativeAmortization,
@@ -56,6 +57,11 @@ class Course:
         self._round = interest_rounder(terms)
         self._nothing = zero(terms)
         self._precomputed = terms.interest_basis is InterestBasis.SCHEDULED
+        self._accrues_late = (
+            terms.interest_after_maturity is InterestAfterMaturity.ACCRUES
+            and terms.interest_basis is InterestBasis.OUTSTANDING
+        )
+        self._late = self._late_due = ZERO
         self.lines: list[Line] = []
         self.stale = True
         self._since = start
@@ -98,14 +104,16 @@ class Course:
         last_open = self._last_open()
         while self._current < len(lines) and lines[self._current].period.due <= day:
             line = lines[self._current]
-            self._accrue(line, line.period.due)
+            self._accrue(line, line.period.due, assume_paid=assume_paid)
             self._settle(line, last_open, assume_paid=assume_paid)
             self._current += 1
             self._accrued = self._elapsed = ZERO
             if self._current < len(lines):
                 self._ahead -= lines[self._current].own_early
         if self._current < len(lines):
-            self._accrue(lines[self._current], day)
+            self._accrue(lines[self._current], day, assume_paid=assume_paid)
+        elif self._accrues_late and not assume_paid:
+            self._accrue_late(day)
 
     def ensure_projected(self) -> None:
         """Project, unless nothing has changed since that the schedule rests on."""
@@ -131,8 +139,11 @@ class Course:
         self.run_to(self.lines[-1].period.due, assume_paid=True)
         self.back_to(place)
 
-    def _accrue(self, line: Line, until: date) -> None:
+    def _accrue(self, line: Line, until: date, *, assume_paid: bool) -> None:
         if until <= self._since:
+            return
+        if line.kind is LineKind.ADDITIONAL and self._accrues_late and not assume_paid:
+            self._accrue_late(until)
             return
         start = max(self._since, line.period.start)
         self._since = until
@@ -140,6 +151,19 @@ class Course:
             factor = self.accrual.factor(line.rate, line.period, start, until)
             self._elapsed += factor
             self._accrued += self.balance * factor
+
+    def _accrue_late(self, until: date) -> None:
+        """Interest after the last instalment, on principal that is late; due with the last line."""
+        settled = self.lines[: self._current]
+        instalments = (line for line in reversed(settled) if line.kind is LineKind.INSTALMENT)
+        last = next(instalments, None)
+        if last is None or until <= self._since:
+            return
+        start, self._since = max(self._since, last.due), until
+        self._late += self._overdue() * self.accrual.simple(last.rate, last.due, start, until)
+        due = max(self._round(self._late) - self._late_due, ZERO)
+        self._late_due += due
+        settled[-1].interest.amount += due
 
     def _settle(self, line: Line, last_open: int, *, assume_paid: bool) -> None:
         interest, first = self._interest_due(line)

@@ -14,6 +14,8 @@ from lending.domain.loan.faults import faults
 from lending.domain.loan.terms import (
     Amortization,
     Component,
+    CreditBalance,
+    InterestAfterMaturity,
     InterestBasis,
     InterestGrace,
     LastInstalment,
@@ -57,6 +59,7 @@ terms: Final = st.builds(
     compoundings_per_year=st.none() | st.sampled_from((1, 2, 12)),
     interest_basis=st.sampled_from(InterestBasis),
     prepaid_interest=st.sampled_from(PrepaidInterest),
+    interest_after_maturity=st.sampled_from(InterestAfterMaturity),
     interest_rounding=st.sampled_from(Rounding),
     instalment_rounding=st.sampled_from(Rounding),
     instalment_unit=st.none() | st.sampled_from((Decimal(1), Decimal("0.05"), Decimal(10))),
@@ -64,6 +67,7 @@ terms: Final = st.builds(
     rate_change_day=st.sampled_from(RateChangeDay),
     rate_change_effect=st.sampled_from(RateChangeEffect),
     payment_rules=rules.map(lambda rule: (rule,)),
+    credit_balance=st.sampled_from(CreditBalance),
     down_payment_percent=st.none() | st.just(Decimal(25)),
 ).filter(lambda made: not faults(made, Decimal(100)))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lending.domain.loan import entries as e
 from lending.domain.loan.account import Account
+from lending.domain.loan.credit import run_to
 from lending.domain.loan.engine import fold, in_force, payoff, post, replay, start_of
 from lending.domain.loan.entries import Entry
 from lending.domain.loan.journal import postings
@@ -79,7 +80,7 @@ def test_going_on_is_the_same_as_starting_anew(the_terms: Terms, entries: list[E
     for entry in counting:
         post(account, entry)
         book_of(account, entry.on)
-    account.course.run_to(LATER)
+    run_to(account, LATER)
     assert book_of(account, LATER) == replay(the_terms, entries, LATER)
 
 
