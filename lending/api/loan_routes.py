@@ -148,7 +148,7 @@ def components() -> dict[str, Any]:
 def _balances() -> Mapping[str, Any]:
     return record(
         on=DATE,
-        status=_one_of([*LoanStatus]),
+        status=or_null(_one_of([*LoanStatus])),
         principal=DECIMAL,
         due=record(**_SUMS),
         total_due=DECIMAL,

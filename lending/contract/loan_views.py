@@ -14,10 +14,10 @@ from lending.domain.loan.delinquency import Delinquency
 from lending.domain.money import in_currency
 from lending.domain.servicing.statement import (
     Balances,
+    FellDue,
     Movement,
     PayoffQuote,
     Statement,
-    left_of,
 )
 from lending.ledger.plain import decimal_text, plain
 from lending.service.loans import Lines, LoanAt, OfferedLoan
@@ -160,13 +160,13 @@ def _line(one: Instalment) -> dict[str, Any]:
     }
 
 
-def _fell_due(one: Instalment) -> dict[str, Any]:
+def _fell_due(one: FellDue) -> dict[str, Any]:
     return {
         "number": one.number,
         "due_on": one.due,
         **_sums(one.owed),
         "total": one.owed.total,
-        "unpaid": left_of(one).total,
+        "unpaid": one.unpaid,
     }
 
 
@@ -282,7 +282,7 @@ def statement_page(said: Mapping[str, Any]) -> bytes:
     ]  # fmt: skip
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{escape(said['currency'])}, {closing['status']}, from {opening['on']} (end of day) to"
+        f"<p>{escape(said['currency'])}, {closing['status'] or 'not funded'}, from {opening['on']} (end of day) to"
         f" {closing['on']}. As on record at version {said['version']}, position"
         f" {escape(said['position'])}.</p>",
         _balance_table("Opening", opening),

@@ -60,6 +60,8 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             " - 1 a period. Without it the rate is simple within a period.",
             "interest_basis": "On which balance interest runs.",
             "prepaid_interest": "Until when principal paid in advance bears interest.",
+            "interest_after_maturity": "Whether principal unpaid after the last due date bears"
+            " interest, where the basis is outstanding.",
             "interest_rounding": "How an instalment's interest is rounded to the minor unit.",
             "instalment_rounding": "How a level payment, and any amount that is no interest, is"
             " rounded.",
@@ -72,10 +74,13 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "rate_change_effect": "What a new rate changes.",
             "payment_cap_percent": "By how much of itself, at most, a new rate may raise the level"
             " payment.",
+            "lengthened_instalments_max": "How many instalments a kept instalment may make of the"
+            " term at a higher rate.",
             "negative_amortization": "Whether a payment below the interest may raise the balance.",
             "negative_rate": "Whether a rate below zero is meant.",
             "payment_rules": "How payments are allocated, by kind; the one without a kind is for all"
             " others.",
+            "credit_balance": "What becomes of money that was paid too much.",
             "charge_back_order": "Out of which components a payment is taken back, in this order.",
             "down_payment_percent": "What part of the amount is due at funding, before the first"
             " instalment.",
@@ -83,8 +88,8 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "origination_fee": "A fee at funding.",
             "instalment_fee": "A fee in every instalment.",
             "late_fee": "A penalty for a shortfall.",
-            "write_off_below": "A balance below this amount is written off rather than collected.",
-            "charge_off_days": "After how many days past due the loan may be charged off.",
+            "write_off_below": "Closing a day writes off less than this that is unpaid after maturity.",
+            "charge_off_days": "Closing a day charges a loan off that is so many days past due.",
             "delinquency_grace_days": "How many days past due do not count for buckets.",
             "delinquency_buckets": "The classes of arrears, by days past due, in their order.",
         },
@@ -172,6 +177,14 @@ VALUES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = MappingProxyType(
             "scheduled": "The schedule's, whatever is paid when.",
             "prepaid": "The schedule's, less principal paid ahead of it.",
             "outstanding": "What is owed, late principal included.",
+        },
+        t.InterestAfterMaturity: {
+            "stops": "No more interest after the last due date.",
+            "accrues": "At the last rate, day by day, until it is paid.",
+        },
+        t.CreditBalance: {
+            "held": "Held until it is paid out.",
+            "applied": "Pays what falls due, on its due date.",
         },
         t.PrepaidInterest: {
             "payment_date": "Until the day of the payment.",

@@ -25,6 +25,9 @@ TermsCommand = (
     | c.Forgive | c.PauseDelinquency | c.ResumeDelinquency
 )  # fmt: skip
 
+RATE_PERCENT_MAX: Final = 1_000
+"""A nominal annual rate above this, in percent, is taken for a slip."""
+
 _Look = Callable[[Any, LoanBook, Application, Circumstances], Refused | None]
 """Looks at a command before anything is computed."""
 
@@ -96,6 +99,8 @@ def _rate(
     allowed = loan_of(state).known_terms.negative_rate is NegativeRate.ALLOWED
     if command.rate_percent < 0 and not allowed:
         return Refused(Refusal.RATE_NEGATIVE)
+    if abs(command.rate_percent) > RATE_PERCENT_MAX:
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, f"at most {RATE_PERCENT_MAX} % a year")
     return None
 
 

@@ -13,6 +13,7 @@ from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on
 from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
+from lending.domain.servicing.paying import implausible
 
 YEARS_AHEAD_MAX: Final = 100
 """How far a date that is still to come may be away."""
@@ -28,6 +29,8 @@ def assess(command: c.AssessCharge, state: Application, given: Circumstances) ->
     loan = loan_of(state)
     if (wrong := wrong_amount(command.amount, "amount", state.currency)) is not None:
         return wrong
+    if (refused := implausible(command.amount, loan, state)) is not None:
+        return refused
     due_on = command.due_on or given.effective_on
     if due_on < loan.funded_on or too_far(due_on, given):
         return Refused(Refusal.DATE_OUT_OF_RANGE, f"due_on: {due_on}")

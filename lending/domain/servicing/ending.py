@@ -96,8 +96,10 @@ def _refinance(command: c.Refinance, state: Application, given: Circumstances) -
         return Refused(Refusal.REFINANCING_UNKNOWN, f"{command.into}")
     offer = other.accepted_offer
     ready = other.status is Status.ACCEPTED and offer is not None and offer.terms is not None
-    if offer is None or not ready or other.holds or other is state:
+    if offer is None or not ready or other.holds:
         return Refused(Refusal.REFINANCING_NOT_READY, f"it is {other.status}")
+    if other.applied_at is not None and given.effective_at < other.applied_at:
+        return Refused(Refusal.EFFECTIVE_BEFORE_APPLICATION, "of the other loan")
     if other.currency != state.currency:
         return Refused(Refusal.CURRENCY_DIFFERS, f"the other loan is in {other.currency}")
     owed = money.in_currency(

@@ -18,6 +18,9 @@ from lending.domain.servicing.booking import book_on
 from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
 from lending.domain.servicing.state import Loan
 
+_PAYS_OFF: Final = (PaymentKind.INSTALMENT, PaymentKind.PREPAYMENT, PaymentKind.PAYOFF)
+"""Kinds of payment that pay a loan off where they are enough to: no interest is due beyond the day."""
+
 PLAUSIBLE_TIMES: Final = 10
 """A payment of more than so many times all that was ever lent is taken for a slip."""
 
@@ -30,14 +33,16 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
         return wrong
     if command.kind is PaymentKind.RECOVERY:
         return Refused(Refusal.KIND_NOT_ALLOWED, "record a recovery with recover")
-    amount = money.in_currency(command.amount, state.currency)
-    if command.kind is PaymentKind.PAYOFF:
+    amount, kind = money.in_currency(command.amount, state.currency), command.kind
+    if kind in _PAYS_OFF:
         wanted = payoff(loan.known_terms, loan.entries, given.effective_on).total
-        if amount < wanted:
+        if amount >= wanted > 0:
+            kind = PaymentKind.PAYOFF
+        elif kind is PaymentKind.PAYOFF:
             return Refused(Refusal.PAYOFF_SHORT, f"{wanted:f} {state.currency} pay it off")
     repaid = e.Repaid(
         amount=amount,
-        kind=command.kind,
+        kind=kind,
         booking=UNBOOKED,
         channel=command.channel,
         reference=command.reference,
@@ -69,14 +74,19 @@ def wrong_payment(
         return Refused(Refusal.CURRENCY_DIFFERS, f"the loan is in {state.currency}")
     if (wrong := wrong_amount(command.amount, "amount", state.currency)) is not None:
         return wrong
-    if command.amount > PLAUSIBLE_TIMES * lent(loan):
-        return Refused(
-            Refusal.AMOUNT_IMPLAUSIBLE, f"{lent(loan):f} {state.currency} were lent in all"
-        )
+    if (refused := implausible(command.amount, loan, state)) is not None:
+        return refused
     used = loan.references.get(command.reference or "")
     if used is not None:
         return Refused(Refusal.REFERENCE_REPEATED, f"version {used} has it")
     return None
+
+
+def implausible(amount: Decimal, loan: Loan, state: Application) -> Refused | None:
+    """Whether an amount is too large to be meant of this loan."""
+    if amount <= PLAUSIBLE_TIMES * lent(loan):
+        return None
+    return Refused(Refusal.AMOUNT_IMPLAUSIBLE, f"{lent(loan):f} {state.currency} were lent in all")
 
 
 def lent(loan: Loan) -> Decimal:
@@ -176,9 +186,9 @@ def charge_back(command: c.ChargeBack, state: Application, given: Circumstances)
         Decimal(0),
     )
     amount = left if command.amount is None else command.amount
-    if (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
+    if left and (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
         return wrong
-    if amount > left:
+    if amount > left or not left:
         return Refused(Refusal.ABOVE_THE_PAYMENT, f"{left:f} {state.currency} are left of it")
     charged_back = e.ChargedBack(
         of=command.version,

@@ -4,7 +4,8 @@ Everything is computed from the loan's entries as they are known; to ask it of a
 record is to hand over that state.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -12,13 +13,16 @@ from typing import Final, NamedTuple
 
 from lending.domain import money
 from lending.domain.loan import entries as act
+from lending.domain.loan.account import Account
 from lending.domain.loan.book import Allocation, Charge, Instalment, LoanBook, LoanStatus, Sums
 from lending.domain.loan.delinquency import Delinquency, delinquency
 from lending.domain.loan.engine import fold, payoff, replay
 from lending.domain.loan.entries import Act, Entry
-from lending.domain.loan.position import position
+from lending.domain.loan.lines import LineKind
+from lending.domain.loan.position import interest_receivable, position
 from lending.domain.loan.reading import book_of
 from lending.domain.loan.rounding import zero
+from lending.domain.loan.terms import PaymentKind
 from lending.domain.servicing import events as e
 from lending.domain.servicing.state import Loan
 
@@ -26,15 +30,15 @@ _ONE_DAY: Final = timedelta(days=1)
 
 
 class Balances(NamedTuple):
-    """What is owed at the end of a day, and what is not owed yet.
+    """What is owed at the end of a day, and what is not owed yet. Before the loan there is no status.
 
     `principal` is all that is outstanding; `due` what fell due and is unpaid, component by component,
     `overdue` the part of it that fell due earlier than on the day. `accrued_interest` is earned and
-    not due. `credit` is what the borrower paid too much.
+    not due; below zero, paid and not earned yet. `credit` is what the borrower paid too much.
     """
 
     on: date
-    status: LoanStatus
+    status: LoanStatus | None
     principal: Decimal
     due: Sums
     overdue: Decimal
@@ -64,11 +68,22 @@ class Undone(NamedTuple):
     reversed_by: int
 
 
+class FellDue(NamedTuple):
+    """What an instalment asked for when it fell due, without charges that were assessed: those are
+    movements of their own. `unpaid` is what is left of it, charges shown with it included.
+    """
+
+    number: int
+    due: date
+    owed: Sums
+    unpaid: Decimal
+
+
 class Statement(NamedTuple):
     """A loan from the beginning of one day to the end of another."""
 
     opening: Balances
-    fell_due: tuple[Instalment, ...]
+    fell_due: tuple[FellDue, ...]
     movements: tuple[Movement, ...]
     undone: tuple[Undone, ...]
     closing: Balances
@@ -85,7 +100,7 @@ class PayoffQuote(NamedTuple):
 
 def balances(loan: Loan, on: date) -> Balances:
     """What is owed at the end of a day."""
-    return _balances(loan, replay(loan.known_terms, loan.entries, on))
+    return _balances(loan, fold(loan.known_terms, loan.entries, on), on)
 
 
 def standing_on(loan: Loan, on: date) -> Loan:
@@ -104,13 +119,15 @@ def standing_on(loan: Loan, on: date) -> Loan:
 
 def lines(loan: Loan, on: date) -> tuple[LoanBook, Balances, Delinquency]:
     """The lines of a loan at the end of a day, with what is owed and the arrears."""
-    book = replay(loan.known_terms, loan.entries, on)
-    return book, _balances(loan, book), delinquency(loan.known_terms, book)
+    account = fold(loan.known_terms, loan.entries, on)
+    book = book_of(account, on)
+    return book, _balances(loan, account, on), delinquency(loan.known_terms, book)
 
 
 def statement(loan: Loan, start: date, end: date) -> Statement:
     """What happened from the first day to the last, both included."""
-    book = replay(loan.known_terms, loan.entries, end)
+    account = fold(loan.known_terms, loan.entries, end)
+    book = book_of(account, end)
     inside = [one for one in loan.entries if start <= one.on <= end]
     reversals = {
         one.act.of: one.number for one in loan.entries if isinstance(one.act, act.Reversed)
@@ -119,7 +136,11 @@ def statement(loan: Loan, start: date, end: date) -> Statement:
     in_order = sorted(inside, key=lambda one: (one.on, one.number))
     return Statement(
         opening=balances(loan, start - _ONE_DAY),
-        fell_due=tuple(one for one in book.instalments if start <= one.due <= end),
+        fell_due=tuple(
+            FellDue(one.number, one.due, _own(one.owed, charged), left_of(one).total)
+            for one, charged in _with_charges(book)
+            if start <= one.due <= end
+        ),
         movements=tuple(
             _movement(one, book.allocations[one.number], references.get(one.number))
             for one in in_order
@@ -132,7 +153,7 @@ def statement(loan: Loan, start: date, end: date) -> Statement:
             for one in in_order
             if one.number in reversals
         ),
-        closing=_balances(loan, book),
+        closing=_balances(loan, account, end),
     )
 
 
@@ -150,31 +171,54 @@ def payoff_quote(loan: Loan, on: date) -> PayoffQuote:
     )
 
 
-def _balances(loan: Loan, book: LoanBook) -> Balances:
-    terms = loan.known_terms
-    due, overdue = Sums(*[zero(terms)] * 4), book.overdue
-    for one in book.instalments:
-        if one.due <= book.on:
-            due = due.add(left_of(one))
-    for charge in book.charges:
-        if charge.due_on <= book.on < _shown_with(charge, book):
-            due = due.plus(charge.component, charge.outstanding)
-            overdue += charge.outstanding if charge.due_on < book.on else 0
+def _balances(loan: Loan, account: Account, on: date) -> Balances:
+    terms, book = loan.known_terms, book_of(account, on)
+    receivable = interest_receivable(account, on)
+    due = overdue = Sums(*[zero(terms)] * 4)
+    for day, left in _asked_for(book):
+        due = due.add(left) if day <= book.on else due
+        overdue = overdue.add(left) if day < book.on else overdue
+    begun = any(entry.on <= book.on for entry in loan.counting)
     return Balances(
         on=book.on,
-        status=book.status,
+        status=book.status if begun else None,
         principal=money.in_currency(book.principal, terms.currency),
         due=due,
-        overdue=money.in_currency(overdue, terms.currency),
-        accrued_interest=money.in_currency(book.accrued_interest, terms.currency),
+        overdue=overdue.total,
+        accrued_interest=money.in_currency(receivable - due.interest, terms.currency),
         credit=money.in_currency(book.credit, terms.currency),
     )
 
 
-def _shown_with(charge: Charge, book: LoanBook) -> date:
-    """The due date of the line that holds a charge, which has a due date of its own."""
-    later = (one.due for one in book.instalments if one.due >= charge.due_on)
-    return min(later, default=charge.due_on)
+def _asked_for(book: LoanBook) -> Iterator[tuple[date, Sums]]:
+    """What is still to be paid, by the day on which it fell or falls due."""
+    for one, charged in _with_charges(book):
+        held = Sums()
+        for charge in charged:
+            held = held.plus(charge.component, charge.outstanding)
+            yield charge.due_on, Sums().plus(charge.component, charge.outstanding)
+        yield one.due, _less(left_of(one), held)
+
+
+def _with_charges(book: LoanBook) -> Iterator[tuple[Instalment, Sequence[Charge]]]:
+    """The lines, each with the charges that are shown with it and have due dates of their own."""
+    held: defaultdict[int, list[Charge]] = defaultdict(list)
+    lines = [one for one in book.instalments if one.kind is not LineKind.DOWN_PAYMENT]
+    for charge in book.charges:
+        line = next((one for one in lines if one.due >= charge.due_on), lines[-1])
+        held[line.number].append(charge)
+    return ((one, held[one.number]) for one in book.instalments)
+
+
+def _own(owed: Sums, charged: Sequence[Charge]) -> Sums:
+    """What a line asks for by itself."""
+    for charge in charged:
+        owed = owed.plus(charge.component, -charge.amount)
+    return owed
+
+
+def _less(left: Sums, held: Sums) -> Sums:
+    return left.add(Sums(*(-amount for amount in held)))
 
 
 def left_of(one: Instalment) -> Sums:
@@ -185,10 +229,11 @@ def left_of(one: Instalment) -> Sums:
 
 def _movement(entry: Entry, allocation: Allocation, reference: str | None) -> Movement:
     kind = entry.act.kind.value if isinstance(entry.act, act.Paid) else None
+    recovered = kind == PaymentKind.RECOVERY
     return Movement(
         version=entry.number,
         effective_on=entry.on,
-        event_type=_NAMES[type(entry.act)],
+        event_type=e.Recovered.stored_as if recovered else _NAMES[type(entry.act)],
         kind=kind,
         reference=reference,
         amount=_amount(entry.act),

@@ -11,6 +11,7 @@ import pytest
 
 from lending.domain.application import commands as c
 from lending.domain.application.circumstances import Both
+from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Status
 from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.journal import LedgerAccount as A
@@ -22,6 +23,7 @@ from lending.domain.loan.terms import (
 )
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
+from lending.domain.servicing.statement import balances, payoff_quote, statement
 from tests.domain.servicing.lives import PAYOUT, Life, accepted_offer, day, running, with_terms
 
 FEB, MAR, APR = date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)
@@ -425,3 +427,38 @@ def test_what_is_disclosed_again_is_what_counts_at_funding() -> None:
     assert offer.disburse_on == day(25)
     life.does(c.Disburse(), day(25))
     assert life.last.disclosed == offer.disclosed
+
+
+def test_a_payment_that_is_enough_pays_the_loan_off_whatever_it_is_called() -> None:
+    life = running()
+    quote = payoff_quote(life.loan, day(20)).sums.total
+    life.does(s.Repay(amount=quote), day(20))
+    assert status_of(life) is Status.PAID_OFF
+    assert life.last.kind is PaymentKind.PAYOFF
+    assert balances(life.loan, day(20)).accrued_interest == 0
+
+
+def test_what_is_paid_on_a_charged_off_loan_is_recovered() -> None:
+    life = running().does(s.ChargeOff(), day(40)).does(s.Repay(amount=D(100)), day(41))
+    assert life.last.booking.recovered == D("100.00")
+
+
+def test_a_charge_counts_once_in_a_statement_and_is_overdue_from_its_own_day() -> None:
+    life = running().does(s.Repay(amount=D("106.62")), FEB)
+    life.does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(30)), date(2026, 2, 10))
+    assert balances(life.loan, date(2026, 2, 20)).overdue == D("30.00")
+    assert balances(life.loan, MAR).overdue == D("30.00")
+    said = statement(life.loan, MAR, MAR)
+    assert (said.opening.due.fees, said.fell_due[0].owed.fees) == (D("30.00"), D("0.00"))
+    assert said.closing.due.fees == D("30.00")
+    assert statement(life.loan, day(-5), day(-1)).closing.status is None
+
+
+def test_a_loan_is_not_refinanced_into_one_that_was_applied_for_later() -> None:
+    old = running()
+    later = Life().does(c.Apply(applicant_id="cust_2002", amount=D(2000)), day(50))
+    later.does(c.Decide(outcome=c.Outcome.APPROVED), day(50))
+    later.does(c.MakeOffer(amount=D(2000), product="personal-loan"), day(50))
+    later.does(c.AcceptOffer(offer_id="1"), day(50))
+    old.named, old.named_version = later.state, later.version
+    assert old.refuses(s.Refinance(into=NEW), FEB) is Refusal.EFFECTIVE_BEFORE_APPLICATION
