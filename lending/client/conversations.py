@@ -16,6 +16,7 @@ from lending.client.retrying import Manner, ask, pause_seconds, worth_retrying
 from lending.client.wire import Deliver, Pause, Reply, Request, Talk
 from lending.contract.command_table import APPLICATION, APPLICATIONS, BULK
 
+PRODUCTS: Final = "/products"
 WORK: Final = "/work"
 CLAIMS: Final = "/work/claims"
 LIVE: Final = "/livez"
@@ -143,6 +144,11 @@ class Conversations:
         here = (int(shard or 0), int(number))
         if self._last is None or self._last[0] != here[0] or self._last[1] < here[1]:
             self._last = here
+
+    def publish_product(self, product: Mapping[str, Any]) -> Talk[None]:
+        """Put a version of a product on record, unless it is there. Raises Problem."""
+        request = Request(method="POST", path=PRODUCTS, headers=_JSON, body=orjson.dumps(product))
+        yield from self._good(request)
 
     # reading
 

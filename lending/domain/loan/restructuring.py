@@ -25,7 +25,10 @@ def change_rate(account: Account, act: RateChanged) -> None:
     course = account.course
     for line in course.lines[course.current :]:
         line.rate = act.rate_percent
-    if account.terms.rate_change_effect is RateChangeEffect.NEW_INSTALMENT:
+    if act.instalment_amount is not None:
+        account.planner.fix(act.instalment_amount)
+        account.planner.plan(course, course.current)
+    elif account.terms.rate_change_effect is RateChangeEffect.NEW_INSTALMENT:
         account.planner.plan(course, course.current, capped=True)
     course.stale = True
 
