@@ -101,15 +101,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A loan on its way: `paid` is the month of the last instalment that was paid in full.
-
-    In the month `paid`, and in those before it, nothing is due.
+    """A loan on its way: `paid` is the month of the last instalment that was paid in full, `touched`
+    that of the last act.
     """
 
     balance: Decimal
     rate: Decimal
     level: Decimal
     paid: int
+    touched: int
 
     def unpaid(self, month: int) -> int:
         """Instalments due and unpaid in a month; below zero, paid ahead."""
@@ -185,7 +185,7 @@ def _boarded(first: Month, level: Decimal | None, mortgage: Mortgage) -> Standin
     paid = first.month - (first.delinquency or 0)
     remaining = _remaining(first, mortgage)
     found = level if level and level > interest(balance, first.rate) else None
-    return Standing(balance, first.rate, found or annuity(balance, first.rate, remaining), paid)
+    return Standing(balance, first.rate, found or annuity(balance, first.rate, remaining), paid, paid)
 
 
 def _remaining(one: Month, mortgage: Mortgage) -> int:
@@ -279,7 +279,8 @@ def _reproduced(
     if count:
         acts.append(_paid(one.month, count * under.level))
     kind = (MonthKind.NO_PAYMENT, MonthKind.ONE_PAYMENT)[count] if count < 2 else None
-    after = replace(under, balance=under.after(count), paid=under.paid + count)
+    touched = one.month if count else standing.touched
+    after = replace(under, balance=under.after(count), paid=under.paid + count, touched=touched)
     step = Step(
         one.month, kind or MonthKind.SEVERAL_PAYMENTS, tuple(acts), after.balance, changed=changed
     )
@@ -294,31 +295,37 @@ def _capitalised(standing: Standing, under: Standing, one: Month) -> tuple[Step,
     """The balance rose: unpaid interest, and what the servicer advanced, became principal.
 
     What of the interest did not is waived, which the file leaves open; the rest of the rise is a fee.
+    Instalments that the file has past due afterwards are those of the new schedule, which therefore
+    begins that much earlier, though not before the last payment.
     """
     balance = one.balance or standing.balance
     rise = balance - standing.balance
-    owed = standing.owed_interest(one.month)
+    on = max(one.month - (one.delinquency or 0), standing.touched)
+    if standing.unpaid(on) < 1:
+        on = one.month
+    owed = standing.owed_interest(on)
     acts = []
     if owed > rise:
-        acts.append(Act(one.month, WaiveInterest(amount=owed - rise)))
+        acts.append(Act(on, WaiveInterest(amount=owed - rise)))
     if owed < rise:
         advanced = AssessCharge(
             kind=ChargeKind.FEE, amount=rise - owed, name="advanced by the servicer"
         )
-        acts.append(Act(one.month, advanced))
-    acts.append(Act(one.month, Capitalise()))
+        acts.append(Act(on, advanced))
+    acts.append(Act(on, Capitalise()))
     paid = standing.paid
-    if standing.unpaid(one.month) > 0:
-        acts.append(Act(one.month, _anew(one)))
-        paid = one.month
-    change = _changed(standing, under, one.month)
-    after = replace(under, balance=balance, paid=paid)
+    if standing.unpaid(on) > 0:
+        acts.append(Act(on, _anew(one, on)))
+        paid = on
+    change = _changed(standing, under, on)
+    after = replace(under, balance=balance, paid=paid, touched=on)
     step = Step(one.month, MonthKind.CAPITALISED, (*acts, *change), balance, changed=bool(change))
     return step, after
 
 
-def _anew(one: Month) -> ReAge:
-    return ReAge(first_due_on=first_of(one.month + 1), instalments=max(one.remaining or 1, 1))
+def _anew(one: Month, on: int) -> ReAge:
+    to_come = max(one.remaining or 1, 1) + one.month - on
+    return ReAge(first_due_on=first_of(on + 1), instalments=to_come)
 
 
 def _otherwise(standing: Standing, under: Standing, one: Month) -> tuple[Step, Standing]:
@@ -347,7 +354,7 @@ def _otherwise(standing: Standing, under: Standing, one: Month) -> tuple[Step, S
         balance,
         changed=bool(change),
     )
-    return step, replace(under, balance=balance, paid=paid)
+    return step, replace(under, balance=balance, paid=paid, touched=one.month)
 
 
 # ends
