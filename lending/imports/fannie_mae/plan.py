@@ -155,7 +155,7 @@ def plan(mortgage: Mortgage) -> Iterator[Step]:
     acts = tuple(_opening(mortgage, standing, first))
     yield _ended(Step(first.month, MonthKind.BOARDED, acts, standing.balance), standing, first)
     for one, level in zip(months[start + 1 :], inferred[start + 1 :], strict=True):
-        compared = before.balance is not None and one.balance is not None
+        compared = bool(before.balance and one.balance)
         step, standing = _month(standing, one, level)
         step = replace(step, compared=compared and one.month == before.month + 1)
         if one.ended:
@@ -185,7 +185,9 @@ def _boarded(first: Month, level: Decimal | None, mortgage: Mortgage) -> Standin
     paid = first.month - (first.delinquency or 0)
     remaining = _remaining(first, mortgage)
     found = level if level and level > interest(balance, first.rate) else None
-    return Standing(balance, first.rate, found or annuity(balance, first.rate, remaining), paid, paid)
+    return Standing(
+        balance, first.rate, found or annuity(balance, first.rate, remaining), paid, paid
+    )
 
 
 def _remaining(one: Month, mortgage: Mortgage) -> int:
@@ -242,7 +244,7 @@ def _never_reported(mortgage: Mortgage) -> Iterator[Step]:
 
 
 def _month(standing: Standing, one: Month, level: Decimal | None) -> tuple[Step, Standing]:
-    if one.balance is None:
+    if one.balance is None or (one.ended and not one.balance):
         return Step(one.month, MonthKind.UNKNOWN, (), standing.balance), standing
     under = _terms_of(standing, one, level)
     count = under.count_to(one.balance)
@@ -335,12 +337,14 @@ def _otherwise(standing: Standing, under: Standing, one: Month) -> tuple[Step, S
     unpaid = under.unpaid(one.month)
     payment = under.balance - balance + interest(under.balance, under.rate)
     near = abs(payment - under.level) <= CENTS
-    if unpaid == 1 and payment < under.level:
-        acts = [_paid(one.month, payment), Act(one.month, ReAmortise())]
-        kind, paid = MonthKind.PARTIAL, one.month
+    if payment < under.level and (near or unpaid == 1):
+        acts = [_paid(one.month, payment)]
+        if unpaid == 1:
+            acts.append(Act(one.month, ReAmortise()))
+        kind, paid = MonthKind.PARTIAL, under.paid + 1
     else:
         count = 0
-        while count < unpaid and under.after(count + 1) >= balance:
+        while count < max(unpaid, int(near)) and under.after(count + 1) >= balance:
             count += 1
         acts = [_paid(one.month, count * under.level)] if count else []
         paid = under.paid + count
