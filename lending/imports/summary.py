@@ -17,7 +17,6 @@ from lending.imports.mapping import (
     FUNDED_AFTER,
     OFFER_ACCEPTED,
     OUTCOMES,
-    Kind,
     is_known,
 )
 from lending.imports.sender import Result, Sent

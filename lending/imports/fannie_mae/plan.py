@@ -102,7 +102,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A loan on its way: `paid` is the month of the last instalment that was paid in full, `touched`
-    that of the last act.
+    that of the last act, `late` the months past due by the file.
     """
 
     balance: Decimal
@@ -110,6 +110,7 @@ class Standing:
     level: Decimal
     paid: int
     touched: int
+    late: int
 
     def unpaid(self, month: int) -> int:
         """Instalments due and unpaid in a month; below zero, paid ahead."""
@@ -157,6 +158,7 @@ def plan(mortgage: Mortgage) -> Iterator[Step]:
     for one, level in zip(months[start + 1 :], inferred[start + 1 :], strict=True):
         compared = bool(before.balance and one.balance)
         step, standing = _month(standing, one, level)
+        standing = replace(standing, late=one.delinquency or 0)
         step = replace(step, compared=compared and one.month == before.month + 1)
         if one.ended:
             step = _ended(step, standing, one)
@@ -186,7 +188,12 @@ def _boarded(first: Month, level: Decimal | None, mortgage: Mortgage) -> Standin
     remaining = _remaining(first, mortgage)
     found = level if level and level > interest(balance, first.rate) else None
     return Standing(
-        balance, first.rate, found or annuity(balance, first.rate, remaining), paid, paid
+        balance=balance,
+        rate=first.rate,
+        level=found or annuity(balance, first.rate, remaining),
+        paid=paid,
+        touched=paid,
+        late=first.delinquency or 0,
     )
 
 
@@ -337,15 +344,13 @@ def _otherwise(standing: Standing, under: Standing, one: Month) -> tuple[Step, S
     unpaid = under.unpaid(one.month)
     payment = under.balance - balance + interest(under.balance, under.rate)
     near = abs(payment - under.level) <= CENTS
-    if payment < under.level and (near or unpaid == 1):
+    if payment < under.level and (unpaid == 1 or (near and unpaid < 1)):
         acts = [_paid(one.month, payment)]
         if unpaid == 1:
             acts.append(Act(one.month, ReAmortise()))
         kind, paid = MonthKind.PARTIAL, under.paid + 1
     else:
-        count = 0
-        while count < max(unpaid, int(near)) and under.after(count + 1) >= balance:
-            count += 1
+        count = _whole(under, one, max(unpaid, int(near)))
         acts = [_paid(one.month, count * under.level)] if count else []
         paid = under.paid + count
         extra = Repay(amount=under.after(count) - balance, kind=PaymentKind.PREPAYMENT)
@@ -359,6 +364,16 @@ def _otherwise(standing: Standing, under: Standing, one: Month) -> tuple[Step, S
         changed=bool(change),
     )
     return step, replace(under, balance=balance, paid=paid, touched=one.month)
+
+
+def _whole(under: Standing, one: Month, most: int) -> int:
+    """The instalments that a month paid in full: one, and those by which fewer are past due."""
+    late = under.late if one.delinquency is None else one.delinquency
+    most = min(most, max(1 + under.late - late, 0))
+    balance, count = one.balance or under.balance, 0
+    while count < most and under.after(count + 1) >= balance:
+        count += 1
+    return count
 
 
 # ends
