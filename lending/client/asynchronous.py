@@ -126,6 +126,10 @@ class AsyncLedgerClient:
         """
         await self._hold(self._talks.publish_product(dict(product)))
 
+    async def product(self, name: str, version: str) -> Mapping[str, Any]:
+        """A version of a product as the ledger says it. Raises NotFound and the other LedgerErrors."""
+        return await self._hold(self._talks.product(name, version))
+
     # reading
 
     async def application(self, application_id: UUID | str, **at: object) -> Application:

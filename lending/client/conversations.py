@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -149,6 +150,11 @@ class Conversations:
         """Put a version of a product on record, unless it is there. Raises Problem."""
         request = Request(method="POST", path=PRODUCTS, headers=_JSON, body=orjson.dumps(product))
         yield from self._good(request)
+
+    def product(self, name: str, version: str) -> Talk[Mapping[str, Any]]:
+        """A version of a product. Raises NotFound."""
+        path = f"{PRODUCTS}/{quote(name, safe='')}/versions/{quote(version, safe='')}"
+        return (yield from self._read(path))
 
     # reading
 

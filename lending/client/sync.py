@@ -127,6 +127,10 @@ class LedgerClient:
         """
         self._hold(self._talks.publish_product(dict(product)))
 
+    def product(self, name: str, version: str) -> Mapping[str, Any]:
+        """A version of a product as the ledger says it. Raises NotFound and the other LedgerErrors."""
+        return self._hold(self._talks.product(name, version))
+
     # reading
 
     def application(self, application_id: UUID | str, **at: object) -> Application:

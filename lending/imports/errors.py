@@ -78,6 +78,6 @@ class ProductNotPublished(ImportStopped):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
-            f"the product {name} could not be published: {reason}. An admin publishes it with"
-            " `lending import fannie-mae-product | lending products publish -`"
+            f"the product {name} cannot be published: {reason}. Have an admin publish it with"
+            " `lending products publish FILE`; docs/how-to/import.md has its definition"
         )

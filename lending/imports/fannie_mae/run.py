@@ -9,12 +9,12 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from lending.client import Forbidden, LedgerError, Refused, Unauthenticated
+from lending.client import Forbidden, LedgerError, NotFound, Refused, Unauthenticated
 from lending.imports import progress
 from lending.imports.errors import NotAdmitted, ProductNotPublished, ServiceFailed
 from lending.imports.fannie_mae.files import read_mortgages
 from lending.imports.fannie_mae.outcome import outcome
-from lending.imports.fannie_mae.product import NAME, PRODUCT
+from lending.imports.fannie_mae.product import NAME, PRODUCT, VERSION
 from lending.imports.fannie_mae.report import print_outcome
 from lending.imports.fannie_mae.requests import AGENT_BUILD, Planned, Told, planned, requests
 from lending.imports.report import print_commands
@@ -76,8 +76,17 @@ async def _publish(sender: Sender, url: str) -> None:
     except Unauthenticated as error:
         raise NotAdmitted(url) from error
     except Forbidden:
-        return  # who imports need not be who publishes: boarding tells whether it is there
+        await _see_published(sender)  # who imports need not be who publishes
     except Refused as error:
         raise ProductNotPublished(NAME, error.detail) from error
     except LedgerError as error:
         raise ServiceFailed(f"publishing the product {NAME}", str(error)) from error
+
+
+async def _see_published(sender: Sender) -> None:
+    try:
+        await sender.client.product(NAME, VERSION)
+    except NotFound as error:
+        raise ProductNotPublished(NAME, "the key may not") from error
+    except LedgerError as error:
+        raise ServiceFailed(f"reading the product {NAME}", str(error)) from error
