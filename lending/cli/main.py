@@ -16,6 +16,7 @@ from lending.cli import (
     day_close,
     demo,
     epoch,
+    import_fannie_mae,
     import_xes,
     keys,
     mcp,
@@ -61,6 +62,7 @@ app = Program(
 )
 imports = typer.Typer(no_args_is_help=True, help="Bring another system's history in.")
 imports.command("xes")(import_xes.xes)
+imports.command("fannie-mae")(import_fannie_mae.fannie_mae)
 app.add_typer(imports, name="import")
 app.command()(demo.demo)
 app.command()(serve.serve)

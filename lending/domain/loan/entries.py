@@ -131,9 +131,13 @@ class InterestWaived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateChanged:
-    """The nominal annual rate is another, from this day or the day before, as the terms say."""
+    """The nominal annual rate is another, from this day or the day before, as the terms say.
+
+    `instalment_amount` fixes the level payment from then on.
+    """
 
     rate_percent: Decimal
+    instalment_amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

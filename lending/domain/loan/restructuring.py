@@ -28,7 +28,10 @@ def change_rate(account: Account, act: RateChanged) -> None:
     for line in course.lines[course.current :]:
         line.rate = act.rate_percent
     course.stale = True
-    if not keeps:
+    if act.instalment_amount is not None:
+        account.planner.fix(act.instalment_amount)
+        account.planner.plan(course, course.current)
+    elif not keeps:
         account.planner.plan(course, course.current, capped=True)
     elif in_time:
         _lengthen(account, act.rate_percent)

@@ -19,6 +19,7 @@ from lending.domain.servicing.booking import book_on, to_come
 from lending.domain.servicing.charging import too_far
 from lending.domain.servicing.entering import UNBOOKED, Entered, enter, loan_of
 from lending.domain.servicing.events import TermsChange
+from lending.domain.servicing.funding import with_level
 
 TermsCommand = (
     c.ChangeRate | c.MoveDueDate | c.Extend | c.Pause | c.ReAge | c.ReAmortise | c.Capitalise
@@ -60,6 +61,8 @@ def _event(command: TermsCommand, state: Application) -> e.TermsChanged:
     said = {name: getattr(command, name) for name in command.__slots__}
     if isinstance(command, c.Forgive):
         said["amount"] = money.in_currency(command.amount, state.currency)
+    if isinstance(command, c.ChangeRate) and command.instalment_amount is not None:
+        said["instalment_amount"] = money.in_currency(command.instalment_amount, state.currency)
     return e.TermsChanged(change=kind, booking=UNBOOKED, **said)
 
 
@@ -101,7 +104,19 @@ def _rate(
         return Refused(Refusal.RATE_NEGATIVE)
     if abs(command.rate_percent) > RATE_PERCENT_MAX:
         return Refused(Refusal.TERMS_NOT_POSSIBLE, f"at most {RATE_PERCENT_MAX} % a year")
-    return None
+    return _level(command, book, state)
+
+
+def _level(command: c.ChangeRate, book: LoanBook, state: Application) -> Refused | None:
+    """Why the new level payment cannot be meant."""
+    level = command.instalment_amount
+    if level is None:
+        return None
+    if (wrong := wrong_amount(level, "instalment_amount", state.currency)) is not None:
+        return wrong
+    terms = replace(loan_of(state).known_terms, rate_percent=command.rate_percent, rate_steps=())
+    found = with_level(terms, level, book.principal)
+    return found if isinstance(found, Refused) else None
 
 
 def _due_date(
@@ -131,7 +146,8 @@ def _re_age(
 ) -> Refused | None:
     if command.first_due_on <= book.on or too_far(command.first_due_on, given):
         return Refused(Refusal.DATE_OUT_OF_RANGE, f"first_due_on: {command.first_due_on}")
-    if len(book.instalments) + command.instalments > SCHEDULED_INSTALMENTS_MAX:
+    fallen_due = sum(one.due <= book.on for one in book.instalments)
+    if fallen_due + command.instalments > SCHEDULED_INSTALMENTS_MAX:
         return Refused(Refusal.TOO_MANY_INSTALMENTS)
     return None
 

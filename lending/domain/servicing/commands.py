@@ -85,6 +85,7 @@ class Board:
     Needs an idempotency key. `principal` is what is owed and not yet due, `paid_through` the day to
     which interest is paid, `accrued_interest` what has accrued since. `instalments` are those to
     come, the first due on `first_due_on`; `arrears` what fell due and is unpaid.
+    `instalment_amount` is the level payment that was agreed, where the terms would compute another.
     """
 
     product: Annotated[Code, Example("personal-loan")]
@@ -94,6 +95,7 @@ class Board:
     rate_percent: SignedRatePercent | None = None
     instalments: InstalmentCount | None = None
     first_due_on: date | None = None
+    instalment_amount: Amount | None = None
     accrued_interest: NonNegativeAmount | None = None
     arrears: Annotated[tuple[Arrears, ...], MaxLen(MAX_ARREARS)] = ()
     reference: Name | None = None
@@ -207,9 +209,10 @@ class WaiveInterest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRate:
-    """Another nominal annual rate from now on."""
+    """Another nominal annual rate from now on, and with `instalment_amount` another level payment."""
 
     rate_percent: SignedRatePercent
+    instalment_amount: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,9 @@ def _reversed(event: Any) -> Act:
 
 _CHANGES: Final[Mapping[TermsChange, Callable[[Any], Act]]] = MappingProxyType(
     {
-        TermsChange.RATE: lambda x: act.RateChanged(rate_percent=x.rate_percent),
+        TermsChange.RATE: lambda x: act.RateChanged(
+            rate_percent=x.rate_percent, instalment_amount=x.instalment_amount
+        ),
         TermsChange.DUE_DATE: lambda x: act.DueDateMoved(due_on=x.due_on, to=x.to),
         TermsChange.EXTENDED: lambda x: act.Extended(instalments=x.instalments),
         TermsChange.PAUSED: lambda x: act.Paused(instalments=x.instalments),

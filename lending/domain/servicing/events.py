@@ -329,6 +329,7 @@ class TermsChanged:
     period: PeriodUnit | None = None
     amount: Decimal | None = None
     until: date | None = None
+    instalment_amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

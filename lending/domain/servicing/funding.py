@@ -15,6 +15,7 @@ from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Offer, OfferStatus
 from lending.domain.loan.due_dates import due_dates
 from lending.domain.loan.entries import Disbursed
+from lending.domain.loan.faults import faults
 from lending.domain.loan.fees import funding
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.schedule import Advance, Schedule, schedule
@@ -66,6 +67,13 @@ def product_terms(
     if isinstance(found, ProductFault):
         return Refused(Refusal.TERMS_NOT_POSSIBLE, found.value)
     return found
+
+
+def with_level(terms: Terms, level: Decimal, principal: Decimal) -> Terms | Refused:
+    """Terms with a level payment that was agreed for `principal`."""
+    fixed = replace(terms, instalment_amount=level)
+    wrong = faults(fixed, principal)
+    return Refused(Refusal.TERMS_NOT_POSSIBLE, wrong[0].value) if wrong else fixed
 
 
 def dues_of(
@@ -229,13 +237,7 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
     currency = state.currency
     if (wrong := _wrong_boarding(command, currency, given)) is not None:
         return wrong
-    terms = product_terms(
-        given,
-        currency,
-        amount=command.principal,
-        rate_percent=command.rate_percent,
-        instalments=command.instalments,
-    )
+    terms = _boarding_terms(command, currency, given)
     if isinstance(terms, Refused):
         return terms
     dues = dues_of(terms, command.paid_through, command.first_due_on, given)
@@ -262,9 +264,28 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
     return [replace(entered.event, schedule=schedule)]
 
 
+def _boarding_terms(command: c.Board, currency: str, given: Circumstances) -> Terms | Refused:
+    """The product's terms with what the command says of this loan."""
+    terms = product_terms(
+        given,
+        currency,
+        amount=command.principal,
+        rate_percent=command.rate_percent,
+        instalments=command.instalments,
+    )
+    if isinstance(terms, Refused) or command.instalment_amount is None:
+        return terms
+    level = money.in_currency(command.instalment_amount, currency)
+    return with_level(terms, level, command.principal)
+
+
 def _wrong_boarding(command: c.Board, currency: str, given: Circumstances) -> Refused | None:
     if (wrong := wrong_amount(command.principal, "principal", currency)) is not None:
         return wrong
+    if command.instalment_amount is not None:
+        wrong = wrong_amount(command.instalment_amount, "instalment_amount", currency)
+        if wrong is not None:
+            return wrong
     if (wrong := too_fine(command.accrued_interest, "accrued_interest", currency)) is not None:
         return wrong
     for one in command.arrears:

@@ -71,7 +71,7 @@ OF_SERVICING: Final[dict[type[c.Command], st.SearchStrategy[Any]]] = {
     ),
     s.WaiveCharge: st.builds(s.WaiveCharge, version=VERSIONS, amount=maybe(AMOUNTS)),
     s.WaiveInterest: st.builds(s.WaiveInterest, amount=AMOUNTS),
-    s.ChangeRate: st.builds(s.ChangeRate, rate_percent=RATES),
+    s.ChangeRate: st.builds(s.ChangeRate, rate_percent=RATES, instalment_amount=maybe(AMOUNTS)),
     s.MoveDueDate: st.builds(s.MoveDueDate, due_on=DAYS, to=DAYS),
     s.Extend: st.builds(s.Extend, instalments=COUNTS),
     s.Pause: st.builds(s.Pause, instalments=COUNTS),

@@ -143,6 +143,21 @@ def test_a_running_loan_is_taken_over_with_its_arrears() -> None:
     assert amounts(life.last)[:4] == ("90.00", "10.00", "0.00", "5.00")
 
 
+def test_a_running_loan_is_taken_over_with_the_instalment_that_was_agreed() -> None:
+    board = s.Board(
+        product="personal-loan",
+        principal=D(1000),
+        paid_through=PAYOUT,
+        instalments=10,
+        instalment_amount=D(105),
+    )
+    life = accepted_offer().does(board, PAYOUT)
+    assert life.last.terms.instalment_amount == D("105.00")
+    owed = zip(life.last.schedule.principal, life.last.schedule.interest, strict=True)
+    assert [principal + interest for principal, interest in owed][:9] == [D("105.00")] * 9
+    assert sum(life.last.schedule.principal) == D("1000.00")
+
+
 def test_a_loan_paid_out_without_terms_gets_them_from_its_first_day() -> None:
     life = running(product=None)
     assert life.loan.terms is None
@@ -299,6 +314,37 @@ def test_a_new_rate_changes_the_instalments_to_come() -> None:
     assert life.last.change is e.TermsChange.RATE
     assert life.last.schedule.due_on[0] == MAR
     assert life.last.schedule.interest[0] > D("20.00")
+
+
+def test_a_modification_fixes_the_instalment_for_good() -> None:
+    life = running().does(s.ChangeRate(rate_percent=D(24), instalment_amount=D(90)), FEB)
+    assert life.last.instalment_amount == D("90.00")
+
+    def first(schedule: e.BindingSchedule) -> Decimal:
+        return schedule.principal[0] + schedule.interest[0]
+
+    assert first(life.last.schedule) == D("90.00")
+    life.does(s.Extend(instalments=6), FEB)
+    assert first(life.last.schedule) == D("90.00")
+    life.does(s.Capitalise(), MAR)
+    life.does(s.ChangeRate(rate_percent=D(12), instalment_amount=D(120)), MAR)
+    assert first(life.last.schedule) == D("120.00")
+
+
+def test_a_fixed_instalment_survives_a_correction_before_it() -> None:
+    change = s.ChangeRate(rate_percent=D(24), instalment_amount=D(90))
+    life = running().does(change, MAR).does(s.Repay(amount=D("106.62")), FEB)
+    to_come = [one for one in life.book(MAR).instalments if one.due > MAR]
+    assert to_come[0].owed.total == D("90.00")
+
+
+def test_new_instalments_are_counted_without_those_they_replace() -> None:
+    life = running(product=with_terms(instalments=360))
+    life.does(s.ReAge(first_due_on=APR, instalments=480), MAR)
+    assert life.last.schedule.due_on[0] == APR
+    assert life.refuses(s.ReAge(first_due_on=APR, instalments=599), MAR) is (
+        Refusal.TOO_MANY_INSTALMENTS
+    )
 
 
 def test_a_due_date_moves_and_those_behind_it_follow() -> None:
