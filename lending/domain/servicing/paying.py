@@ -18,7 +18,7 @@ from lending.domain.servicing.booking import book_on
 from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
 from lending.domain.servicing.state import Loan
 
-_PAYS_OFF: Final = (PaymentKind.INSTALMENT, PaymentKind.PREPAYMENT, PaymentKind.PAYOFF)
+_PAYS_OFF: Final = (PaymentKind.INSTALMENT, PaymentKind.PREPAYMENT)
 """Kinds of payment that pay a loan off where they are enough to: no interest is due beyond the day."""
 
 PLAUSIBLE_TIMES: Final = 10
@@ -34,7 +34,7 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
     if command.kind is PaymentKind.RECOVERY:
         return Refused(Refusal.KIND_NOT_ALLOWED, "record a recovery with recover")
     amount, kind = money.in_currency(command.amount, state.currency), command.kind
-    if kind in _PAYS_OFF:
+    if kind is PaymentKind.PAYOFF or (kind in _PAYS_OFF and amount >= loan.balance):
         wanted = payoff(loan.known_terms, loan.entries, given.effective_on).total
         if amount >= wanted > 0:
             kind = PaymentKind.PAYOFF
