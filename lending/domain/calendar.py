@@ -1,6 +1,6 @@
 """Periods between dates: frequencies anchored to the month's end, and business days."""
 
-from calendar import monthrange
+from calendar import isleap
 from collections.abc import Callable
 from datetime import date, timedelta
 from enum import StrEnum
@@ -39,9 +39,15 @@ class BusinessDayRule(StrEnum):
 
 def days_in_month(day: date) -> int:
     """How many days the month of `day` has."""
-    return monthrange(day.year, day.month)[1]
+    return _month_length(day.year, day.month)
 
 
+def _month_length(year: int, month: int) -> int:
+    return 29 if month == 2 and isleap(year) else _MONTH_DAYS[month - 1]
+
+
+_MONTH_DAYS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LENGTH_MONTHS: Final = {PeriodUnit.MONTHS: 1, PeriodUnit.YEARS: 12}
 _LENGTH_DAYS: Final = {PeriodUnit.DAYS: 1, PeriodUnit.WEEKS: 7, PeriodUnit.FORTNIGHTS: 14}
 
 
@@ -54,9 +60,9 @@ def add_periods(anchor: date, count: int, unit: PeriodUnit) -> date:
     try:
         if unit in _LENGTH_DAYS:
             return anchor + timedelta(days=count * _LENGTH_DAYS[unit])
-        months = count * 12 if unit is PeriodUnit.YEARS else count
+        months = count * _LENGTH_MONTHS[unit]
         year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
-        return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
+        return date(year, month + 1, min(anchor.day, _month_length(year, month + 1)))
     except (ValueError, OverflowError):
         raise OutOfCalendar(f"{count} {unit} from {anchor} is out of the calendar") from None
 

@@ -12,9 +12,18 @@ from lending.domain.loan.entries import Ending
 from lending.domain.loan.lines import Line, LineKind, Owed
 from lending.domain.loan.planning import Planner
 from lending.domain.loan.rounding import ZERO, zero
-from lending.domain.loan.terms import Component, InterestBasis, InterestGrace, Terms
+from lending.domain.loan.terms import (
+    Component,
+    InterestBasis,
+    InterestGrace,
+    PaymentKind,
+    PaymentRule,
+    Terms,
+    payment_rule,
+)
 
 _DUE: Final = attrgetter("period.due")
+_CHARGES: Final = (Component.FEE, Component.PENALTY)
 
 
 class Taken(NamedTuple):
@@ -54,6 +63,7 @@ class Account:
         self.course = Course(terms, start)
         self.planner = Planner(terms)
         self.nothing = zero(terms)
+        self._rules: dict[PaymentKind, PaymentRule] = {}
         self.moves: list[tuple[date, Decimal]] = []
         self.charges: dict[int, Owed] = {}
         self.done: dict[int, Done] = {}
@@ -73,6 +83,13 @@ class Account:
         self.funded = True
         self.course.lines = sorted(self.course.lines + lines, key=_DUE)
 
+    def rule(self, kind: PaymentKind) -> PaymentRule:
+        """The rule by which payments of `kind` are allocated."""
+        found = self._rules.get(kind)
+        if found is None:
+            found = self._rules[kind] = payment_rule(self.terms, kind)
+        return found
+
     @property
     def instalments_to_come(self) -> bool:
         """Whether there is an instalment whose due date has not passed."""
@@ -86,12 +103,16 @@ class Account:
 
     def record(self, number: int, effect: Effect) -> None:
         """Keep what the entry with this number did."""
-        self.credit += effect.credit
-        if effect.credit > ZERO:
-            self.credit_of[number] = effect.credit
-        elif effect.credit:
-            self._use_credit(-effect.credit)
+        if effect.credit:
+            self._move_credit(number, effect.credit)
         self.done[number] = Done(effect, self.principal)
+
+    def _move_credit(self, number: int, amount: Decimal) -> None:
+        self.credit += amount
+        if amount > ZERO:
+            self.credit_of[number] = amount
+        else:
+            self._use_credit(-amount)
 
     def _use_credit(self, amount: Decimal) -> None:
         """Money that went out takes the oldest credit first."""
@@ -118,9 +139,7 @@ class Account:
     def payable(self, index: int, owed: Owed, on: date) -> Decimal:
         """What may be paid of `owed`, held by the line at `index`, on this day."""
         course = self.course
-        settled = index < course.current
-        charge = owed.component in (Component.FEE, Component.PENALTY)
-        if settled or charge:
+        if index < course.current or owed.component in _CHARGES:
             return owed.outstanding
         if self.terms.interest_basis is InterestBasis.SCHEDULED:
             course.ensure_projected()
@@ -170,11 +189,12 @@ class Account:
     def pay(self, index: int, owed: Owed, amount: Decimal, on: date) -> Taken:
         """Pay `amount` of what the line at `index` holds."""
         line = self.course.lines[index]
+        due = line.period.due
         owed.paid += amount
         line.touched_on = on
-        if on < line.due:
+        if on < due:
             line.paid_in_advance += amount
-        elif on > line.due:
+        elif on > due:
             line.paid_late += amount
         if owed.component is Component.PRINCIPAL:
             self.principal -= amount

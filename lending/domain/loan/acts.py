@@ -14,7 +14,7 @@ from lending.domain.loan.book import Sums
 from lending.domain.loan.due_dates import due_dates, periods
 from lending.domain.loan.entries import Act
 from lending.domain.loan.lines import LineKind
-from lending.domain.loan.terms import Component, PaymentKind, payment_rule
+from lending.domain.loan.terms import Component, PaymentKind
 
 
 def perform(account: Account, act: Act, number: int, on: date) -> Effect:
@@ -88,8 +88,7 @@ def _paid(account: Account, act: e.Paid, _number: int, on: date) -> Effect:
     if act.directed:
         taken = [_direct(account, one, on) for one in act.directed]
     else:
-        rule = payment_rule(account.terms, act.kind)
-        taken = allocate(account, rule, act.amount, on)
+        taken = allocate(account, account.rule(act.kind), act.amount, on)
     sums = sums_of(taken)
     return Effect(sums, act.amount - sums.total, taken=tuple(taken))
 
@@ -101,7 +100,7 @@ def _direct(account: Account, part: e.Directed, on: date) -> Taken:
         for index, line in enumerate(lines)
         if line.due == part.due_on and line.kind is not LineKind.DOWN_PAYMENT
     )
-    owed = lines[index].owed(part.component)[0]
+    owed = lines[index].owed((part.component,))[0]
     return account.pay(index, owed, part.amount, on)
 
 

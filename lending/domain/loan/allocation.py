@@ -49,25 +49,21 @@ def _components(steps: Iterable[AllocationStep]) -> tuple[Component, ...]:
 def allocate(account: Account, rule: PaymentRule, amount: Decimal, on: date) -> list[Taken]:
     """Pay what `rule` says with `amount`; what is left over is the caller's to credit."""
     account.skip_paid()
-    payment = _Payment(account, amount, on)
+    payment, at_once = _Payment(account, amount, on), rule.prepayment in CURTAILS
     for one in passes(rule):
-        if one.timing is Timing.IN_ADVANCE and rule.prepayment in CURTAILS:
+        ahead = one.timing is Timing.IN_ADVANCE
+        if ahead and at_once:
             payment.curtail(one, rule.prepayment)
-        elif not payment.left:
-            continue
-        elif one.timing is Timing.IN_ADVANCE:
+        elif payment.left and ahead:
             payment.prepay(one, rule.prepayment)
-        else:
+        elif payment.left:
             payment.run(one, account.lines_begun())
     return payment.taken
 
 
 def sums_of(taken: Iterable[Taken]) -> Sums:
     """What was paid, by component."""
-    sums = Sums()
-    for one in taken:
-        sums = sums.plus(one.component, one.amount)
-    return sums
+    return Sums.of_parts((one.component, one.amount) for one in taken)
 
 
 class _Payment:
@@ -81,22 +77,25 @@ class _Payment:
 
     def run(self, one: Pass, indices: Sequence[int], most: Decimal | None = None) -> None:
         """Pay lines in the order of `indices`, at most `most` altogether."""
-        spared = ZERO if most is None else max(self.left - most, ZERO)
+        account, on = self._account, self._on
+        room = self.left if most is None else min(self.left, most)
         for index in indices:
-            if self.left <= spared:
-                return
             for owed in self._asked(one, index):
-                payable = self._account.payable(index, owed, self._on)
-                self._pay(index, owed, min(payable, self.left - spared))
+                if not room:
+                    return
+                amount = min(account.payable(index, owed, on), room)
+                if amount > ZERO:
+                    room -= amount
+                    self.left -= amount
+                    self.taken.append(account.pay(index, owed, amount, on))
 
     def _asked(self, one: Pass, index: int) -> list[Owed]:
-        line, on, timing = self._account.course.lines[index], self._on, one.timing
-        return [owed for owed in line.owed_in(one.components) if owed.timing(on) is timing]
-
-    def _pay(self, index: int, owed: Owed, amount: Decimal) -> None:
-        if amount > ZERO:
-            self.left -= amount
-            self.taken.append(self._account.pay(index, owed, amount, self._on))
+        """What the line holds of it; without charges, all is due on one day."""
+        line, on = self._account.course.lines[index], self._on
+        if line.charges:
+            held = line.owed(one.components)
+            return [owed for owed in held if owed.timing(on) is one.timing]
+        return line.owed(one.components) if line.principal.timing(on) is one.timing else []
 
     def prepay(self, one: Pass, how: Prepayment) -> None:
         """Pay instalments to come: from the next on, from the last back, or all in equal parts."""

@@ -48,6 +48,14 @@ class Sums(NamedTuple):
         """The amount of one component."""
         return self[_COLUMNS[component]]
 
+    @classmethod
+    def of_parts(cls, parts: Iterable[tuple[Component, Decimal]]) -> "Sums":
+        """The parts by component."""
+        amounts = [ZERO, ZERO, ZERO, ZERO]
+        for component, amount in parts:
+            amounts[_COLUMNS[component]] += amount
+        return cls(*amounts)
+
     def add(self, other: "Sums") -> "Sums":
         """These and others, component by component."""
         return Sums(

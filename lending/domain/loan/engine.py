@@ -54,8 +54,9 @@ def post(account: Account, entry: Entry) -> None:
 
 
 def _counts_from(terms: Terms, entry: Entry) -> date:
-    early = terms.rate_change_day is RateChangeDay.DAY_BEFORE
-    return entry.on - _ONE_DAY if early and isinstance(entry.act, RateChanged) else entry.on
+    if isinstance(entry.act, RateChanged) and terms.rate_change_day is RateChangeDay.DAY_BEFORE:
+        return entry.on - _ONE_DAY
+    return entry.on
 
 
 def start_of(entries: list[Entry], on: date) -> date:

@@ -164,9 +164,10 @@ class Planner:
         level = self._to_instalment(exact)
         if cap is not None:
             level = min(level, cap)
-        _set_level(course, indices, level)
+        exact_level = exact if level != cap else level
         for index in indices:
-            course.lines[index].exact_level = exact if level != cap else level
+            one = course.lines[index]
+            one.level, one.exact_level = level, exact_level
         if self._terms.last_instalment is LastInstalment.SPREAD:
             self._spread(course, indices, level)
 

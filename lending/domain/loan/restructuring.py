@@ -227,5 +227,14 @@ def _keep_charges_with_their_day(account: Account, first: int) -> None:
         for owed in [owed for owed in line.charges if owed.due_on != line.due]:
             index = account.index_for(owed.due_on)
             if index is not None:
-                line.charges.remove(owed)
-                account.course.lines[index].charges.append(owed)
+                _hand_over(line, account.course.lines[index], owed)
+
+
+def _hand_over(line: Line, to: Line, charge: Owed) -> None:
+    """Let another line hold a charge; whatever was paid of it was paid before either fell due."""
+    line.charges.remove(charge)
+    to.charges.append(charge)
+    if charge.paid:
+        line.paid_in_advance -= charge.paid
+        to.paid_in_advance += charge.paid
+        to.touched_on = line.touched_on

@@ -7,7 +7,6 @@ differ, the difference is a parameter here; its default is the one named in the 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
 from typing import Annotated, Final
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -436,7 +435,6 @@ class Terms:
 _ANY_PAYMENT: Final = PaymentRule()
 
 
-@cache
 def payment_rule(terms: Terms, kind: PaymentKind) -> PaymentRule:
     """The rule by which payments of `kind` are allocated.
 

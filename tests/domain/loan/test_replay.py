@@ -70,6 +70,7 @@ def test_no_component_is_below_zero(the_terms: Terms, entries: list[Entry], on: 
         for sums in (one.owed, one.paid, one.waived, one.written_off):
             assert min(sums) >= 0
         assert one.outstanding >= 0
+        assert 0 <= one.paid_in_advance + one.paid_late <= one.paid.total
 
 
 @given(terms, histories())
