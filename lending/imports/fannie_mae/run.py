@@ -5,6 +5,7 @@ import random
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import uvloop
 from rich.console import Console
@@ -19,6 +20,9 @@ from lending.imports.fannie_mae.report import print_outcome
 from lending.imports.fannie_mae.requests import AGENT_BUILD, Planned, Told, planned, requests
 from lending.imports.report import print_commands
 from lending.imports.sender import Sender, greet
+
+WINDOW_COMMANDS: Final = 20
+"""Commands of one request: each has the whole loan computed anew, so a request of them takes a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ async def _send(
         concurrency=order.concurrency,
         chance=chance,
         credential=order.credential,
+        window_commands=WINDOW_COMMANDS,
         agent_build=AGENT_BUILD,
         on_answer=told.take,
     )
