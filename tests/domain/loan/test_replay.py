@@ -12,6 +12,7 @@ from lending.domain.loan.credit import run_to
 from lending.domain.loan.engine import fold, in_force, payoff, post, replay, start_of
 from lending.domain.loan.entries import Entry
 from lending.domain.loan.journal import postings
+from lending.domain.loan.position import position
 from lending.domain.loan.reading import book_of
 from lending.domain.loan.terms import PaymentKind, Terms
 from tests.domain.loan.histories import FUNDED_ON, histories, terms
@@ -122,6 +123,13 @@ def test_postings_of_every_entry_sum_to_zero(the_terms: Terms, entries: list[Ent
         for charged_off in (False, True):
             lines = postings(entry.act, did, charged_off=charged_off)
             assert sum((line.amount for line in lines), Decimal(0)) == 0
+
+
+@given(terms, histories(), DAYS)
+def test_the_accounts_balance_on_any_day(the_terms: Terms, entries: list[Entry], on: date) -> None:
+    """Whatever interest has accrued since, or credit was applied: `position` raises Unbalanced else."""
+    found = position(the_terms, entries, on, fold(the_terms, entries, on))
+    assert sum(found.values(), Decimal(0)) == 0
 
 
 def test_a_book_before_funding_is_empty() -> None:
