@@ -23,7 +23,7 @@ SOURCES: Final = {
     "test_rates_of_dated_flows": ("XIRR of dated flows", "finance.json"),
     "test_values_of_dated_flows": ("XNPV of dated flows", "finance.json"),
     "test_annual_percentage_rates": (
-        "APR of Regulation Z (12 CFR 1026, Appendix J)",
+        "APR of Regulation Z (12 CFR 1026, Appendix J; four cases from memory, recomputed)",
         "reg_z_apr.json",
     ),
     "test_published_loans": (
