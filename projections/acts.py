@@ -14,7 +14,7 @@ from lending.ledger.codec import Codec
 from lending.ledger.sealing import MasterKey
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import Connection
-from projections.batches import rows_json
+from projections.batches import write_rows
 from projections.checkpoints import Checkpoint, Checkpoints
 from projections.folding import NOTHING, Fold, Poisoned
 from projections.model import Happened, ReadModel, Row
@@ -146,27 +146,32 @@ async def release(
         if row is None:
             raise NotQuarantined(f"{model.name} does not leave application {application_id} out")
         reader = LogReader(connection, shard, codec=Codec(), master=master, places=model.opens)
-        rows = await _folded(reader, model, shard, application_id, checkpoint.position)
-        upsert = model.statement("upsert", checkpoint.generation)
-        await connection.execute(upsert, {"rows": rows_json(rows)})
+        rows, settled = await _folded(reader, model, shard, application_id, checkpoint.position)
+        await write_rows(
+            connection, model, shard, checkpoint.generation, rows=rows, settled=settled
+        )
         return int(row[0])
 
 
 async def _folded(
     reader: LogReader, model: ReadModel, shard: int, application_id: UUID, upto: int
-) -> list[Row]:
+) -> tuple[list[Row], dict[UUID, int]]:
     fold, held = Fold(model, shard), NOTHING
+    settled: dict[UUID, int] = {}
     page: list[Happened]
     async for page in reader.streams([application_id], upto):
         try:
-            held, _ = fold.onward(held, page)
+            onward = fold.onward(held, page)
         except Poisoned as poisoned:
             poison = poisoned.poison
             raise StillPoison(
                 f"position {poison.position} ({poison.event_type}, version {poison.version} of"
                 f" {application_id}): {poison.error}"
             ) from None
-    return list((held.rows or {}).values())
+        held = onward.held
+        if onward.settled is not None:
+            settled[application_id] = onward.settled
+    return list((held.rows or {}).values()), settled
 
 
 async def _claimed(checkpoints: Checkpoints, model: ReadModel, shard: int) -> Checkpoint:

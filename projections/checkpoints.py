@@ -4,7 +4,6 @@ What belongs here: the rows of `read_data.checkpoints`, claimed by their row loc
 around them says. Everything runs inside the caller's transaction.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,7 @@ import structlog
 from lending.domain.identifiers import registry_id
 from lending.domain.registry import EpochOpened
 from lending.runtime.postgres import Connection
-from projections.model import Happened, ReadModel
+from projections.model import ReadModel
 from projections.reading import SQL, LogReader
 
 log = structlog.stdlib.get_logger(__name__)
@@ -89,15 +88,12 @@ class Checkpoints:
         epoch, first_position, head, left_out = row
         return Surroundings(epoch, first_position, head, frozenset(left_out))
 
-    async def move(self, done: Sequence[Happened]) -> None:
-        """The rows of `done` are written."""
-        last = done[-1]
+    async def move(self, position: int, events: int) -> None:
+        """The rows of so many more events, up to a position, are written."""
         moved = {
             **self._of,
-            "position": last.position,
-            "epoch": last.epoch,
-            "recorded_at": last.recorded_at,
-            "events": len(done),
+            "position": position,
+            "events": events,
             "worker": self._worker,
         }
         await self._connection.execute(SQL["move"], moved)

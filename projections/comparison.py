@@ -51,7 +51,7 @@ async def differing_rows(
 
     Rows that stand at the same position must hold the same in the columns that both tables have.
     Otherwise one lacks what the other has, which is a difference where it has come past that; but
-    not for the applications that the live one leaves out.
+    not for the applications that the live one leaves out, nor a row that was gone later on.
     """
     live_columns = await _columns(connection, model, live.generation)
     next_columns = await _columns(connection, model, rebuilt.generation)
@@ -68,6 +68,7 @@ async def differing_rows(
         "next_at": rebuilt.position,
         "live_at": live.position,
         "left_out": list(left_out),
+        "whole": model.whole,
         "limit": DIFFERENCES_SHOWN,
     }
     rows = await (await connection.execute(statement, asked)).fetchall()

@@ -6,8 +6,8 @@ applied.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, NoReturn, cast
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from lending.domain.application.events import Event
 from lending.domain.application.evolve import evolve
 from lending.domain.application.state import INITIAL, Application
 from lending.domain.identifiers import registry_id
-from projections.model import Happened, ReadModel, Row, Rows, Unreadable
+from projections.model import Happened, Loan, ReadModel, Row, Rows, Unreadable
 from projections.reading import described
 
 
@@ -32,6 +32,16 @@ class Held(NamedTuple):
 
 NOTHING: Final = Held(0, INITIAL, {})
 """An application before its first event."""
+
+
+class Onward(NamedTuple):
+    """An application after its next events: the rows that changed, and the position of the event
+    after which the loan was settled last, if it was.
+    """
+
+    held: Held
+    changed: Rows
+    settled: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +69,13 @@ class Poisoned(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What became of a batch: where each touched application stands, the changed rows, and the
-    poison event before which it ended.
+    """What became of a batch: where each touched application stands, the changed rows, where the
+    loans were settled, and the poison event before which it ended.
     """
 
     held: Mapping[UUID, Held]
     rows: Sequence[Row]
+    settled: Mapping[UUID, int]
     poison: Poison | None = None
 
 
@@ -116,32 +127,61 @@ class Fold:
         poison: Poison | None = None
         held: dict[UUID, Held] = {}
         rows: list[Row] = []
+        settled: dict[UUID, int] = {}
         for application_id, group in groups.items():
             try:
-                held[application_id], changed = self.onward(before[application_id], group)
+                onward = self.onward(before[application_id], group)
             except Poisoned as poisoned:
                 if poison is None or poisoned.poison.position < poison.position:
                     poison = poisoned.poison
             else:
-                rows += changed.values()
+                held[application_id] = onward.held
+                rows += onward.changed.values()
+                if onward.settled is not None:
+                    settled[application_id] = onward.settled
         if poison is None:
-            return Folded(held, rows)
+            return Folded(held, rows, settled)
+        # A loan that could not be settled before the poison shows once the poison is left out.
         clean = self.batch(_before(groups, poison.position), before)
-        return Folded(clean.held, clean.rows, poison)
+        return replace(clean, poison=clean.poison or poison)
 
-    def onward(self, held: Held, events: Iterable[Happened]) -> tuple[Held, Rows]:
+    def onward(self, held: Held, events: Sequence[Happened]) -> Onward:
         """Where an application stands after its next events, and the rows that changed.
 
         Raises Poisoned at the first that cannot be read, folded or applied.
         """
+        before = held
         changed: Rows = {}
+        settling: tuple[Happened, Application | None] | None = None
         for happened in events:
             try:
                 held, news = self._after(held, happened)
             except Exception as fault:
                 raise Poisoned(_poison(happened, fault)) from fault
             changed = {**changed, **news} if changed else news
-        return held, changed
+            if held.rows is not None and self._model.settles(happened):
+                settling = happened, held.loan
+        if settling is None:
+            return Onward(held, changed)
+        try:
+            return self._settled(held, changed, *settling)
+        except Exception as fault:
+            for happened in events if len(events) > 1 else ():
+                before = self.onward(before, [happened]).held
+            raise Poisoned(_poison(settling[0], fault)) from fault
+
+    def _settled(
+        self, held: Held, changed: Rows, happened: Happened, loan: Application | None
+    ) -> Onward:
+        """The application with the rows that follow from its loan after `happened`."""
+        settle, rows = self._model.settle, held.rows
+        if settle is None or rows is None:
+            return Onward(held, changed)
+        news = settle(rows, happened, _giving(loan, happened, held.fault))
+        if self._model.whole:
+            return Onward(held._replace(rows=news), news, happened.position)
+        rows, changed = {**rows, **news}, {**changed, **news}
+        return Onward(held._replace(rows=rows), changed, happened.position)
 
     def _after(self, held: Held, happened: Happened) -> tuple[Held, Rows]:
         version, loan, rows, fault = held
@@ -153,18 +193,10 @@ class Fold:
         if happened.application_id == self._registry:
             return Held(happened.version, None, None), {}
         if loan is not None:
-            loan = evolve(
-                loan,
-                cast(Event, event),
-                happened.effective_at,
-                happened.actor,
-                happened.on_behalf_of,
-            )
+            loan = evolve(loan, cast(Event, event), happened)
         if rows is None:
             return Held(happened.version, loan, None, fault), {}
-        changed = self._model.apply(
-            rows, happened, lambda: _unknown(happened, fault) if loan is None else loan
-        )
+        changed = self._model.apply(rows, happened, _giving(loan, happened, fault))
         return Held(happened.version, loan, {**rows, **changed}, fault), changed
 
 
@@ -175,6 +207,10 @@ def _before(groups: Mapping[UUID, Sequence[Happened]], position: int) -> dict[UU
         for application_id, group in groups.items()
     }
     return {application_id: group for application_id, group in earlier.items() if group}
+
+
+def _giving(loan: Application | None, happened: Happened, fault: str | None) -> Loan:
+    return lambda: _unknown(happened, fault) if loan is None else loan
 
 
 def _unknown(happened: Happened, fault: str | None) -> NoReturn:

@@ -7,7 +7,7 @@ compared by itself.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -47,6 +47,7 @@ class Happened(NamedTuple):
     epoch: int
     recorded_at: datetime
     effective_at: datetime
+    effective_on: date
     event: StoredEvent | Unreadable
     shard: int
 
@@ -63,6 +64,18 @@ class ReadModel:
     ask for the loan for the events named in `folds` only. Personal fields are decrypted for it only
     where `opens` names them, as EVENT.FIELD; the others read as erased.
 
+    `settle`, where there is one, gives the rows that follow from the loan as it stands after the
+    last of several events in `folds` that are folded together: what is dear to compute, and does not
+    depend on what was in between. With `whole` they are all of the application's rows, and those
+    that it does not give are gone.
+
+    `looks_back` says for which events `apply` or `settle` looks at earlier rows of the application;
+    without it, for all. For the others these are not read, and nothing is remembered of them.
+
+    `passes_over` names events that `apply` makes nothing of. Where a stretch of the log has no other
+    events of an application, none of them is read. An event of a type that nobody knows is never
+    among them.
+
     `queries` are `create_table`, `create_indexes`, `replace_view`, `load` and `upsert`.
     """
 
@@ -74,6 +87,10 @@ class ReadModel:
     opens: frozenset[str]
     apply: Callable[[Rows, Happened, Loan], Rows]
     queries: Mapping[str, LiteralString]
+    settle: Callable[[Rows, Happened, Loan], Rows] | None = None
+    whole: bool = False
+    looks_back: Callable[[Happened], bool] | None = None
+    passes_over: frozenset[str] = frozenset()
 
     @property
     def view(self) -> sql.Identifier:
@@ -91,6 +108,10 @@ class ReadModel:
     def statement(self, name: str, generation: int) -> sql.Composed:
         """One of the read model's statements, for the table of a generation."""
         return sql.SQL(self.queries[name]).format(table=self.table(generation), view=self.view)
+
+    def settles(self, happened: Happened) -> bool:
+        """Whether rows follow from the loan as it stands after this event."""
+        return self.settle is not None and happened.event_type in self.folds
 
     def key_of(self, row: Row) -> Key:
         """What tells `row` apart from the application's other rows."""

@@ -101,7 +101,7 @@ class Projector:
             )
             stop = done.stop
             if done.events:
-                await self._checkpoints.move(done.events)
+                await self._checkpoints.move(done.position, done.events)
             elif stop is None:
                 return Step.IDLE
         if stop is None:

@@ -50,16 +50,33 @@ where lane.shard = %(shard)s;
 
 -- name: batch
 -- The next events of the log.
-select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at,
+select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at, effective_on,
        schema_version, data
 from ledger.loan_events
 where shard = %(shard)s and position > %(after)s
 order by position
 limit %(limit)s;
 
+-- name: next_stretch
+-- How many events the next stretch has, where it ends, and which applications have one in it that is not passed over.
+select count(*), coalesce(max(position), %(after)s),
+       coalesce(array_agg(distinct application_id) filter (where event_type <> all (%(passed_over)s)), '{}')
+from (select position, application_id, event_type from ledger.loan_events
+      where shard = %(shard)s and position > %(after)s
+      order by position
+      limit %(limit)s) as stretch;
+
+-- name: stretch_of
+-- The events of these applications in a stretch.
+select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at, effective_on,
+       schema_version, data
+from ledger.loan_events
+where shard = %(shard)s and position > %(after)s and position <= %(upto)s and application_id = any (%(ids)s)
+order by position;
+
 -- name: streams
 -- A page of the streams of these applications up to a position, one after the other.
-select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at,
+select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at, effective_on,
        schema_version, data
 from ledger.loan_events
 where shard = %(shard)s and application_id = any(%(ids)s) and position <= %(upto)s
@@ -69,12 +86,14 @@ limit %(limit)s;
 
 -- name: move
 -- The rows are written: move the checkpoint, in the same transaction.
-update read_data.checkpoints
-set position = %(position)s, epoch = %(epoch)s, recorded_at = %(recorded_at)s,
-    events = events + %(events)s, batches = batches + 1, last_batch_events = %(events)s,
+update read_data.checkpoints c
+set position = last.position, epoch = last.epoch, recorded_at = last.recorded_at,
+    events = c.events + %(events)s, batches = c.batches + 1, last_batch_events = %(events)s,
     last_batch_seconds = extract(epoch from clock_timestamp() - transaction_timestamp()),
     worker = %(worker)s, updated_at = clock_timestamp()
-where shard = %(shard)s and projection = %(projection)s;
+from ledger.loan_events last
+where c.shard = %(shard)s and c.projection = %(projection)s
+  and last.shard = %(shard)s and last.position = %(position)s;
 
 -- name: stop
 -- The read model stops until somebody acts.
@@ -176,7 +195,7 @@ returning position;
 
 -- name: whole_log
 -- All streams of a shard up to a position, one after the other.
-select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at,
+select position, application_id, version, event_type, actor, on_behalf_of, epoch, recorded_at, effective_at, effective_on,
        schema_version, data
 from ledger.loan_events
 where shard = %(shard)s and position <= %(upto)s
@@ -184,7 +203,8 @@ order by application_id, version;
 
 -- name: differing_rows
 -- Rows that differ between two tables of a read model, told by where each table has come: rows that stand at the
--- same position differ in what the columns they share hold; otherwise one lacks what it has come past.
+-- same position differ in what the columns they share hold; otherwise one lacks what it has come past, unless all
+-- rows of an application are made together (whole) and the one that lacks it has made later ones.
 with pair as (
     select coalesce(n.shard, l.shard) as shard, coalesce(n.{application}, l.{application}) as application_id,
            n.position as next_position, l.position as live_position,
@@ -198,8 +218,20 @@ where shard = %(shard)s
            when live_position is null or live_position < next_position
                 then coalesce(next_position <= %(live_at)s, false) and application_id <> all (%(left_out)s)
            else coalesce(live_position <= %(next_at)s, false) end
+  and not (%(whole)s and live_position is null
+           and exists (select from {live} later where later.shard = pair.shard
+                       and later.{application} = pair.application_id and later.position > pair.next_position))
+  and not (%(whole)s and next_position is null
+           and exists (select from {next} later where later.shard = pair.shard
+                       and later.{application} = pair.application_id and later.position > pair.live_position))
 order by application_id
 limit %(limit)s;
+
+-- name: remove_left_over
+-- Remove the rows of applications that were not made again with the others.
+delete from {table} t
+using unnest(%(ids)s::uuid[], %(positions)s::bigint[]) as settled (application_id, position)
+where t.shard = %(shard)s and t.{application} = settled.application_id and t.position < settled.position;
 
 -- name: columns
 -- The columns of a table.

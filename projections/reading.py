@@ -30,8 +30,8 @@ ERROR_MAX_CHARACTERS: Final = 500
 """The text of an error that is kept."""
 
 LogRow = tuple[Any, ...]
-"""A row of the log as queries.sql selects it; its last three columns are effective_at,
-schema_version and data.
+"""A row of the log as queries.sql selects it; its last four columns are effective_at,
+effective_on, schema_version and data.
 """
 
 _APPLICATION, _TYPE, _VERSION, _DATA = 1, 3, -2, -1
@@ -39,9 +39,12 @@ _APPLICATION, _TYPE, _VERSION, _DATA = 1, 3, -2, -1
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Events that follow each other. `missing` is the position behind them, where it is a gap."""
+    """Events that follow each other up to a position, those left out that are passed over.
+    `missing` is the position behind them, where it is a gap.
+    """
 
     events: Sequence[Happened]
+    upto: int
     missing: int | None = None
 
 
@@ -49,7 +52,8 @@ class LogReader:
     """Reads one shard over one connection.
 
     `places` names the personal fields to open, as EVENT.FIELD; the others read as erased. None
-    opens all of them.
+    opens all of them. `passes_over` names the events for the sake of which alone no application is
+    read in a stretch.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class LogReader:
         codec: Codec,
         master: MasterKey,
         places: frozenset[str] | None,
+        passes_over: frozenset[str] = frozenset(),
     ) -> None:
         set_json_loads(orjson.loads, connection)
         self._connection = connection
@@ -68,17 +73,36 @@ class LogReader:
         self._codec = codec
         self._master = master
         self._places = places
+        self._passes_over = sorted(passes_over)
         self._types = frozenset(place.partition(".")[0] for place in places or ())
 
     async def after(self, position: int, limit: int) -> Stretch:
         """The events behind `position`, at most `limit`, up to the first gap."""
         asked = {"shard": self._shard, "after": position, "limit": limit}
+        if self._passes_over and (stretch := await self._not_passed_over(asked)) is not None:
+            return stretch
         cursor = self._connection.cursor(binary=True)
         rows = await (await cursor.execute(SQL["batch"], asked)).fetchall()
         if not rows or rows[-1][0] == position + len(rows):
-            return Stretch(await self.decoded(rows))
+            return Stretch(await self.decoded(rows), position + len(rows))
         dense = [row for place, row in enumerate(rows, position + 1) if row[0] == place]
-        return Stretch(await self.decoded(dense), position + len(dense) + 1)
+        upto = position + len(dense)
+        return Stretch(await self.decoded(dense), upto, upto + 1)
+
+    async def _not_passed_over(self, asked: Mapping[str, int]) -> Stretch | None:
+        """The next events, of those applications of which not all are passed over; None where there
+        is a gap.
+        """
+        cursor = self._connection.cursor(binary=True)
+        look = {**asked, "passed_over": self._passes_over}
+        events, upto, ids = await (await cursor.execute(SQL["next_stretch"], look)).fetchone() or ()
+        if upto != asked["after"] + events:
+            return None
+        if not ids:
+            return Stretch([], upto)
+        wanted = {**asked, "upto": upto, "ids": ids}
+        rows = await (await cursor.execute(SQL["stretch_of"], wanted)).fetchall()
+        return Stretch(await self.decoded(rows), upto)
 
     async def streams(self, ids: Sequence[UUID], upto: int) -> AsyncIterator[list[Happened]]:
         """The streams of these applications up to a position, one after the other, by pages."""

@@ -262,9 +262,9 @@ class _Rebuild:
         if done.stop is not None:
             raise CannotRebuild(f"position {done.stop.position}: {done.stop.error}")
         if done.events:
-            shard.position = done.events[-1].position
+            shard.position = done.position
             self._progress(shard.position, shard.position)
-        return len(done.events) == limit
+        return done.events == limit
 
     async def _compare(self) -> tuple[bool, list[Difference], int]:
         """The differences between the live table and the next one, in one snapshot a shard."""
@@ -356,16 +356,18 @@ class _Streams:
                 self._take(application_id, group)
 
     def _take(self, application_id: UUID, group: Sequence[Happened]) -> None:
-        try:
-            self._held, _ = self._fold.onward(self._held, group)
-        except Poisoned as poisoned:
-            poison = poisoned.poison
-            if application_id not in self._shard.candidates:
-                raise CannotRebuild(_poison_text(poison)) from None
-            # Left out before, and poison still: its row is as it was before that event.
-            self._shard.left_out.add(application_id)
-            clean = [one for one in group if one.position < poison.position]
-            self._held, _ = self._fold.onward(self._held, clean)
+        while True:
+            try:
+                self._held = self._fold.onward(self._held, group).held
+            except Poisoned as poisoned:
+                poison = poisoned.poison
+                if application_id not in self._shard.candidates:
+                    raise CannotRebuild(_poison_text(poison)) from None
+                # Left out before, and poison still: its rows are as they were before that event.
+                self._shard.left_out.add(application_id)
+                group = [one for one in group if one.position < poison.position]
+            else:
+                return
 
     async def end(self) -> None:
         """Copy the rows of the stream that has ended."""

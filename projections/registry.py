@@ -12,12 +12,22 @@ import structlog
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import PROJECTOR_ROLE, Connection, connect
 from projections import tables
+from projections.instalments.projection import MODEL as INSTALMENTS
+from projections.journal_entries.projection import MODEL as JOURNAL_ENTRIES
 from projections.loan_applications.projection import MODEL as LOAN_APPLICATIONS
+from projections.loan_transactions.projection import MODEL as LOAN_TRANSACTIONS
+from projections.loans.projection import MODEL as LOANS
 from projections.model import ReadModel
 from projections.reading import SQL
 
-READ_MODELS: Final[tuple[ReadModel, ...]] = (LOAN_APPLICATIONS,)
-"""Every read model."""
+READ_MODELS: Final[tuple[ReadModel, ...]] = (
+    LOAN_APPLICATIONS,
+    LOANS,
+    INSTALMENTS,
+    LOAN_TRANSACTIONS,
+    JOURNAL_ENTRIES,
+)
+"""Every read model, what is built on another behind it."""
 
 log = structlog.stdlib.get_logger(__name__)
 

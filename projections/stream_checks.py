@@ -192,7 +192,7 @@ class _Line:
         if upto is not None and events[-1].position > upto:
             events = [happened for happened in events if happened.position <= upto]
         try:
-            self._held, _ = self._fold.onward(self._held, events)
+            self._held = self._fold.onward(self._held, events).held
         except Poisoned as poisoned:
             self.sound = False
             return poisoned.poison

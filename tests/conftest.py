@@ -36,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--oracles", metavar="DIR", help="take the cases of tests/conformance from DIR"
     )
+    parser.addoption(
+        "--write-report", action="store_true", help="write docs/reference/conformance.md"
+    )
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

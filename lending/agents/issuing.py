@@ -163,8 +163,8 @@ class Issuing:
             title="Any other command",
             description=(
                 "Issue a command that no other tool issues, e.g. amend, request_information,"
-                " record_notice, add_note, hold, withdraw, return_offer. Read its schema first."
-                + _ENDING
+                " record_notice, hold, withdraw, return_offer, repay, reverse, assess_charge. Read its"
+                " schema first." + _ENDING
             ),
             annotations=BINDS,
             schema=schema,
@@ -176,7 +176,7 @@ class Issuing:
     ) -> types.CallToolResult:
         route = ROUTE_OF[kind]
         application_id: UUID | None = getattr(said, "application_id", None)
-        in_path = {name: _text(given, name) for name in route.in_path}
+        in_path = {name: _in_path(given, name) for name in route.in_path}
         body = {name: value for name, value in given.items() if name not in in_path}
         command, sent = self._bodies[kind].take(body, in_path)
         expected = getattr(said, "expected_version", None)
@@ -202,12 +202,12 @@ class Issuing:
         return _result(answer, caller, said.dry_run)
 
 
-def _text(given: Mapping[str, Any], name: str) -> str:
+def _in_path(given: Mapping[str, Any], name: str) -> str | int:
     if name not in given:
         raise InvalidBody([{"pointer": f"/{name}", "message": "is required"}])
     value = given[name]
-    if not isinstance(value, str):
-        raise InvalidBody([{"pointer": f"/{name}", "message": "must be a string"}])
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise InvalidBody([{"pointer": f"/{name}", "message": "must be a string or a number"}])
     return value
 
 

@@ -38,7 +38,7 @@ class Resources:
                 uri=CONTRACT,
                 name="contract",
                 title="The contract of the ledger",
-                description="Everything about the HTTP interface and its rules, in two pages.",
+                description="Everything about the HTTP interface and its rules, in three pages.",
                 mime_type="text/plain",
             )
         ]

@@ -11,6 +11,7 @@ from lending.domain.application.commands import COMMANDS, command_name
 from lending.domain.application.events import EVENTS
 from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Stage, Status
+from lending.domain.products import ProductFault
 from lending.domain.registry import REGISTRY_EVENTS
 from lending.domain.suspensions import Subject
 from lending.ledger.submission import Verdict
@@ -262,6 +263,7 @@ def _application(allowed: Schema) -> Schema:
         accepted_offer_id=or_null(TEXT),
         holds=array(TEXT),
         disbursement=anything,
+        loan=anything,
         ended_at=or_null(INSTANT),
     )
     return {
@@ -310,6 +312,7 @@ def _problem(allowed: Schema) -> Schema:
         "first_position": dict(WHOLE),
         "resume_after": dict(POSITION),
         "offered": array(TEXT),
+        "faults": array(_one_of([*ProductFault])),
         "checks": {"type": "object", "additionalProperties": dict(TEXT)},
         "incident": dict(TEXT),
     }

@@ -16,7 +16,9 @@ from lending.api import (
     bulk_schemas,
     docs_pages,
     feed,
+    loan_routes,
     openapi,
+    product_routes,
     reading,
     refused,
     suspensions,
@@ -25,6 +27,7 @@ from lending.api import (
     work_openapi,
 )
 from lending.api import headers as h
+from lending.api.acts import Operators
 from lending.api.answer_schemas import POSITION, array, components, page, reference
 from lending.api.answers import Answer
 from lending.api.authentication import Gate
@@ -33,6 +36,7 @@ from lending.api.bulk import BulkEndpoint
 from lending.api.commands import CommandEndpoints
 from lending.api.feed import Feed
 from lending.api.incoming import Incoming
+from lending.api.loans import LoanReading
 from lending.api.metrics import Metrics
 from lending.api.mounted import mounted
 from lending.api.operations import FailureOf, Operations
@@ -102,6 +106,8 @@ class LedgerApi(FastAPI):
                     **components(),
                     **work_openapi.components(),
                     **webhook_routes.components(),
+                    **product_routes.components(),
+                    **loan_routes.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
                 },
                 "responses": openapi.problem_responses(),
@@ -172,6 +178,7 @@ def create_app(
         work.RENEWAL: renewing,
         **acts,
         **webhook_routes.BODIES,
+        **product_routes.BODIES,
     }
     app = LedgerApi(
         schemas({**bodies, **beside}),
@@ -187,10 +194,15 @@ def create_app(
     _add_bulk(app, ledger, bodies, endpoints, rates)
     _add_reading(app, ledger, clock)
     _add_feed(app, ledger, metrics)
-    _add_authority(app, ledger, acts, clock)
+    operators = Operators(ledger.authority, clock=clock)
+    _add_authority(app, ledger, acts, operators)
     _add_work(app, ledger, claiming, renewing)
-    for method, path, endpoint, operation in webhook_routes.routes(ledger.webhooks):
-        app.answer(method, path, endpoint, operation)
+    for routes in (
+        webhook_routes.routes(ledger.webhooks),
+        product_routes.routes(ledger.products, operators),
+    ):
+        for method, path, endpoint, operation in routes:
+            app.answer(method, path, endpoint, operation)
     needed = {"worker": worker_failure, "agents": agents_failure}
     _add_operations(app, Operations(ledger, metrics, app.stopping, needed))
     _add_documents(app)
@@ -241,13 +253,9 @@ def _add_bulk(
 
 
 def _add_authority(
-    app: LedgerApi, ledger: Ledger, acts: dict[str, Body[Any]], clock: Callable[[], datetime]
+    app: LedgerApi, ledger: Ledger, acts: dict[str, Body[Any]], operators: Operators
 ) -> None:
-    endpoints = Suspending(
-        ledger.kill_switch,
-        ledger.authority,
-        clock=clock,
-    )
+    endpoints = Suspending(ledger.kill_switch, operators)
     standing = openapi.reading(
         "list_suspensions", "What is suspended", page("Suspension"), tag="authority",
         statuses=openapi.OF_AUTHORITY,
@@ -293,6 +301,8 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATIONS, read.list, listed)
     app.answer("GET", APPLICATION, read.one, one)
     app.answer("GET", APPLICATION + "/events", read.events, events)
+    for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
+        app.answer("GET", APPLICATION + path, endpoint, operation)
 
 
 def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:

@@ -333,7 +333,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _read_body(item: Mapping[str, Any], known: _Known) -> tuple[Read[Any], dict[str, str]]:
+def _read_body(item: Mapping[str, Any], known: _Known) -> tuple[Read[Any], dict[str, Any]]:
     """The command, and those of its fields that are in the path of a command alone."""
     names = known.route.in_path
     if "body" not in item and not names:

@@ -49,7 +49,7 @@ async def home(_: Incoming) -> Response:
 
 
 async def for_models(_: Incoming) -> Response:
-    """The contract in two pages, for models."""
+    """The contract in three pages, for models."""
     return Answer(llms_text().encode(), media_type=b"text/plain; charset=utf-8")
 
 

@@ -227,6 +227,6 @@ def instant_of(text: str) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        return instant.astimezone(UTC) if instant.year >= _EARLIEST_YEAR else None
+    except (ValueError, OverflowError):
         return None
-    return instant.astimezone(UTC) if instant.year >= _EARLIEST_YEAR else None

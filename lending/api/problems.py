@@ -58,9 +58,21 @@ class Fault(Enum):
     POLICY_NOT_FOUND = (
         "policy_not_found", 404, False, "No credit policy of this name was published.",
     )  # fmt: skip
+    PRODUCT_NOT_FOUND = (
+        "product_not_found", 404, False,
+        "No product of this name is offered, or it has no such version.",
+    )  # fmt: skip
+    CALENDAR_NOT_FOUND = (
+        "calendar_not_found", 404, False,
+        "There is no holidays calendar of this name. Names are such as us, us-ny, de-by, ecb, nyse.",
+    )  # fmt: skip
     MOMENT_NOT_FOUND = (
         "moment_not_found", 404, False,
         "The application has no such version, or was not on record at that moment.",
+    )  # fmt: skip
+    LOAN_NOT_FOUND = (
+        "loan_not_found", 404, False,
+        "The application has no loan under terms at that moment, or no such offer.",
     )  # fmt: skip
     WEBHOOK_NOT_FOUND = "webhook_not_found", 404, False, "There is no webhook of this id."
     DELIVERY_NOT_FOUND = (
@@ -102,6 +114,18 @@ class Fault(Enum):
         "too_many_suspended", 409, False,
         "As many principals and policies are suspended as may be. Reinstate some first.",
     )  # fmt: skip
+    PRODUCT_FAULTY = (
+        "product_faulty", 409, False,
+        "The product cannot be meant; faults says what is wrong with it.",
+    )  # fmt: skip
+    PRODUCT_VERSION_TAKEN = (
+        "product_version_taken", 409, False,
+        "Another product is on record under this name and version. Publish it under a new version.",
+    )  # fmt: skip
+    TOO_MANY_PRODUCTS = (
+        "too_many_products", 409, False,
+        "As many versions of products are on record as may be.",
+    )  # fmt: skip
     TOO_MANY_CLAIMS = (
         "too_many_claims", 409, True,
         "You hold as many claims as you may. Do what you hold, or release some.",
@@ -140,6 +164,10 @@ class Fault(Enum):
     INVALID_REQUEST = (
         "invalid_request", 422, False,
         "The request does not fit its schema; errors says where.",
+    )  # fmt: skip
+    DAY_OUT_OF_RANGE = (
+        "day_out_of_range", 422, False,
+        "The loan says nothing of that day, or of so long a time.",
     )  # fmt: skip
     INVALID_ID = "invalid_id", 422, False, "The id in the path is not a UUID."
     KEY_REUSED = (

@@ -1,15 +1,13 @@
 """The kill switch over HTTP: what is suspended, suspending it, and reinstating it."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
 
+from lending.api.acts import Operators
 from lending.api.answers import Answer
-from lending.api.headers import EFFECTIVE_AT, IF_MATCH, NAMES, Headers, read_command_headers
 from lending.api.incoming import Incoming
-from lending.api.problems import invalid_header
 from lending.api.query import Query
 from lending.api.routing import Endpoint
 from lending.contract.bodies import Body
@@ -17,8 +15,8 @@ from lending.contract.positions import position_text
 from lending.contract.rendering import json_bytes
 from lending.domain.authority import Permission
 from lending.domain.suspensions import Reinstate, Subject, Suspend
-from lending.service.authority import FIRST_SHARD, Authority
-from lending.service.kill_switch import KillSwitch, Operator, Switched
+from lending.service.authority import FIRST_SHARD
+from lending.service.kill_switch import KillSwitch, Switched
 
 SUSPENSIONS: Final = "/suspensions"
 REINSTATEMENTS: Final = "/suspensions/reinstatements"
@@ -39,13 +37,10 @@ class Suspending:
     def __init__(
         self,
         kill_switch: KillSwitch,
-        authority: Authority,
-        *,
-        clock: Callable[[], datetime],
+        operators: Operators,
     ) -> None:
         self._switch = kill_switch
-        self._authority = authority
-        self._clock = clock
+        self._operators = operators
 
     async def list(self, request: Incoming) -> Response:
         """What is suspended now."""
@@ -64,30 +59,12 @@ class Suspending:
         async def endpoint(request: Incoming) -> Response:
             request.require(Permission.SUSPEND)
             _NONE.read(request.query)
-            _refuse_headers(request.named)
-            said = read_command_headers(request.named, self._clock)
+            operator = self._operators.of(request)
             command: Any = body.read(await request.json_bytes(), {}).said
-            operator = Operator(
-                principal=request.principal,
-                on_behalf_of=said.on_behalf_of,
-                correlation_id=request.correlation.id,
-                authority=self._authority.text_of(request.principal),
-            )
             done = await self._switch.throw(command, operator)
             return Answer(json_bytes(_switched(done)), headers=request.correlation.mark(()))
 
         return endpoint
-
-
-def _refuse_headers(headers: Headers) -> None:
-    """Raise Problem for what would promise something that an act does not heed.
-
-    Idempotency-Key is let pass: an act can be repeated blindly anyway.
-    """
-    for name in (IF_MATCH, EFFECTIVE_AT):
-        if name in headers:
-            written, fault = NAMES[name]
-            raise invalid_header(fault, written, "says nothing of a suspension")
 
 
 def _switched(done: Switched) -> dict[str, Any]:

@@ -15,7 +15,18 @@ from lending.contract.positions import cursor_text
 from lending.domain.application.refusals import Refusal
 from lending.ledger import submission
 from lending.runtime import limits
-from lending.service import authentication, history, kill_switch, permissions, requests, tail, work
+from lending.service import (
+    authentication,
+    calendars,
+    history,
+    kill_switch,
+    loans,
+    permissions,
+    products,
+    requests,
+    tail,
+    work,
+)
 from lending.service.webhooks import model as webhooks
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
@@ -97,9 +108,18 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         kill_switch.WrongName: _said(Fault.NAME_UNFIT),
         kill_switch.PrincipalNotRegistered: _said(Fault.PRINCIPAL_NOT_FOUND),
         kill_switch.TooManySuspended: _said(Fault.TOO_MANY_SUSPENDED),
+        products.UnknownProduct: _said(Fault.PRODUCT_NOT_FOUND),
+        products.ProductFaulty: lambda fault: Problem(
+            Fault.PRODUCT_FAULTY, str(fault), more={"faults": list(fault.faults)}
+        ),
+        products.VersionTaken: _said(Fault.PRODUCT_VERSION_TAKEN),
+        products.TooManyProducts: _said(Fault.TOO_MANY_PRODUCTS),
+        calendars.UnknownCalendar: _said(Fault.CALENDAR_NOT_FOUND),
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),
         history.UnknownMoment: _said(Fault.MOMENT_NOT_FOUND),
+        loans.NoLoan: _said(Fault.LOAN_NOT_FOUND),
+        loans.DayOutOfRange: _said(Fault.DAY_OUT_OF_RANGE),
         tail.SlowReader: lambda _: Problem(Fault.SLOW_READER),
         tail.TailEnded: lambda _: _later(Fault.NOT_READY),
         work.UnknownClaim: _said(Fault.CLAIM_NOT_FOUND),

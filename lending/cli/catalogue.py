@@ -18,12 +18,13 @@ from uuid import UUID
 import typer
 from annotated_types import Ge, Le, MaxLen, MinLen
 
-from lending.cli import authority_page, limits_page
+from lending.cli import authority_page, limits_page, products_page
 from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
 from lending.domain.application.events import EVENTS
 from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS, Reason
 from lending.domain.application.refusals import FORBIDDEN_BY, Refusal
 from lending.domain.fields import Digits, Erased, Pattern, Personal
+from lending.domain.products import Product
 from lending.domain.registry import REGISTRY_EVENTS
 from lending.runtime.errors import OperatorError
 
@@ -46,7 +47,7 @@ def catalogue(
         bool, typer.Option("--check", help="Write nothing; fail where a page is not current.")
     ] = False,
 ) -> None:
-    """Write the reference of commands, events, authority, refusals, reasons and limits."""
+    """Write the reference of commands, events, authority, refusals, reasons, limits and products."""
     stale = {directory / name: text for name, text in pages().items()}
     stale = {page: text for page, text in stale.items() if not _says(page, text)}
     if check and stale:
@@ -72,6 +73,7 @@ def pages() -> dict[str, str]:
         "refusals.md": _page("Refusals", _refusals()),
         "reasons.md": _page("Reasons", _reasons()),
         "limits.md": _page("Limits", limits_page.blocks()),
+        "products.md": _page("Products", products_page.blocks(_described)),
     }
 
 
@@ -187,6 +189,8 @@ def _described(hint: Any) -> str:
 def _type(kind: Any) -> str:
     if get_origin(kind) is not None:
         return "named texts"
+    if kind is Product:
+        return "[product](products.md#product)"
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind, include_extras=True)
         return "; ".join(f"`{f.name}` ({_described(hints[f.name])})" for f in fields(kind))

@@ -13,19 +13,23 @@ import typer
 
 from lending.cli import (
     catalogue,
+    day_close,
     demo,
     epoch,
+    import_fannie_mae,
     import_xes,
     keys,
     mcp,
     migrate,
     postgres,
+    products,
     projections,
     psql,
     rebuild,
     serve,
     status,
     suspensions,
+    tape,
     verify,
     worker,
 )
@@ -58,6 +62,7 @@ app = Program(
 )
 imports = typer.Typer(no_args_is_help=True, help="Bring another system's history in.")
 imports.command("xes")(import_xes.xes)
+imports.command("fannie-mae")(import_fannie_mae.fannie_mae)
 app.add_typer(imports, name="import")
 app.command()(demo.demo)
 app.command()(serve.serve)
@@ -67,9 +72,12 @@ app.command()(migrate.migrate)
 app.command()(status.status)
 app.command()(suspensions.suspend)
 app.command()(suspensions.reinstate)
+app.command("day-close")(day_close.day_close)
 app.command()(verify.verify)
+app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")
+app.add_typer(products.products, name="products")
 app.add_typer(epoch.epoch, name="epoch")
 app.add_typer(keys.keys, name="keys")
 app.command()(postgres.postgres)

@@ -1,11 +1,11 @@
 """`lending suspend` and `lending reinstate`: the kill switch, from a shell beside the service."""
 
 import asyncio
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lending.cli.operators import acting
 from lending.domain.suspensions import Reinstate, Subject, Suspend
 from lending.runtime.settings import Settings, load_settings
 from lending.runtime.telemetry import configure_logs
@@ -41,24 +41,5 @@ def _run(command: Suspend | Reinstate) -> None:
 
 
 async def _throw(settings: Settings, command: Suspend | Reinstate) -> "Switched":
-    from lending.cli.database import opened_database
-    from lending.domain.authority import Principal, PrincipalKind
-    from lending.runtime.errors import OperatorError
-    from lending.service.kill_switch import Operator
-    from lending.service.ledger import Ledger
-    from lending.service.requests import RequestFault
-
-    operator = getpass.getuser()
-    principal = Principal(
-        name=operator, kind=PrincipalKind.HUMAN, roles=frozenset(), unrestricted=True
-    )
-    async with (
-        opened_database(settings, create=False) as database,
-        Ledger.open(database.url, settings) as ledger,
-    ):
-        try:
-            return await ledger.kill_switch.throw(
-                command, Operator(principal=principal, correlation_id="lending command line")
-            )
-        except RequestFault as fault:
-            raise OperatorError(str(fault)) from None
+    async with acting(settings) as (ledger, operator):
+        return await ledger.kill_switch.throw(command, operator)

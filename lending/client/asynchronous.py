@@ -1,7 +1,7 @@
 """The client for asyncio: the same conversations, and a task where claims are renewed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
@@ -118,6 +118,17 @@ class AsyncLedgerClient:
         `minimal`: each outcome without events, next steps and warnings, which is faster.
         """
         return await self._hold(self._talks.bulk(orders, atomic=atomic, minimal=minimal))
+
+    async def publish_product(self, product: Mapping[str, Any]) -> None:
+        """Put a version of a product on record, unless it is there; `product` as JSON has it.
+
+        Raises Refused where the version is there and says something else, and the other LedgerErrors.
+        """
+        await self._hold(self._talks.publish_product(dict(product)))
+
+    async def product(self, name: str, version: str) -> Mapping[str, Any]:
+        """A version of a product as the ledger says it. Raises NotFound and the other LedgerErrors."""
+        return await self._hold(self._talks.product(name, version))
 
     # reading
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -16,6 +17,7 @@ from lending.client.retrying import Manner, ask, pause_seconds, worth_retrying
 from lending.client.wire import Deliver, Pause, Reply, Request, Talk
 from lending.contract.command_table import APPLICATION, APPLICATIONS, BULK
 
+PRODUCTS: Final = "/products"
 WORK: Final = "/work"
 CLAIMS: Final = "/work/claims"
 LIVE: Final = "/livez"
@@ -143,6 +145,16 @@ class Conversations:
         here = (int(shard or 0), int(number))
         if self._last is None or self._last[0] != here[0] or self._last[1] < here[1]:
             self._last = here
+
+    def publish_product(self, product: Mapping[str, Any]) -> Talk[None]:
+        """Put a version of a product on record, unless it is there. Raises Problem."""
+        request = Request(method="POST", path=PRODUCTS, headers=_JSON, body=orjson.dumps(product))
+        yield from self._good(request)
+
+    def product(self, name: str, version: str) -> Talk[Mapping[str, Any]]:
+        """A version of a product. Raises NotFound."""
+        path = f"{PRODUCTS}/{quote(name, safe='')}/versions/{quote(version, safe='')}"
+        return (yield from self._read(path))
 
     # reading
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
@@ -119,6 +119,17 @@ class LedgerClient:
         `minimal`: each outcome without events, next steps and warnings, which is faster.
         """
         return self._hold(self._talks.bulk(orders, atomic=atomic, minimal=minimal))
+
+    def publish_product(self, product: Mapping[str, Any]) -> None:
+        """Put a version of a product on record, unless it is there; `product` as JSON has it.
+
+        Raises Refused where the version is there and says something else, and the other LedgerErrors.
+        """
+        self._hold(self._talks.publish_product(dict(product)))
+
+    def product(self, name: str, version: str) -> Mapping[str, Any]:
+        """A version of a product as the ledger says it. Raises NotFound and the other LedgerErrors."""
+        return self._hold(self._talks.product(name, version))
 
     # reading
 

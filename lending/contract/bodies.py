@@ -5,6 +5,7 @@ types of lending.domain.fields, a command of the domain's or another way in's ow
 and examples are read from it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import date
@@ -24,6 +25,9 @@ SCHEMA_REFERENCE: Final = "#/components/schemas/{model}"
 POINTER_MAX_CHARACTERS: Final = 200
 ERRORS_SHOWN_MAX: Final = 20
 """Faulty fields that are named of one body."""
+
+_WHOLE: Final = re.compile("0|[1-9][0-9]{0,9}", re.ASCII)
+"""A whole number as a path says it: in one way only."""
 
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is required",
@@ -74,6 +78,7 @@ class Body(Generic[Said]):
         self.path_types: dict[str, TypeAdapter[Any]] = {
             name: TypeAdapter(accepted_type(hints[name])) for name in in_path
         }
+        self._whole = frozenset(name for name in in_path if get_args(hints[name])[:1] == (int,))
         of_kind: Any = kind  # a dataclass, which no bound of a type variable can say
         in_body = [field for field in fields(of_kind) if field.name not in in_path]
         self.required = any(field.default is MISSING for field in in_body)
@@ -87,15 +92,16 @@ class Body(Generic[Said]):
             and (field.default is MISSING or field.name in shown)
         }
 
-    def read(self, raw: bytes, in_path: Mapping[str, str]) -> Read[Said]:
-        """What a body says, none being nothing. Raises MalformedJson, InvalidBody."""
+    def read(self, raw: bytes, path: Mapping[str, str]) -> Read[Said]:
+        """What a body says, none being nothing; `path` holds text. Raises MalformedJson, InvalidBody."""
+        in_path = self._from_text(path) if self._whole else path
         if raw:
             return self.take(parse(raw), in_path)
         if self.required:
             raise InvalidBody([{"pointer": "", "message": "a body is required"}])
         return Read(self._make(**self._path_values(in_path)), ())
 
-    def take(self, given: Any, in_path: Mapping[str, str]) -> Read[Said]:
+    def take(self, given: Any, in_path: Mapping[str, str | int]) -> Read[Said]:
         """What a body, parsed already, says. Raises InvalidBody."""
         values = self._path_values(in_path) if self.path_types else {}
         try:
@@ -104,7 +110,14 @@ class Body(Generic[Said]):
             raise InvalidBody(self._errors(given, fault)) from None
         return Read(self._make(**sent, **values), tuple(sent))
 
-    def _path_values(self, in_path: Mapping[str, str]) -> dict[str, Any]:
+    def _from_text(self, path: Mapping[str, str]) -> dict[str, str | int]:
+        """What a path says, whole numbers where they are wanted."""
+        return {
+            name: int(text) if name in self._whole and _WHOLE.fullmatch(text) else text
+            for name, text in path.items()
+        }
+
+    def _path_values(self, in_path: Mapping[str, str | int]) -> dict[str, Any]:
         values = {}
         for name, accepted in self.path_types.items():
             try:

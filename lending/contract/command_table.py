@@ -7,11 +7,15 @@ from typing import Final
 
 from lending.domain.application import commands as c
 from lending.domain.application.commands import Command
+from lending.domain.servicing import commands as s
 
 APPLICATIONS: Final = "/loan/applications"
 APPLICATION: Final = "/loan/applications/{application_id}"
 BULK: Final = "/loan/commands"
 OFFER: Final = APPLICATION + "/offers/{offer_id}"
+TRANSACTION: Final = APPLICATION + "/transactions/{version}"
+TERMS: Final = APPLICATION + "/terms"
+DELINQUENCY: Final = APPLICATION + "/delinquency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class CommandRoute:
     @property
     def moves_money(self) -> bool:
         """Whether it needs an idempotency key."""
-        return self.command is c.Disburse
+        return self.command in c.MOVES_MONEY
 
 
 ROUTES: Final[Sequence[CommandRoute]] = (
@@ -70,5 +74,50 @@ ROUTES: Final[Sequence[CommandRoute]] = (
     CommandRoute(OFFER + "/refusal", c.RefuseOffer, "Refuse an offer", ("offer_id",)),
     CommandRoute(OFFER + "/withdrawal", c.WithdrawOffer, "Withdraw an offer", ("offer_id",)),
     CommandRoute(OFFER + "/expiry", c.ExpireOffer, "Record that an offer expired", ("offer_id",)),
+    CommandRoute(
+        OFFER + "/redisclosure", s.Redisclose, "Disclose an accepted offer again", ("offer_id",)
+    ),
     CommandRoute(APPLICATION + "/disbursements", c.Disburse, "Disburse the accepted offer"),
+    CommandRoute(
+        APPLICATION + "/boarding",
+        s.Board,
+        "Take over a running loan",
+        shown=("rate_percent", "instalments"),
+    ),
+    CommandRoute(APPLICATION + "/loan-terms", s.SetTerms, "Give terms to a loan without any"),
+    CommandRoute(TRANSACTION + "/reversal", s.Reverse, "Reverse a transaction", ("version",)),
+    CommandRoute(
+        APPLICATION + "/repayments", s.Repay, "Record a repayment", shown=("channel", "reference")
+    ),
+    CommandRoute(APPLICATION + "/recoveries", s.Recover, "Record a recovery"),
+    CommandRoute(TRANSACTION + "/charge-back", s.ChargeBack, "Charge a payment back", ("version",)),
+    CommandRoute(APPLICATION + "/credit-refunds", s.RefundCredit, "Pay a credit balance back"),
+    CommandRoute(APPLICATION + "/charges", s.AssessCharge, "Charge a fee or a penalty"),
+    CommandRoute(
+        APPLICATION + "/charges/{version}/waiver", s.WaiveCharge, "Waive a charge", ("version",)
+    ),
+    CommandRoute(APPLICATION + "/interest-waivers", s.WaiveInterest, "Waive interest"),
+    CommandRoute(TERMS + "/rate", s.ChangeRate, "Change the rate"),
+    CommandRoute(TERMS + "/due-date", s.MoveDueDate, "Move a due date"),
+    CommandRoute(TERMS + "/extension", s.Extend, "Add instalments"),
+    CommandRoute(TERMS + "/pause", s.Pause, "Leave instalments out: a payment holiday"),
+    CommandRoute(TERMS + "/re-aging", s.ReAge, "Owe all that is unpaid in new instalments"),
+    CommandRoute(TERMS + "/re-amortisation", s.ReAmortise, "Spread what is overdue"),
+    CommandRoute(TERMS + "/capitalisation", s.Capitalise, "Add what is unpaid to principal"),
+    CommandRoute(TERMS + "/forgiveness", s.Forgive, "Forgive principal"),
+    CommandRoute(DELINQUENCY + "/pause", s.PauseDelinquency, "Pause delinquency"),
+    CommandRoute(DELINQUENCY + "/resumption", s.ResumeDelinquency, "Resume delinquency"),
+    CommandRoute(APPLICATION + "/charge-off", s.ChargeOff, "Take a loan to loss"),
+    CommandRoute(APPLICATION + "/charge-off/undoing", s.UndoChargeOff, "Undo a charge-off"),
+    CommandRoute(APPLICATION + "/write-off", s.WriteOff, "Give up all that is owed"),
+    CommandRoute(APPLICATION + "/settlement", s.Settle, "Settle a loan for less"),
+    CommandRoute(APPLICATION + "/refinancing", s.Refinance, "Refinance into another loan"),
+    CommandRoute(APPLICATION + "/transfer", s.Transfer, "Hand a loan over"),
+    CommandRoute(APPLICATION + "/closing", s.CloseLoan, "Close a loan"),
+    CommandRoute(APPLICATION + "/day-close", s.CloseDay, "Close a loan's day"),
 )
+
+
+def path_of(command: type[Command]) -> str:
+    """Where a command is sent."""
+    return next(route.path for route in ROUTES if route.command is command)

@@ -74,6 +74,8 @@ _TAIL: Final = f"""\
 ## Reading
 - GET {APPLICATION}: now, with `allowed_commands`; `?version=`, `?as_of=`, `?effective_on=` the past.
 - GET {APPLICATION}/events: its history.
+- GET {APPLICATION}/schedule, /statement?from=&to=, /payoff-quote?on=: what is owed, and where each
+  cent went. A transaction's number is the version of its event.
 - GET /loan/applications?status=&stage=&reference=&applicant_id=: lists, a moment behind. Pass
   `min_position=<position of your answer>` with `Prefer: wait=5` to read what you wrote.
 

@@ -19,6 +19,7 @@ from lending.contract.positions import position_text
 from lending.domain.application.state import INITIAL, Application
 from lending.domain.fields import ERASED
 from lending.domain.identifiers import shard_of
+from lending.domain.servicing.state import Loan
 from lending.ledger.canonical import instant_text
 from lending.ledger.codec import StoredEvent
 from lending.ledger.leaf import Envelope
@@ -194,6 +195,20 @@ def application(
     }
 
 
+def _loan(loan: Loan) -> dict[str, Any]:
+    """Where a loan stands, as its last transaction left it."""
+    return {
+        "status": loan.status,
+        "balance": loan.balance,
+        "credit": loan.credit,
+        "advanced": loan.advanced,
+        "computed_through": loan.through,
+        "charged_off": loan.charge_off is not None,
+        "closed": loan.closed,
+        "terms": None if loan.terms is None else plain(loan.terms),
+    }
+
+
 def _members(state: Application) -> dict[str, Any]:
     """What is true of the application; every member is always there."""
     return {
@@ -218,5 +233,6 @@ def _members(state: Application) -> dict[str, Any]:
         "accepted_offer_id": state.accepted_offer_id,
         "holds": plain(state.holds),
         "disbursement": plain(state.disbursement),
+        "loan": None if state.loan is None else _loan(state.loan),
         "ended_at": None if state.ending is None else state.ending.ended_at,
     }

@@ -40,6 +40,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from lending.domain.fields import Digits, Example, Pattern, Personal
+from lending.domain.meanings import FIELDS
 
 _MARKS: Final = (Digits, Pattern, Ge, Le, MinLen, MaxLen, Example)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -74,11 +75,14 @@ def accepted_type(hint: Any) -> Any:
 def typed_dict(kind: type[Any], leave_out: frozenset[str] = frozenset()) -> type[Any]:
     """A TypedDict of the fields of the dataclass `kind`: what is sent is what is in the dict."""
     hints = get_type_hints(kind, include_extras=True)
+    meanings = FIELDS.get(kind, {})
     members: dict[str, Any] = {}
     for field in fields(kind):
         if field.name in leave_out:
             continue
         accepted = accepted_type(hints[field.name])
+        if field.name in meanings:
+            accepted = Annotated[accepted, Field(description=meanings[field.name])]
         if field.default is MISSING:
             members[field.name] = Required[accepted]
             continue

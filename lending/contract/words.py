@@ -13,6 +13,7 @@ from typing import Any, Final
 from lending.domain.application import events as e
 from lending.domain.application.reasons import REASON_TEXTS, Reason
 from lending.domain.fields import Erased
+from lending.domain.servicing import events as s
 from lending.ledger.codec import StoredEvent
 from lending.ledger.leaf import Envelope
 from lending.ledger.plain import decimal_text, plain
@@ -162,9 +163,13 @@ def _overridden(event: e.Overridden, currency: str) -> str:
 
 
 def _offered(event: e.Offered, currency: str) -> str:
+    product = event.product
+    under = f", under {product.name} version {product.version}" if product else ""
+    apr = event.disclosed.apr_percent if event.disclosed else None
+    rate = f", APR {decimal_text(apr)} %" if apr is not None else ""
     until = f", valid until {event.valid_until}" if event.valid_until else ""
     given = terms(event.amount, currency, event.term_months, event.rate_percent)
-    return f"made offer {event.offer_id}: {given}{until}"
+    return f"made offer {event.offer_id}: {given}{under}{rate}{until}"
 
 
 def _disbursed(event: e.Disbursed, currency: str) -> str:
@@ -172,6 +177,80 @@ def _disbursed(event: e.Disbursed, currency: str) -> str:
     through = f" through {quoted(event.channel)}" if event.channel else ""
     paid = terms(event.amount, currency)
     return f"paid out {paid} on offer {event.offer_id}{through}{reference}"
+
+
+def _booked(words: str) -> _Tell:
+    """A sentence about a transaction, with what it came to."""
+
+    def tell(event: Any, currency: str) -> str:
+        booking = event.booking
+        said = words.format(**{name: _plain(event, name, currency) for name in _FIELDS})
+        return f"{said}{_came_to(booking, currency)}{_said(getattr(event, 'text', None))}"
+
+    return tell
+
+
+_FIELDS: Final = ("amount", "of", "to", "kind", "due_on", "price", "into")
+
+
+def _plain(event: Any, name: str, currency: str) -> str:
+    value = getattr(event, name, None)
+    if isinstance(value, Decimal):
+        return terms(value, currency)
+    return quoted(value) if name == "to" else str(plain(value)).replace("_", " ")
+
+
+def _came_to(booking: s.Booking | None, currency: str) -> str:
+    """What a transaction came to, component by component, and what is owed afterwards."""
+    if booking is None:
+        return ""
+    named = ("principal", "interest", "fees", "penalties", "credit", "recovered")
+    parts = [
+        f"{name} {decimal_text(amount)}" for name in named if (amount := getattr(booking, name))
+    ]
+    changed = len(booking.reallocated) + booking.left_out
+    again = f"; {changed} earlier transaction(s) computed anew" if changed else ""
+    split = f" ({', '.join(parts)})" if parts else ""
+    return (
+        f"{split}; principal owed {terms(booking.balance, currency)}, {booking.status.value}{again}"
+    )
+
+
+def _paid(event: s.Repaid | s.Recovered, currency: str) -> str:
+    kind = event.kind.value.replace("_", " ") if isinstance(event, s.Repaid) else "recovery"
+    through = f" through {quoted(event.channel)}" if event.channel else ""
+    reference = f", reference {quoted(event.reference)}" if event.reference else ""
+    paid = f"recorded {terms(event.amount, currency)} as {kind}{through}{reference}"
+    return paid + _came_to(event.booking, currency)
+
+
+def _boarded(event: s.Boarded, currency: str) -> str:
+    of = f"{event.product.name} version {event.product.version}"
+    taken = terms(event.principal, currency)
+    return f"took over a running loan of {taken} under {of}, paid through {event.paid_through}"
+
+
+def _terms_set(event: s.TermsSet, _: str) -> str:
+    return f"gave the loan the terms of {event.product.name} version {event.product.version}"
+
+
+def _changed(event: s.TermsChanged, currency: str) -> str:
+    named = ("rate_percent", "due_on", "to", "instalments", "first_due_on", "amount", "until")
+    parts = [
+        f"{name.replace('_', ' ')} {plain(value)}"
+        for name in named
+        if (value := getattr(event, name)) is not None
+    ]
+    given = f": {', '.join(parts)}" if parts else ""
+    what = event.change.value.replace("_", " ")
+    return f"changed the terms, {what}{given}{_came_to(event.booking, currency)}"
+
+
+def _assessed(event: s.ChargeAssessed, currency: str) -> str:
+    name = f" for {quoted(event.name)}" if event.name else ""
+    late = f", for the instalment due on {event.late_for}" if event.late_for else ""
+    amount = terms(event.amount, currency)
+    return f"charged a {event.kind.value} of {amount}{name}, due on {event.due_on}{late}"
 
 
 def _items(verb: str) -> _Tell:
@@ -219,7 +298,31 @@ SENTENCES: Final[Mapping[type[Any], _Tell]] = MappingProxyType(
         e.OfferRefused: _offer("recorded that the applicant refused offer {}"),
         e.OfferWithdrawn: _offer("withdrew offer {}"),
         e.OfferExpired: _offer("recorded that offer {} expired"),
+        e.Redisclosed: lambda event, _: (
+            f"disclosed offer {event.offer_id} again, for a payout on {event.disburse_on}"
+        ),
         e.Disbursed: _disbursed,
+        s.Boarded: _boarded,
+        s.TermsSet: _terms_set,
+        s.DisbursementReversed: _booked("reversed the disbursement at version {of}"),
+        s.Repaid: _paid,
+        s.Recovered: _paid,
+        s.RepaymentReversed: _booked("reversed the payment at version {of}"),
+        s.EntryReversed: _booked("reversed the transaction at version {of}"),
+        s.ChargedBack: _booked("charged back {amount} of the payment at version {of}"),
+        s.CreditRefunded: _booked("paid back {amount} of the credit balance"),
+        s.ChargeAssessed: _assessed,
+        s.ChargeWaived: _booked("waived {amount} of the charge at version {of}"),
+        s.InterestWaived: _booked("waived {amount} of interest"),
+        s.TermsChanged: _changed,
+        s.ChargedOff: _booked("took the loan to loss"),
+        s.ChargeOffUndone: _booked("undid the charge-off at version {of}"),
+        s.WrittenOff: _booked("wrote the loan off"),
+        s.Settled: _booked("gave up the rest by settlement"),
+        s.Refinanced: _booked("paid the loan off with {amount} out of application {into}"),
+        s.Transferred: _booked("handed the loan over to {to} for {price}"),
+        s.Closed: lambda *_: "closed the loan",
+        s.InterestAccrued: _booked("put earned interest into the journal"),
     }
 )
 """The sentence of each event of an application. Events of the registry are told by their name."""

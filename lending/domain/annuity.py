@@ -63,13 +63,17 @@ class Annuity:
         return +found
 
     def interest_part(self, number: int, pv: Decimal, fv: Decimal = Decimal(0)) -> Decimal:
-        """IPMT: the interest in payment `number`, counted from 1. Raises NoAnnuity."""
+        """IPMT: the interest in payment `number`, counted from 1. Raises NoAnnuity.
+
+        It is that on what the payments still to come are worth: what was lent, grown, less what was
+        paid would have no digits left late in a long life at a high rate.
+        """
         _require(1 <= number <= self.nper, "there is no such payment")
         if self.when is When.BEGIN and number == 1:
             return Decimal(0)
         with _more_digits(self.rate):
-            before = Annuity(rate=self.rate, nper=number - 1, when=self.when)
-            found = before.future_value(self.payment(pv, fv), pv) * self.rate
+            to_come = Annuity(rate=self.rate, nper=self.nper - number + 1, when=self.when)
+            found = -to_come.present_value(self.payment(pv, fv), fv) * self.rate
             if self.when is When.BEGIN:
                 found /= 1 + self.rate
         return +found

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from lending.domain.application import commands as c
+from lending.domain.servicing.commands import SERVICING_COMMANDS, Redisclose
 
 
 class PrincipalKind(StrEnum):
@@ -46,6 +47,7 @@ class Permission(StrEnum):
     BACKDATE = "backdate"
     MANAGE_WEBHOOKS = "manage_webhooks"
     SUSPEND = "suspend"
+    PUBLISH_PRODUCTS = "publish_products"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +98,11 @@ _APPLICANT: Final = (
 _KNOWING: Final = (c.AttachContext, c.RequestInformation, c.SupplyInformation)
 _JUDGING: Final = (
     c.Decide, c.Override, c.RequestInformation, c.RecordNotice, c.Hold, c.Release, c.CloseUnfunded,
-    c.Withdraw, c.MakeOffer, c.WithdrawOffer, c.ExpireOffer,
+    c.Withdraw, c.MakeOffer, c.WithdrawOffer, c.ExpireOffer, Redisclose,
 )  # fmt: skip
 _PAYING: Final = (
     c.Disburse, c.ReturnOffer, c.WithdrawOffer, c.ExpireOffer, c.RecordNotice, c.Hold, c.Release,
-    c.CloseUnfunded,
+    c.CloseUnfunded, *SERVICING_COMMANDS,
 )  # fmt: skip
 
 MAY_ISSUE: Final[Mapping[Role, frozenset[type[c.Command]]]] = MappingProxyType(
@@ -133,7 +135,13 @@ MAY: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         ),
         Role.ANALYST: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS}),
         Role.ADMIN: frozenset(
-            {_P.READ_OPERATIONS, _P.READ_REFUSALS, _P.MANAGE_WEBHOOKS, _P.SUSPEND}
+            {
+                _P.READ_OPERATIONS,
+                _P.READ_REFUSALS,
+                _P.MANAGE_WEBHOOKS,
+                _P.SUSPEND,
+                _P.PUBLISH_PRODUCTS,
+            }
         ),
         Role.IMPORTER: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS, _P.BACKDATE}),
     }

@@ -6,7 +6,7 @@ end of February. Fractions are exact.
 
 from calendar import isleap, monthrange
 from collections.abc import Callable, Mapping
-from datetime import MAXYEAR, date
+from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
@@ -18,8 +18,9 @@ class DayCount(StrEnum):
 
     `30/360_isda`: section 4.16(f), the "bond basis". `30/360_us`: the same with the end of February
     counted as the 30th (SIFMA, Standard Securities Calculation Methods). `30e/360`: (g), both 31sts
-    are 30ths. `30e/360_isda`: (h), and so is the end of February. `30e+/360`: the second 31st is the
-    1st of the next month. `nl/365`: actual days without 29 February. `actual/actual_isda`: (b), the
+    are 30ths. `30e/360_isda`: (h), and so is the end of February, that of the last period too, which
+    (h) exempts: a fraction depends on its two dates alone. `30e+/360`: the second 31st is the 1st of
+    the next month. `nl/365`: actual days without 29 February. `actual/actual_isda`: (b), the
     days of leap years over 366, a year beginning on 1 January; `actual/actual_31_december` has it
     begin on 31 December, as Apache Fineract does.
     """
@@ -50,8 +51,8 @@ def year_fraction(convention: DayCount, start: date, end: date) -> Fraction:
     year = _YEARS.get(convention)
     if year is not None:
         return Fraction(days(convention, start, end), year)
-    begins = (12, 31) if convention is DayCount.ACTUAL_ACTUAL_31_DECEMBER else (1, 1)
-    return _by_calendar_year(start, end, *begins)
+    begun_days = 1 if convention is DayCount.ACTUAL_ACTUAL_31_DECEMBER else 0
+    return _by_calendar_year(start, end, begun_days)
 
 
 def _actual(start: date, end: date) -> int:
@@ -108,22 +109,16 @@ def _ends_february(day: date) -> bool:
     return day.month == 2 and day.day == monthrange(day.year, 2)[1]
 
 
-def _by_calendar_year(start: date, end: date, month: int, day: int) -> Fraction:
-    """Days over the length of the year they lie in, years beginning on that day of the calendar.
+def _by_calendar_year(start: date, end: date, begun_days: int) -> Fraction:
+    """Days over the length of the year they lie in, years beginning `begun_days` before 1 January.
 
-    A year that begins on 31 December has the length of the one whose days it holds.
+    What lies between is the years up to `end` less those up to `start`, with the part of each one's
+    own year that has passed.
     """
-    parts, begin = Fraction(0), start
-    while begin < end:
-        opened = date(begin.year, month, day)
-        year = begin.year if begin < opened or month == 1 else begin.year + 1
-        if month == 1:
-            until = end if end.year == year else date(year + 1, 1, 1)
-        else:
-            until = end if year > MAXYEAR else min(end, date(year, month, day))
-        parts += Fraction((until - begin).days, 366 if isleap(year) else 365)
-        begin = until
-    return parts
+    first, last = (366 if isleap(day.year) else 365 for day in (start, end))
+    before, after = ((day - date(day.year, 1, 1)).days + begun_days for day in (start, end))
+    years = end.year - start.year
+    return Fraction(years * first * last + after * first - before * last, first * last)
 
 
 _DAYS: Final[Mapping[DayCount, _Days]] = MappingProxyType(

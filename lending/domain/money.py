@@ -33,7 +33,11 @@ MINOR_UNIT_DIGITS: Final[Mapping[str, int]] = MappingProxyType(
         **_with_digits(4, "CLF UYW"),
     }
 )
-"""Digits after the decimal point of each currency (source: ISO 4217:2015, list one)."""
+"""Digits after the decimal point of each currency that has a minor unit.
+
+Source: ISO 4217:2015, list one as of 2026-01-01, with ANG and BGN, which left it in 2025 and 2026,
+for loans that were made in them.
+"""
 
 _QUANTUM: Final = tuple(Decimal(1).scaleb(-digits) for digits in range(5))
 
@@ -54,7 +58,12 @@ def in_currency(amount: Decimal, currency: str) -> Decimal:
 
 
 class Rounding(StrEnum):
-    """How an amount between two others is rounded."""
+    """How an amount between two others is rounded.
+
+    The halves go to the nearer, and from the middle to the even one, away from zero (`up`) or
+    towards it (`down`); `up` and `down` always do, `ceiling` and `floor` go to the greater and the
+    less (General Decimal Arithmetic Specification 1.70, "rounding").
+    """
 
     HALF_EVEN = "half_even"
     HALF_UP = "half_up"

@@ -19,6 +19,14 @@ from lending.domain.identities import (
     PrincipalRegistered,
     fold_identities,
 )
+from lending.domain.products import (
+    NO_PRODUCTS,
+    ProductEvent,
+    ProductPublished,
+    Products,
+    ProductWithdrawn,
+    evolve_products,
+)
 from lending.domain.suspensions import (
     NOTHING_SUSPENDED,
     Reinstated,
@@ -77,6 +85,8 @@ RegistryEvent = (
     | KeyRevoked
     | Suspended
     | Reinstated
+    | ProductPublished
+    | ProductWithdrawn
 )
 """Any event of a registry stream."""
 
@@ -96,6 +106,7 @@ class Registry:
     epoch_starts: Mapping[int, int] = field(default_factory=dict)
     identities: Identities = NOBODY
     suspensions: Suspensions = NOTHING_SUSPENDED
+    products: Products = NO_PRODUCTS
 
     def cut_after(self, epoch: int) -> int | None:
         """The first position that `epoch` does not vouch for: where the earliest later one began.
@@ -134,7 +145,7 @@ def fold_registry(registry: Registry, recorded: Iterable[Recorded]) -> Registry:
 
 def _evolve(
     registry: Registry,
-    event: PolicyPublished | PolicyActivated | EpochOpened | SuspensionEvent,
+    event: PolicyPublished | PolicyActivated | EpochOpened | SuspensionEvent | ProductEvent,
     position: int,
 ) -> Registry:
     match event:
@@ -150,5 +161,7 @@ def _evolve(
         case Suspended() | Reinstated():
             suspensions = evolve_suspensions(registry.suspensions, event, position)
             return replace(registry, suspensions=suspensions)
+        case ProductPublished() | ProductWithdrawn():
+            return replace(registry, products=evolve_products(registry.products, event, position))
         case _:
             assert_never(event)

@@ -57,3 +57,27 @@ class ServiceFailed(ImportStopped):
 
     def __init__(self, subject: str, reason: str) -> None:
         super().__init__(f"{subject}: {reason}")
+
+
+class UnreadableFile(ImportStopped):
+    """A file cannot be opened, or is not what it should be."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+
+
+class MalformedLine(ImportStopped):
+    """A line of a file lacks what the import needs, or has it in an unusable form."""
+
+    def __init__(self, path: Path, line_number: int, reason: str) -> None:
+        super().__init__(f"{path}, line {line_number}: {reason}")
+
+
+class ProductNotPublished(ImportStopped):
+    """The product that the loans are boarded under is not on record, and who asks may not put it there."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"the product {name} cannot be published: {reason}. Have an admin publish it with"
+            " `lending products publish FILE`; docs/how-to/import.md has its definition"
+        )

@@ -104,18 +104,24 @@ def is_known(activity: str) -> bool:
 class Request:
     """One command to send: what for, under which key, who did it and when.
 
-    `subject` says which case and event it comes from; `case` is the case's place in the log.
+    `kind` is what it is counted under, `subject` says which case and event it comes from; `case` is
+    the case's place in the log.
     """
 
     case: int
     subject: str
     activity: str
     after_outcome: bool
-    kind: Kind
+    kind: StrEnum
     command: Command
     key: str
     actor: str
     instant_us: int
+
+    @property
+    def opens(self) -> bool:
+        """Whether it opens its case's application."""
+        return isinstance(self.command, Apply)
 
 
 def check(path: Path, log: EventLog) -> None:

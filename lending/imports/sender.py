@@ -30,7 +30,7 @@ from lending.imports.errors import (
     ServiceFailed,
     UnusableUrl,
 )
-from lending.imports.mapping import Kind, Request
+from lending.imports.mapping import Request
 from lending.imports.xes import EPOCH
 
 DEFAULT_CONCURRENCY: Final = 8
@@ -58,7 +58,7 @@ class Counted:
     """What answers are counted by. `replayed`: an earlier run had got the answer."""
 
     activity: str
-    kind: Kind
+    kind: StrEnum
     after_outcome: bool
     result: Result
     code: str
@@ -113,6 +113,7 @@ class Sender:
 
     A case has a lane by its place in the log, and a lane one request under way, so the commands of
     a case arrive in order. A lane holds two windows of commands at most.
+    With `on_answer` answers are asked for whole, and each that holds is handed over with its request.
     """
 
     def __init__(
@@ -123,17 +124,20 @@ class Sender:
         chance: random.Random,
         window_commands: int = WINDOW_COMMANDS,
         credential: str | None = None,
+        agent_build: str = AGENT_BUILD,
+        on_answer: Callable[[Request, CommandAnswer], None] | None = None,
     ) -> None:
         self._url = url
         self._concurrency = concurrency
         self._window_commands = window_commands
+        self._on_answer = on_answer
         self._on_done: Callable[[], None] = lambda: None
         self.sent = Sent()
         self.client = AsyncLedgerClient(
             Configuration(
                 url=url,
                 credential=credential,
-                agent_build=AGENT_BUILD,
+                agent_build=agent_build,
                 patience=Patience(attempts_max=RETRY_ATTEMPTS_MAX, seconds_max=RETRY_FOR_SECONDS),
                 timeout_seconds=REQUEST_TIMEOUT_SECONDS,
                 connections_max=concurrency + 1,
@@ -192,7 +196,7 @@ class Sender:
         if not due:
             return
         try:
-            answers = await self.client.bulk(self._orders(due), minimal=True)
+            answers = await self.client.bulk(self._orders(due), minimal=self._on_answer is None)
         except Unauthenticated as error:
             raise NotAdmitted(self._url) from error
         except LedgerError as error:
@@ -208,15 +212,14 @@ class Sender:
         opened_at: dict[int, int] = {}
         orders = []
         for place, request in enumerate(window):
-            if request.kind is Kind.APPLY:
+            if request.opens:
                 opened_at[request.case] = place
-            applied = request.kind is Kind.APPLY
-            known = None if applied else self.sent.applications.get(request.case)
+            known = None if request.opens else self.sent.applications.get(request.case)
             orders.append(
                 Order(
                     command=request.command,
                     application_id=known,
-                    application_of=None if applied or known else opened_at[request.case],
+                    application_of=None if request.opens or known else opened_at[request.case],
                     key=request.key,
                     on_behalf_of=request.actor,
                     effective_at=EPOCH + timedelta(microseconds=request.instant_us),
@@ -232,14 +235,16 @@ class Sender:
         code = ""
         if isinstance(answer, CommandAnswer):
             result = Result.ALREADY_SO if answer.already_so else Result.ACCEPTED
-            if request.kind is Kind.APPLY:
+            if request.opens:
                 self.sent.applications[request.case] = str(answer.application_id)
+            if self._on_answer is not None:
+                self._on_answer(request, answer)
         elif isinstance(answer, Refused):
             result, code = Result.REFUSED, answer.code
             self.sent.first_refusals.setdefault(
                 request.case, f"{request.activity} was refused ({code})"
             )
-            if request.kind is Kind.APPLY:
+            if request.opens:
                 self.sent.refused_cases[request.case] = code
         else:
             raise ServiceFailed(request.subject, _explain(answer))

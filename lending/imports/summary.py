@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from statistics import median, quantiles
 from typing import Final
 
@@ -16,7 +17,6 @@ from lending.imports.mapping import (
     FUNDED_AFTER,
     OFFER_ACCEPTED,
     OUTCOMES,
-    Kind,
     is_known,
 )
 from lending.imports.sender import Result, Sent
@@ -197,7 +197,7 @@ def _after_outcome(log: EventLog, sent: Sent) -> str:
     for case in log.cases:
         first = next((n for n, event in enumerate(case.events) if event.activity in OUTCOMES), None)
         cases += first is not None and first + 1 < len(case.events)
-    made: dict[Result, Counter[Kind]] = {result: Counter() for result in Result}
+    made: dict[Result, Counter[StrEnum]] = {result: Counter() for result in Result}
     for counted, number in sent.answers.items():
         if counted.after_outcome:
             made[counted.result][counted.kind] += number
@@ -207,7 +207,7 @@ def _after_outcome(log: EventLog, sent: Sent) -> str:
     return f"{_counted(cases, 'case')} went on after the outcome. That made {'; '.join(parts)}."
 
 
-def _by_kind(result: Result, kinds: Counter[Kind]) -> str:
+def _by_kind(result: Result, kinds: Counter[StrEnum]) -> str:
     each = ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common())
     return f"{kinds.total():,} {result} ({each})"
 

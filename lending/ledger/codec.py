@@ -166,6 +166,8 @@ def _object_functions(
 
 
 def _all_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if not names:
+        return lambda _: ()
     if len(names) == 1:
         return lambda value: (getattr(value, names[0]),)
     return attrgetter(*names)
@@ -189,8 +191,10 @@ def _field_coder(hint: Any, place: str) -> _Coder:
         hint, *marks = get_args(hint)
         personal = any(isinstance(mark, Personal) for mark in marks)
     if get_origin(hint) in (Union, UnionType):
-        (hint,) = (arm for arm in get_args(hint) if arm not in (type(None), Erased))
-    coder = _type_coder(hint, place)
+        (arm,) = (arm for arm in get_args(hint) if arm not in (type(None), Erased))
+        coder = _field_coder(arm, place)
+    else:
+        coder = _type_coder(hint, place)
     return _sealed_coder(coder, place) if personal else coder
 
 

@@ -12,5 +12,16 @@ from lending.ledger.canonical import JsonValue
 
 Upcaster = Callable[[JsonValue], JsonValue]
 
-UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = MappingProxyType({})
-"""By stored name and the version that is read. Empty: every event is still at version 1."""
+
+def _as_it_is(data: JsonValue) -> JsonValue:
+    """The next version has only more fields, which are optional."""
+    return data
+
+
+UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = MappingProxyType(
+    {
+        ("offered", 1): _as_it_is,
+        ("disbursed", 1): _as_it_is,
+    }
+)
+"""By stored name and the version that is read."""

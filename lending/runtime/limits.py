@@ -45,6 +45,9 @@ PROBES_MAX_REQUESTS: Final = 100
 BULK_MAX_COMMANDS: Final = 1_000
 """Commands in one bulk request."""
 
+DAY_CLOSE_PAGE: Final = 500
+"""Applications whose day is closed at once."""
+
 BULK_SLICE_COMMANDS: Final = 64
 """Commands of a bulk that are handled before other requests get a turn."""
 
@@ -150,8 +153,8 @@ TOOL_LIST_MAX_TOKENS: Final = 6_000
 EXPLAINED_EVENTS_MAX: Final = 100
 """Events that one explanation or timeline tells, the latest ones."""
 
-LLMS_TEXT_MAX_CHARACTERS: Final = 9_000
-"""The contract for models at `/llms.txt`: about two pages."""
+LLMS_TEXT_MAX_CHARACTERS: Final = 12_000
+"""The contract for models at `/llms.txt`: about three pages."""
 
 # -- work ---------------------------------------------------------------------------------------
 
@@ -234,6 +237,12 @@ AUTHORITIES_MAX: Final = 1_000
 
 SUSPENSIONS_MAX: Final = 1_000
 """Principals and policies that are suspended at the same time."""
+
+PRODUCT_VERSIONS_MAX: Final = 1_000
+"""Versions of all products that a ledger has on record, those that were withdrawn included."""
+
+CALENDAR_YEARS_MAX: Final = 2_000
+"""Years of holidays calendars that a process keeps in memory; the least recently used is dropped."""
 
 WARNINGS_MAX: Final = 20
 """Other open applications of the same applicant that the answer to an apply names."""
@@ -421,6 +430,9 @@ PROJECTION_BATCH_MAX_EVENTS: Final = 5_000
 
 PROJECTION_LOAD_MAX_EVENTS: Final = 20_000
 """Earlier events that one batch reads again to fold the loans it touches; it ends early instead."""
+
+PROJECTION_SETTLE_MAX_EVENTS: Final = 10_000
+"""Events in the histories of the loans that one batch computes anew; it ends early instead."""
 
 PROJECTION_POLL_SECONDS: Final = 0.5
 """The longest a projection sleeps when no notification reaches it."""

@@ -9,14 +9,15 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final, NamedTuple, cast
 from uuid import UUID
 
-from lending.domain.application.events import Event
+from lending.domain.application.events import Disbursed, Event
 from lending.domain.application.evolve import evolve
 from lending.domain.application.state import INITIAL, Application
 from lending.domain.identifiers import shard_of
+from lending.domain.servicing.events import Boarded, ServicingEvent
 from lending.ledger.codec import Codec
 from lending.ledger.read import StoredEvent, read_stream
 from lending.ledger.sealing import Keyring, MasterKey, Randomness, WrappedKey
@@ -170,21 +171,33 @@ class Aggregates:
         """The keyring of an application's stored keys. Raises SealBroken."""
         return Keyring.unwrap(application_id, rows, self._master, self._randomness)
 
-    def fold(self, aggregate: Aggregate, events: Sequence[StoredEvent]) -> Aggregate:
-        """The aggregate after these stored events."""
-        if not events:
-            return aggregate
-        state = aggregate.state
+    def fold(
+        self, aggregate: Aggregate, events: Sequence[StoredEvent], by: date | None = None
+    ) -> Aggregate:
+        """The aggregate after these stored events; of those that count after the day `by` only what
+        happened to a loan that was there by then, so that what was reversed later never counted.
+        """
+        state, last = aggregate.state, None
         for stored in events:
             event = self.decode(stored, aggregate.keyring)
-            state = evolve(state, event, stored.effective_at, stored.actor, stored.on_behalf_of)
-        last = events[-1]
+            if by is None or _counts(event, stored.effective_on, by, state):
+                state, last = evolve(state, event, stored), stored
+        if last is None:
+            return aggregate
         return aggregate._replace(
             state=state,
             version=last.version,
             position=last.position,
             recorded_at=last.recorded_at,
         )
+
+
+def _counts(event: Event, on: date, by: date, state: Application) -> bool:
+    """Whether an event that counts from `on` is part of what is known at the end of the day `by`."""
+    if isinstance(event, ServicingEvent | Disbursed) and state.loan is not None:
+        return True
+    begins = isinstance(event, Boarded) or not isinstance(event, ServicingEvent)
+    return on <= by and begins
 
 
 def ends_with(aggregate: Aggregate, stored: StoredEvent) -> bool:

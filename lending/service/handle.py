@@ -15,11 +15,18 @@ from zoneinfo import ZoneInfo
 import psycopg
 import psycopg_pool
 
-from lending.domain.application.circumstances import Asking, Circumstances
-from lending.domain.application.commands import Apply, Command, Decide, Disburse, command_name
+from lending.domain.application.circumstances import Asking, Both, Circumstances, own_events
+from lending.domain.application.commands import (
+    DATED,
+    MOVES_MONEY,
+    Apply,
+    Command,
+    Decide,
+    command_name,
+)
 from lending.domain.application.decide import decide
 from lending.domain.application.events import Event
-from lending.domain.application.evolve import evolve
+from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.identifiers import NO_TARGET, is_application_id, registry_id, shard_of
@@ -45,8 +52,14 @@ from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
 from lending.service.authority import FIRST_SHARD, Authority, asking_of, judged_by
-from lending.service.continuing import continued_by
 from lending.service.history import History
+from lending.service.named import (
+    Named,
+    calendar_of,
+    named_by,
+    names_product,
+    product_of,
+)
 from lending.service.others import OtherApplications
 from lending.service.registry import Lane, RegistryReader
 from lending.service.requests import (
@@ -60,9 +73,6 @@ from lending.service.requests import (
     UnknownApplication,
     VersionMismatch,
 )
-
-MOVES_MONEY: Final = (Disburse,)
-"""Commands that need an idempotency key."""
 
 UNREADABLE: Final = (
     psycopg.Error,
@@ -238,23 +248,30 @@ class CommandHandler:
         effective_at = request.effective_at or max(now, aggregate.recorded_at)
         shard = shard_of(application_id)
         asks_policy = isinstance(request.command, Decide) and request.command.outcome is None
-        continued = await continued_by(request.command, shard, self._aggregates)
+        named = await named_by(request.command, application_id, shard, self._aggregates)
         registry = self._shards[shard].registry
         known = registry.known  # one for all: what is checked is what is guarded
         judged = judged_by(known.registry, aggregate.state) if asks_policy else None
         asking = asking_of(known.registry, request.principal, request.on_behalf_of)
+        product = product_of(request.command, known.registry.products)
         given = Circumstances(
             effective_at=effective_at,
             effective_on=effective_at.astimezone(self._zone).date(),
             backdated=request.backdated(now),
             policy=None if judged is None else judged[0],
             verdict=None if judged is None else judged[1],
-            continued=None if continued is None else continued.state,
+            named=None if named is None else named.state,
+            named_version=0 if named is None else named.aggregate.version,
             asking=asking,
+            application_id=application_id,
+            version=aggregate.version,
+            product=product,
+            is_business_day=calendar_of(request.command, aggregate.state, product, named),
         )
         answer = decide(request.command, aggregate.state, given)
-        events: Sequence[Event] = () if isinstance(answer, Refused) else answer
         refused = answer if isinstance(answer, Refused) else None
+        events = own_events(answer)
+        there = answer.there if isinstance(answer, Both) else ()
         keyring, new_keys = self._keys_for(events, aggregate)
         subject = _applicant(request.command, aggregate.state)
         stream = StreamAppend(
@@ -263,19 +280,24 @@ class CommandHandler:
             events=[self._encode(event, keyring, subject) for event in events],
             new_keys=new_keys,
         )
+        relies = asks_policy or asking.restricted or names_product(request.command)
         submission = self._submission(
             request,
-            application_id,
+            effective_at,
             command_id,
             aggregate,
             refused=refused,
             streams=[
                 stream,
-                *([registry.guard(known.version)] if asks_policy or asking.restricted else []),
-                *([] if continued is None else [continued.guard]),
+                *([registry.guard(known.version)] if relies else []),
+                *([] if named is None else [named.append(self._encoded_there(there, named))]),
             ],
         )
         return Decided(events, refused, submission, keyring, asking)
+
+    def _encoded_there(self, events: Sequence[Event], named: Named) -> list[EncodedEvent]:
+        """Events of the application that the command names; none of them has anything personal."""
+        return [self._encode(event, named.aggregate.keyring, "") for event in events]
 
     def _keys_for(
         self, events: Sequence[Event], aggregate: Aggregate
@@ -299,24 +321,27 @@ class CommandHandler:
     def _submission(
         self,
         request: CommandRequest,
-        application_id: UUID,
+        effective_at: datetime,
         command_id: UUID,
         aggregate: Aggregate,
         *,
         refused: Refused | None,
         streams: Sequence[StreamAppend],
     ) -> Submission:
-        target = NO_TARGET if request.application_id is None else application_id
+        """What goes into the lane. Money counts from the day it was decided for, on record too."""
+        target = NO_TARGET if request.application_id is None else request.application_id
         sent = {name: getattr(request.command, name) for name in request.sent}
         key_hash = None
         if request.key is not None:
             key_hash = self._fingerprints.key(request.principal.name, target, request.key)
-        at = request.effective_at
+        at = effective_at if isinstance(request.command, DATED) else request.effective_at
         return Submission(
             principal=request.principal.name,
             target=target,
             key=request.key,
-            fingerprint=self._fingerprints.request(request.method, request.path, sent, at),
+            fingerprint=self._fingerprints.request(
+                request.method, request.path, sent, request.effective_at
+            ),
             command=command_name(type(request.command)),
             verdict=Answered.REFUSED
             if refused
@@ -353,7 +378,10 @@ class CommandHandler:
         committed: Committed,
         aggregate: Aggregate,
     ) -> CommandAnswer:
-        state = _after(aggregate.state, decided, committed.effective_at)
+        state = self._after(aggregate, decided, committed.effective_at)
+        for stream in decided.submission.streams[1:]:
+            if stream.events:
+                self._aggregates.forget(stream.application_id)
         if decided.events:
             after = Aggregate(
                 state=state,
@@ -382,7 +410,7 @@ class CommandHandler:
     ) -> CommandAnswer:
         """The answer of a dry run: what would happen, with nothing recorded."""
         now = self._clock()
-        state = _after(aggregate.state, decided, request.effective_at or now)
+        state = self._after(aggregate, decided, decided.submission.effective_at or now)
         shard = shard_of(decided.submission.streams[0].application_id)
         return CommandAnswer(
             application_id=None,
@@ -401,12 +429,21 @@ class CommandHandler:
         """
         now = max(self._clock(), aggregate.recorded_at)
         return Aggregate(
-            state=_after(aggregate.state, decided, decided.submission.effective_at or now),
+            state=self._after(aggregate, decided, decided.submission.effective_at or now),
             version=aggregate.version + len(decided.events),
             position=aggregate.position,
             recorded_at=now,
             keyring=decided.keyring,
         )
+
+    def _after(self, aggregate: Aggregate, decided: Decided, at: datetime) -> Application:
+        """The state after what was decided, counting from `at`."""
+        by, on = decided.submission.provenance, at.astimezone(self._zone).date()
+        state = aggregate.state
+        for version, event in enumerate(decided.events, aggregate.version + 1):
+            happening = Occurrence(version, at, on, by.actor, by.on_behalf_of)
+            state = evolve(state, event, happening)
+        return state
 
     async def _stored(self, application_id: UUID, command_id: UUID) -> StoredAnswer:
         """The answer to a command that is on record. Raises OutcomeUnknown."""
@@ -455,14 +492,6 @@ def require_key(request: CommandRequest) -> None:
         raise KeyRequired(
             f"{command_name(type(request.command))} moves money: send an Idempotency-Key"
         )
-
-
-def _after(state: Application, decided: Decided, at: datetime) -> Application:
-    """The state after what was decided."""
-    by = decided.submission.provenance
-    for event in decided.events:
-        state = evolve(state, event, at, by.actor, by.on_behalf_of)
-    return state
 
 
 def _applicant(command: Command, state: Application) -> str:

@@ -2,13 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from lending.domain.application.events import Event
 from lending.domain.identifiers import is_application_id, shard_of
+from lending.domain.servicing.statement import standing_on
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.codec import StoredEvent as AnyEvent
@@ -49,6 +50,14 @@ class Past:
 
     aggregate: Aggregate
     events: Sequence[tuple[Envelope, Event]]
+
+    def on(self, day: date) -> "Past":
+        """The same, with the loan as it stood at the end of a day."""
+        state = self.aggregate.state
+        if state.loan is None:
+            return self
+        loan = standing_on(state.loan, day)
+        return replace(self, aggregate=self.aggregate._replace(state=state._replace(loan=loan)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,8 @@ class History:
         """
         self._require(application_id)
         past = await self._fold(self._aggregates.fresh(application_id), application_id, moment)
+        if moment.effective_on is not None:
+            past = past.on(moment.effective_on)
         short = moment.version is not None and past.aggregate.version < moment.version
         if short and moment.effective_on is None:
             raise UnknownMoment(f"application {application_id} has no version {moment.version}")
@@ -205,9 +216,7 @@ class History:
     def _counted(
         self, aggregate: Aggregate, events: Sequence[StoredEvent], by: date | None
     ) -> Aggregate:
-        return self._aggregates.fold(
-            aggregate, [e for e in events if by is None or e.effective_on <= by]
-        )
+        return self._aggregates.fold(aggregate, events, by)
 
     async def events(self, application_id: UUID, after_version: int, limit: int) -> Page:
         """The events of one application behind a version. Raises UnknownApplication."""

@@ -4,12 +4,8 @@ Each is an event of the registry, with its reason. This process counts it at onc
 a second, and a decision that depends on it is not appended on a registry that has moved.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import UUID
 
-from lending.domain.authority import Principal
-from lending.domain.identifiers import registry_id
 from lending.domain.registry import Registry
 from lending.domain.suspensions import (
     Reinstate,
@@ -20,16 +16,10 @@ from lending.domain.suspensions import (
     Suspension,
     SuspensionEvent,
 )
-from lending.ledger.canonical import canonical_json
-from lending.ledger.codec import Codec, NoKeyring
-from lending.ledger.leaf import Provenance
-from lending.ledger.submission import Committed, EncodedEvent, StreamAppend, Submission, Verdict
 from lending.runtime import limits
-from lending.service.authority import asking_of
-from lending.service.permissions import require_acting
 from lending.service.principals import TOKEN_PREFIX
-from lending.service.registry import Lane, RegistryReader
-from lending.service.requests import Contended, PrincipalSuspended, RequestFault
+from lending.service.registry_writing import Operator, RegistryWriter
+from lending.service.requests import RequestFault
 
 
 class WrongName(RequestFault):
@@ -46,16 +36,6 @@ class PrincipalNotRegistered(RequestFault):
 
 class TooManySuspended(RequestFault):
     """As many principals and policies are suspended as may be. Reinstate some first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
-    """Who throws the switch. `authority` is what is recorded of what they may do."""
-
-    principal: Principal
-    correlation_id: str
-    on_behalf_of: str | None = None
-    authority: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,84 +57,44 @@ class Switched:
 class KillSwitch:
     """Suspends and reinstates, in the registry of one shard."""
 
-    def __init__(
-        self, shard: int, lane: Lane, registry: RegistryReader, new_id: Callable[[int], UUID]
-    ) -> None:
-        self._shard = shard
-        self._lane = lane
-        self._registry = registry
-        self._new_id = new_id
-        self._codec = Codec()
+    def __init__(self, writer: RegistryWriter) -> None:
+        self._writer = writer
 
     async def standing(self) -> Registry:
         """The registry as it is at this moment."""
-        return (await self._registry.refresh()).registry
+        return await self._writer.standing()
 
     async def throw(self, command: Suspend | Reinstate, operator: Operator) -> Switched:
         """Do what `command` says, unless it is so already. Raises RequestFault, LaneFault.
 
         Nobody who is suspended does, not even to reinstate themselves.
         """
-        require_acting(operator.principal, operator.on_behalf_of)
         event = _event(command)
-        if (event.subject is Subject.AUTOMATION) != (event.name is None):
-            raise WrongName("a principal and a policy have one, all automated decisions have none")
-        for _ in range(limits.DECISION_RETRIES_MAX):
-            known = await self._registry.refresh()
-            registry = known.registry
-            asking = asking_of(registry, operator.principal, operator.on_behalf_of)
-            if asking.suspension is not None:
-                raise PrincipalSuspended(asking.suspension.reason)
-            if isinstance(event, Suspended):
-                _check(event, registry)
-            stands = registry.suspensions.of(event.subject, event.name)
-            if _already_so(event, stands):
-                return Switched(
-                    subject=event.subject,
-                    name=event.name,
-                    suspended=stands is not None,
-                    reason=None if stands is None else stands.reason,
-                    position=None if stands is None else stands.position,
-                    changed=False,
-                )
-            outcome = await self._lane.submit(self._submission(event, operator, known.version))
-            if isinstance(outcome, Committed):
-                await self._registry.refresh()
-                return Switched(
-                    subject=event.subject,
-                    name=event.name,
-                    suspended=isinstance(event, Suspended),
-                    reason=event.reason,
-                    position=outcome.last_position,
-                    changed=True,
-                )
-        raise Contended(0)
 
-    def _submission(self, event: SuspensionEvent, operator: Operator, version: int) -> Submission:
-        stream = registry_id(self._shard)
-        encoded = EncodedEvent(
-            event.stored_as,
-            event.schema_version,
-            canonical_json(self._codec.encode(event, NoKeyring(), "")),
-        )
-        return Submission(
-            principal=operator.principal.name,
-            target=stream,
-            key=None,
-            fingerprint=b"",
-            command="suspend" if isinstance(event, Suspended) else "reinstate",
-            verdict=Verdict.ACCEPTED,
-            streams=[
-                StreamAppend(application_id=stream, expected_version=version, events=[encoded])
-            ],
-            provenance=Provenance(
-                actor=operator.principal.name,
-                actor_kind=operator.principal.kind,
-                on_behalf_of=operator.on_behalf_of,
-                command_id=self._new_id(self._shard),
-                correlation_id=operator.correlation_id,
-                authority=operator.authority,
-            ),
+        def decide(registry: Registry) -> SuspensionEvent | None:
+            _check(event, registry)
+            stands = registry.suspensions.of(event.subject, event.name)
+            return None if _already_so(event, stands) else event
+
+        act = "suspend" if isinstance(event, Suspended) else "reinstate"
+        written = await self._writer.write(act, operator, decide)
+        if written.position is not None:
+            return Switched(
+                subject=event.subject,
+                name=event.name,
+                suspended=isinstance(event, Suspended),
+                reason=event.reason,
+                position=written.position,
+                changed=True,
+            )
+        stands = written.registry.suspensions.of(event.subject, event.name)
+        return Switched(
+            subject=event.subject,
+            name=event.name,
+            suspended=stands is not None,
+            reason=None if stands is None else stands.reason,
+            position=None if stands is None else stands.position,
+            changed=False,
         )
 
 
@@ -170,7 +110,14 @@ def _already_so(event: SuspensionEvent, stands: Suspension | None) -> bool:
     return stands is not None and stands.reason == event.reason
 
 
-def _check(event: Suspended, registry: Registry) -> None:
+def _check(event: SuspensionEvent, registry: Registry) -> None:
+    if (event.subject is Subject.AUTOMATION) != (event.name is None):
+        raise WrongName("a principal and a policy have one, all automated decisions have none")
+    if isinstance(event, Suspended):
+        _check_suspending(event, registry)
+
+
+def _check_suspending(event: Suspended, registry: Registry) -> None:
     if event.subject is Subject.POLICY and event.name not in _policies(registry):
         raise PolicyNotPublished(f"no policy {event.name} was published")
     if event.subject is Subject.PRINCIPAL and not _known(event.name or "", registry):

@@ -39,16 +39,20 @@ from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.bulk import BulkHandler
 from lending.service.creation import load_master_key, open_secret, read_secret
+from lending.service.day_close import DayClose
 from lending.service.following import FeedLog
 from lending.service.handle import Shard
 from lending.service.history import History
 from lending.service.keys import PEPPER_NAME, KeyDigests
 from lending.service.kill_switch import KillSwitch
 from lending.service.listing import Listing
+from lending.service.loans import Loans
 from lending.service.others import OtherApplications
+from lending.service.products import ProductCatalogue
 from lending.service.refused import RefusedCommands
 from lending.service.registry import Lane, RegistryReader
 from lending.service.registry_watch import RegistryWatch
+from lending.service.registry_writing import RegistryWriter
 from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
@@ -132,6 +136,7 @@ class Ledger:
         self.authority: Authority
         self.refused: RefusedCommands
         self.kill_switch: KillSwitch
+        self.products: ProductCatalogue
         self.authenticator: Authenticator
         self.watch: RegistryWatch
         self._watched: dict[str, Callable[[], str | None]] = {}
@@ -250,11 +255,14 @@ class Ledger:
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
         )
         self.listing = Listing(self.pool, zone)
+        self.loans = Loans(self.history, zone, clock)
         self.authority = Authority(registries, zone)
         self.refused = RefusedCommands(self.pool)
-        self.kill_switch = KillSwitch(
+        writer = RegistryWriter(
             FIRST_SHARD, self.lanes[FIRST_SHARD], registries[FIRST_SHARD], new_id
         )
+        self.kill_switch = KillSwitch(writer)
+        self.products = ProductCatalogue(writer)
         self.work = Work(self.pool, self.history, new_id)
         self.handler = BulkHandler(
             shards={
@@ -272,6 +280,13 @@ class Ledger:
             zone=zone,
             clock=clock,
             new_id=new_id,
+        )
+        self.day_close = DayClose(
+            pool=self.pool,
+            listing=self.listing,
+            handler=self.handler,
+            zone=zone,
+            clock=clock,
         )
         self._registries = registries
 

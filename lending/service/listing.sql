@@ -36,3 +36,18 @@ select position from read_data.checkpoints where shard = %(shard)s and projectio
 -- name: projections
 -- Every read model of a shard, how far it has come, and how far that is from the head of the log.
 select * from read.projections where shard = %(shard)s order by projection;
+
+-- name: count_to_close
+-- How many applications a day's end may bring something to: loans that run, and open offers.
+select count(*)
+from read.loan_applications
+where shard = %(shard)s and stage <> 'closed' and (stage = 'servicing' or offer_status = 'open');
+
+-- name: to_close
+-- A page of them, by id.
+select id
+from read.loan_applications
+where shard = %(shard)s and id > %(after)s
+  and stage <> 'closed' and (stage = 'servicing' or offer_status = 'open')
+order by id
+limit %(limit)s;

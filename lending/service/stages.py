@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 from lending.domain.application.events import Event
-from lending.domain.application.evolve import evolve
+from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.state import INITIAL, Application, Stage
 from lending.domain.identifiers import is_application_id
 from lending.ledger.codec import StoredEvent
@@ -56,15 +56,22 @@ class Stages:
     def _next(self, envelope: Envelope, event: Event) -> Application | None:
         """The state after the event, if the one before it is known."""
         by = envelope.provenance
+        happening = Occurrence(
+            envelope.version,
+            envelope.effective_at,
+            envelope.effective_on,
+            by.actor,
+            by.on_behalf_of,
+        )
         if envelope.version == _FIRST:
-            return evolve(INITIAL, event, envelope.effective_at, by.actor, by.on_behalf_of)
+            return evolve(INITIAL, event, happening)
         before = self._kept.get(envelope.application_id)
         if before is None or (before.version, before.epoch) != (
             envelope.version - 1,
             envelope.epoch,
         ):
             return None
-        return evolve(before.state, event, envelope.effective_at, by.actor, by.on_behalf_of)
+        return evolve(before.state, event, happening)
 
     def forget(self) -> None:
         """Read every past anew: the history may be another."""

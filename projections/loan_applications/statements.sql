@@ -87,7 +87,7 @@ comment on column {table}.credit_kind is 'consumer or business.';
 comment on column {table}.co_applicants is 'How many others apply together with the applicant.';
 comment on column {table}.continues is 'The ended application that this one continues.';
 comment on column {table}.erased is 'Whether income or purpose was given and then erased.';
-comment on column {table}.status is 'pending, referred, counter_offered, approved, accepted, rejected, active, withdrawn, expired or incomplete.';
+comment on column {table}.status is 'pending, referred, counter_offered, approved, accepted, rejected, withdrawn, expired or incomplete; of a loan active, overpaid, paid_off, written_off, settled, refinanced or transferred.';
 comment on column {table}.stage is 'What it waits for: intake, assessment, offer, funding, servicing or closed.';
 comment on column {table}.verification_stage is 'The last stage of verification that was reported.';
 comment on column {table}.holds is 'The holds in force: fraud, legal, bankruptcy.';
@@ -110,7 +110,7 @@ comment on column {table}.offer_term_months is 'The term of that offer, in month
 comment on column {table}.offer_rate_percent is 'The nominal annual rate of that offer, in percent.';
 comment on column {table}.offer_valid_until is 'The last day of that offer.';
 comment on column {table}.offer_status is 'open, accepted, refused, withdrawn, expired or void.';
-comment on column {table}.disbursed_amount is 'What was paid out.';
+comment on column {table}.disbursed_amount is 'What was paid out, of several payments the first.';
 comment on column {table}.applied_at is 'When it was applied for. This and the other times of steps are effective times.';
 comment on column {table}.first_scored_at is 'When it was first scored.';
 comment on column {table}.scored_at is 'When it was last scored.';

@@ -79,7 +79,7 @@ ASKED = [
     ("GET", "/projections"), ("GET", "/metrics"), ("PUT", APPLICATIONS), ("OPTIONS", APPLICATIONS),
     ("DELETE", "/livezz"), ("GET", "/docsx"), ("GET", "/loan/events?after=x"),
     ("GET", "/livez/"), ("GET", "/problems/../metrics"),
-    *[("POST", route.path.format(application_id=NOBODY[-36:], offer_id="1", kind="fraud"))
+    *[("POST", route.path.format(application_id=NOBODY[-36:], offer_id="1", kind="fraud", version="7"))
       for route in ROUTES],
 ]  # fmt: skip
 
@@ -305,7 +305,9 @@ async def test_each_role_issues_its_commands_and_no_others(guarded: Api, role: R
     headers = await key_of(guarded, somebody(f"commands-{role.value}", role.value))
     document = (await guarded.get("/openapi.json")).json()
     for route in ROUTES:
-        path = route.path.format(application_id=NOBODY[-36:], offer_id="1", kind="fraud")
+        path = route.path.format(
+            application_id=NOBODY[-36:], offer_id="1", kind="fraud", version="7"
+        )
         body = document["paths"][route.path]["post"]["requestBody"]["content"]
         key = {"idempotency-key": f"{role.value} {path}"}
         answer = await guarded.post(

@@ -36,6 +36,7 @@ READS: Mapping[str, Permission] = {
     "/loan/events": Permission.READ_EVENTS,
     "/refusals": Permission.READ_REFUSALS,
     "/suspensions": Permission.READ_OPERATIONS,
+    "/products": Permission.READ_OPERATIONS,
 }
 
 
@@ -55,7 +56,7 @@ def example(route: CommandRoute) -> Any:
 def nowhere(route: CommandRoute) -> str:
     """The route's path for an application that does not exist."""
     path = route.path.replace("{application_id}", str(new_id(0)))
-    return path.replace("{offer_id}", "1").replace("{kind}", "fraud")
+    return path.replace("{offer_id}", "1").replace("{kind}", "fraud").replace("{version}", "7")
 
 
 @pytest.mark.parametrize("role", Role)

@@ -103,7 +103,7 @@ def ends_in_a_line_break(value: Any) -> bool:
 def reads(path: str, raw: bytes) -> bool:
     """Whether the service reads a body as the command of a path."""
     try:
-        BODIES[path].read(raw, {"offer_id": "1", "kind": "fraud"})
+        BODIES[path].read(raw, {"offer_id": "1", "kind": "fraud", "version": "7"})
     except InvalidBody:
         return False
     return True

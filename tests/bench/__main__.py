@@ -17,6 +17,7 @@ from lending.runtime.telemetry import configure_logs
 from tests.bench import (
     growth,
     http_commands,
+    loan,
     log_alone,
     many_commands,
     page,
@@ -37,6 +38,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[Machine], list[Figure]]]] = MappingPr
         "subscribers": lambda machine: subscribers.measure(machine, SECONDS),
         "log": log_alone.measure,
         "projection": lambda machine: projection.measure(machine, 2 * SECONDS),
+        "loan": lambda _: loan.measure(),
         "growth": lambda machine: growth.measure(machine, EVENTS),
     }
 )

@@ -129,7 +129,11 @@ def _data(server: EmbeddedPostgres) -> Path:
 
 
 def _projected(database_url: str) -> list[tuple[object, ...]]:
-    return query(database_url, "select state, position, epoch from read_data.checkpoints")
+    return query(
+        database_url,
+        "select state, position, epoch from read_data.checkpoints"
+        " where projection = 'loan_applications'",
+    )
 
 
 def again_not_needed(served: Served) -> bool:

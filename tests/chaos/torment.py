@@ -96,6 +96,7 @@ class Tormentor:
         with suppress(psycopg.Error):
             worker, position = self._stage.query(
                 "select worker, position from read_data.checkpoints"
+                " where projection = 'loan_applications'"
             )[0]
             for name in ("a", "b"):
                 actor = self._stage.actors[f"worker {name}"]
@@ -114,7 +115,8 @@ class Tormentor:
             select extract(epoch from c.updated_at - greatest(e.recorded_at, to_timestamp({since})))::float8
             from read_data.checkpoints c
             join ledger.loan_events e on e.shard = c.shard and e.position = {position}
-            where c.updated_at > greatest(e.recorded_at, to_timestamp({since}))"""
+            where c.projection = 'loan_applications'
+              and c.updated_at > greatest(e.recorded_at, to_timestamp({since}))"""
         while time.time() < since + 20:
             with suppress(psycopg.Error):
                 found = self._stage.query(statement)

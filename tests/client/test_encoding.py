@@ -11,6 +11,7 @@ from lending.client.encoding import Order, body_of, item_of, path_of, route_of
 from lending.client.following import Frames
 from lending.contract.bodies import Body, InvalidBody
 from lending.domain.application.commands import COMMANDS, Command
+from tests.domain.servicing.strategies import OF_SERVICING
 from tests.domain.strategies import OF_KIND
 
 ABOUT = "01890000-0000-7000-8000-000000000000"
@@ -19,7 +20,7 @@ ABOUT = "01890000-0000-7000-8000-000000000000"
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
 @given(data=st.data())
 def test_a_command_reads_as_it_was_written(kind: type[Command], data: st.DataObject) -> None:
-    command: Any = data.draw(OF_KIND[kind])
+    command: Any = data.draw({**OF_KIND, **OF_SERVICING}[kind])
     route = route_of(kind)
     body = body_of(command)
     body_reader = Body(kind, route.in_path)

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import pytest
 
+from tests.conformance.report import PAGE, Report
+
 _HERE: Final = Path(__file__).parent / "cases"
 _BESIDE: Final = Path(__file__).parents[3] / "shared" / "oracles"
 
@@ -52,3 +54,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     cases = json.loads(path.read_text(encoding="utf-8"))[key]
     metafunc.parametrize("case", [pytest.param(c, id=_named(c, n)) for n, c in enumerate(cases)])
+
+
+_REPORT: Final = Report()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Take what came of each case."""
+    _REPORT.add(report)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the page where that is asked for; else hold it against a run of all cases."""
+    if hasattr(session.config, "workerinput") or not _REPORT.whole:
+        return
+    if session.config.getoption("--write-report"):
+        PAGE.write_text(_REPORT.page(), encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != _REPORT.page():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print(f"\n{PAGE.name} is not what the run gave: pytest tests/conformance --write-report")  # noqa: T201 for whoever runs it

@@ -1,4 +1,4 @@
-"""The contract for models names everything that there is, in two pages."""
+"""The contract for models names everything that there is, in three pages."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_it_lists_the_reasons() -> None:
     assert all((r.value in text) is (r is not Reason.NOT_RECORDED) for r in Reason)
 
 
-def test_it_is_two_pages_that_a_terminal_shows() -> None:
+def test_it_is_three_pages_that_a_terminal_shows() -> None:
     text = llms_text()
     assert len(text) <= limits.LLMS_TEXT_MAX_CHARACTERS
     assert text.isascii()

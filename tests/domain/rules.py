@@ -171,9 +171,9 @@ ANSWER_RULES: Final[Mapping[Refusal, Rule]] = {
 }
 RULES: Final[Mapping[type[c.Command], Mapping[Refusal, Rule]]] = {
     c.Apply: {
-        R.CONTINUED_UNKNOWN: lambda x, _, g: x.continues is not None and g.continued is None,
+        R.CONTINUED_UNKNOWN: lambda x, _, g: x.continues is not None and g.named is None,
         R.CONTINUED_NOT_ENDED: lambda x, _, g: (
-            x.continues is not None and g.continued is not None and g.continued.ending is None
+            x.continues is not None and g.named is not None and g.named.ending is None
         ),
         R.CURRENCY_UNKNOWN: lambda x, *_: x.currency == "XXX",
         **AMOUNT_RULES,
@@ -276,7 +276,8 @@ _REASON_GIVEN = {
 _OF_ADVERSE = {*_REASON_GIVEN, R.REASON_UNSPECIFIED, R.REASONS_REQUIRED}
 _OF_OUTCOME = {*_BY_OUTCOME, *_OF_ADVERSE, R.REASONS_NOT_ALLOWED}
 _OF_AMOUNT = {R.AMOUNT_NOT_POSITIVE, R.AMOUNT_TOO_FINE}
-_OVER = {R.APPLICATION_ENDED, R.APPLICATION_REJECTED, R.ALREADY_DISBURSED}
+_PAID_OUT = {R.ALREADY_DISBURSED, R.FULLY_DISBURSED}
+_OVER = {R.APPLICATION_ENDED, R.APPLICATION_REJECTED, *_PAID_OUT}
 EXCLUSIVE: Final[tuple[tuple[set[Refusal], set[Refusal], str], ...]] = (
     (
         {R.APPLICATION_UNKNOWN},
@@ -289,9 +290,9 @@ EXCLUSIVE: Final[tuple[tuple[set[Refusal], set[Refusal], str], ...]] = (
         {R.OFFER_ALREADY_ACCEPTED, R.NOT_THE_OFFERED_AMOUNT},
         "an end voids the acceptance",
     ),
-    ({R.APPLICATION_REJECTED, R.ALREADY_DISBURSED}, {R.NOT_DECIDED}, "a decision came before"),
+    ({R.APPLICATION_REJECTED, *_PAID_OUT}, {R.NOT_DECIDED}, "a decision came before"),
     (
-        {R.ALREADY_DISBURSED},
+        _PAID_OUT,
         {R.NO_ACCEPTED_OFFER, R.OFFER_NOT_COVERED},
         "a covered offer was paid out",
     ),

@@ -14,11 +14,12 @@ from lending.domain.application.circumstances import (
     Circumstances,
     FactsMissing,
     Verdict,
+    own_events,
 )
 from lending.domain.application.commands import Command
 from lending.domain.application.decide import decide
 from lending.domain.application.events import Event
-from lending.domain.application.evolve import evolve
+from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import INITIAL, Application
 
@@ -30,7 +31,8 @@ TODAY: Final = NOW.date()
 def fold(events: tuple[Event, ...], state: Application = INITIAL, by: str = "local") -> Application:
     """The state after `events`, a minute apart from APPLIED_AT on."""
     for minute, event in enumerate(events):
-        state = evolve(state, event, APPLIED_AT + timedelta(minutes=minute), by)
+        at = APPLIED_AT + timedelta(minutes=minute)
+        state = evolve(state, event, Occurrence(minute + 1, at, at.date(), by))
     return state
 
 
@@ -50,7 +52,7 @@ def circumstances(
         backdated=backdated,
         policy=verdict.policy if isinstance(verdict, Verdict) else None,
         verdict=verdict,
-        continued=continued,
+        named=continued,
         asking=asking,
     )
 
@@ -68,7 +70,7 @@ class When:
         if isinstance(answer, Refused):
             assert (answer.refusal,) == expected
         else:
-            assert tuple(answer) == expected
+            assert tuple(own_events(answer)) == expected
             assert expected, "nothing is expected: say then_already_so()"
         return self
 
@@ -87,8 +89,8 @@ class When:
     def after(self) -> Application:
         """The state afterwards; a refusal leaves it as it was."""
         state = self.state
-        for event in [] if isinstance(self.answer, Refused) else self.answer:
-            state = evolve(state, event, NOW, "local")
+        for event in own_events(self.answer):
+            state = evolve(state, event, Occurrence(1, NOW, TODAY, "local"))
         return state
 
 

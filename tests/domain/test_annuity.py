@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lending.domain.annuity import NPER_MAX, Annuity, NoAnnuity, When, periodic_rate, periods
@@ -13,6 +13,7 @@ RATES = st.decimals("0.0001", "0.5", places=6)
 AMOUNTS = st.decimals("1", "1000000", places=2)
 COUNTS = st.integers(1, 480)
 CLOSE = Decimal("1e-9")
+DIGITS = Decimal("1e-24")
 
 
 @given(rate=RATES, nper=COUNTS, pv=AMOUNTS, when=st.sampled_from(When))
@@ -37,6 +38,30 @@ def test_the_number_of_payments_is_found_again(rate: Decimal, nper: int, pv: Dec
     payment = Annuity(rate=rate, nper=nper).payment(pv)
     if (1 + rate) ** nper < 10**9:  # beyond, what the payments repay is lost in their digits
         assert abs(periods(rate, payment, pv) - nper) < Decimal("1e-6")
+
+
+@given(nper=COUNTS, number=st.integers(1, 480), rate=RATES, pv=AMOUNTS)
+@example(nper=480, number=480, rate=Decimal("0.5"), pv=Decimal(1000))
+def test_interest_and_principal_keep_their_digits_however_late(
+    nper: int, number: int, rate: Decimal, pv: Decimal
+) -> None:
+    """Interest is that on the payments still to come, and the last payment repays all that is left."""
+    number = min(number, nper)
+    annuity, to_come = Annuity(rate=rate, nper=nper), Annuity(rate=rate, nper=nper - number + 1)
+    payment = annuity.payment(pv)
+    owed = to_come.present_value(payment)
+    assert abs(annuity.interest_part(number, pv) + owed * rate) <= DIGITS * pv
+    assert abs(annuity.principal_part(nper, pv) * (1 + rate) - payment) <= DIGITS * pv
+
+
+@given(nper=st.integers(2, 480), rate=RATES, pv=AMOUNTS)
+@example(nper=480, rate=Decimal("0.5"), pv=Decimal(1000))
+def test_the_last_payment_ahead_is_all_principal_but_the_interest_of_one_period(
+    nper: int, rate: Decimal, pv: Decimal
+) -> None:
+    annuity = Annuity(rate=rate, nper=nper, when=When.BEGIN)
+    payment = annuity.payment(pv)
+    assert abs(annuity.interest_part(nper, pv) * (1 + rate) - payment * rate) <= DIGITS * pv
 
 
 def test_without_interest_payments_are_equal_parts() -> None:

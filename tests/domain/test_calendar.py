@@ -10,6 +10,7 @@ from lending.domain.calendar import (
     CLOSED_MAX_DAYS,
     BusinessDayRule,
     NoBusinessDay,
+    OutOfCalendar,
     PeriodUnit,
     add_periods,
     adjust,
@@ -55,10 +56,10 @@ def test_the_end_of_months_is_kept() -> None:
 
 
 @pytest.mark.parametrize("unit", PeriodUnit)
-@pytest.mark.parametrize("count", [-(10**5), 10**5, 10**8])
+@pytest.mark.parametrize("count", [-(10**5), 10**5, 10**8, 10**30])
 def test_what_lies_beyond_the_calendar_is_refused(unit: PeriodUnit, count: int) -> None:
     anchor = date(9998, 1, 1) if count > 0 else date(2, 1, 1)
-    with pytest.raises(OverflowError):
+    with pytest.raises(OutOfCalendar):
         add_periods(anchor, count, unit)
 
 
@@ -96,3 +97,28 @@ def test_a_calendar_without_business_days_is_refused(rule: BusinessDayRule) -> N
     reopened = date(2026, 5, 1) + timedelta(days=CLOSED_MAX_DAYS + 1)
     with pytest.raises(NoBusinessDay):
         adjust(date(2026, 5, 1), rule, lambda day: day >= reopened)
+
+
+def test_holidays_beside_a_weekend_are_stepped_over() -> None:
+    """Good Friday and Easter Monday of 2026."""
+    closed = (date(2026, 4, 3), date(2026, 4, 6))
+
+    def is_open(day: date) -> bool:
+        return is_weekday(day) and day not in closed
+
+    assert adjust(closed[0], BusinessDayRule.FOLLOWING, is_open) == date(2026, 4, 7)
+    assert adjust(closed[1], BusinessDayRule.PRECEDING, is_open) == date(2026, 4, 2)
+
+
+@given(day=DATES)
+@pytest.mark.parametrize("rule", list(BusinessDayRule)[1:])
+def test_a_date_that_was_moved_stays(rule: BusinessDayRule, day: date) -> None:
+    moved = adjust(day, rule, is_weekday)
+    assert adjust(moved, rule, is_weekday) == moved
+    if rule is BusinessDayRule.MODIFIED_FOLLOWING:
+        assert moved.month == day.month
+
+
+def test_the_last_day_of_the_calendar_has_none_after_it() -> None:
+    with pytest.raises(OutOfCalendar):
+        adjust(date.max, BusinessDayRule.FOLLOWING, lambda day: day != date.max)

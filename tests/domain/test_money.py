@@ -26,6 +26,12 @@ def test_currencies_have_their_digits(currency: str, digits: int) -> None:
     assert money.MINOR_UNIT_DIGITS[currency] == digits
 
 
+def test_loans_in_currencies_that_have_ended_of_late_are_still_counted() -> None:
+    """ANG left ISO 4217's list one in 2025, and BGN in 2026."""
+    assert money.MINOR_UNIT_DIGITS["ANG"] == money.MINOR_UNIT_DIGITS["BGN"] == 2
+    assert money.is_currency("XCG")
+
+
 def test_currencies_are_three_capital_letters() -> None:
     codes = money.MINOR_UNIT_DIGITS
     assert all(code.isalpha() and code.isupper() and len(code) == 3 for code in codes)

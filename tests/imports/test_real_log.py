@@ -10,8 +10,9 @@ from decimal import Decimal
 
 import pytest
 
-from lending.domain.application.decide import Circumstances, decide
-from lending.domain.application.evolve import evolve
+from lending.domain.application.circumstances import Circumstances, own_events
+from lending.domain.application.decide import decide
+from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import INITIAL, Application, Status
 from lending.imports.mapping import (
@@ -120,8 +121,8 @@ class Replay:
             return
         if not answer:
             self.already_so[request.activity] += 1
-        for event in answer:
-            state = evolve(state, event, at, "local")
+        for event in own_events(answer):
+            state = evolve(state, event, Occurrence(1, at, at.date(), "local"))
         self.states[request.case] = state
 
 

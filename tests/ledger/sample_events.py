@@ -13,14 +13,35 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lending.domain import identities, registry, suspensions
+from lending.domain import identities, products, registry, suspensions
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.reasons import Reason
 from lending.domain.authority import PrincipalKind, Role
+from lending.domain.calendar import BusinessDayRule
+from lending.domain.loan import terms as t
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, StoredEvent
 from lending.ledger.sealing import Keyring
+from tests.ledger.sample_loans import LOAN_SAMPLES
+
+OLDER: Final[tuple[tuple[StoredEvent, int], ...]] = (
+    (
+        e.Offered(
+            offer_id="1",
+            amount=Decimal("9000.00"),
+            term_months=36,
+            rate_percent=Decimal("7.25"),
+            valid_until=date(2026, 4, 30),
+        ),
+        1,
+    ),
+    (
+        e.Disbursed(offer_id="1", amount=Decimal("9000.00"), reference="pay-1", channel="sepa"),
+        1,
+    ),
+)
+"""What the samples of older versions say, and which version they are of."""
 
 DIRECTORY: Final = Path(__file__).parent / "samples"
 APPLICATION_ID: Final = UUID("019c1234-5678-7000-8abc-def012345678")
@@ -40,6 +61,48 @@ CITED: Final = e.PolicyCited(
 JOINT: Final = (
     e.JointApplicant(applicant_id="cust_2003", income=Decimal("1000.50")),
     e.JointApplicant(applicant_id="cust_2004"),
+)
+PRODUCT: Final = products.Product(
+    name="personal-loan",
+    version="2026-10",
+    terms=t.Terms(
+        currency="USD",
+        rate_percent=Decimal("9.90"),
+        instalments=36,
+        rate_steps=(t.RateStep(from_instalment=13, rate_percent=Decimal("11.5")),),
+        amortization_instalments=60,
+        due_day=5,
+        first_period_days=20,
+        business_day_rule=BusinessDayRule.MODIFIED_FOLLOWING,
+        holidays="us-ny",
+        level_interest=t.PeriodInterest.DAYS,
+        compoundings_per_year=2,
+        instalment_unit=Decimal("0.05"),
+        payment_rules=(
+            t.PaymentRule(
+                kind=t.PaymentKind.MERCHANT_REFUND,
+                order=(t.AllocationStep.DUE_PRINCIPAL, t.AllocationStep.IN_ADVANCE_PRINCIPAL),
+                processing=t.Processing.BY_STEP,
+                prepayment=t.Prepayment.LAST,
+            ),
+            t.PaymentRule(),
+        ),
+        origination_fee=t.OriginationFee(amount=Decimal("25.00"), percent=Decimal("0.5")),
+        instalment_fee=t.InstalmentFee(amount=Decimal("1.50")),
+        late_fee=t.LateFee(percent=Decimal(5), maximum=Decimal("30.00")),
+        write_off_below=Decimal("1.00"),
+        charge_off_days=120,
+        delinquency_buckets=(
+            t.DelinquencyBucket(name="early", from_days=1, to_days=29),
+            t.DelinquencyBucket(name="late", from_days=30),
+        ),
+    ),
+    amount_min=Decimal("1000.00"),
+    amount_max=Decimal("50000.00"),
+    instalments_min=13,
+    instalments_max=60,
+    rate_percent_min=Decimal("5.90"),
+    rate_percent_max=Decimal("19.90"),
 )
 SAMPLES: Final[tuple[StoredEvent, ...]] = (
     e.Applied(
@@ -117,19 +180,11 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
     e.Released(kind=c.HoldKind.FRAUD, text="cleared"),
     e.Withdrawn(by=c.WithdrawnBy.APPLICANT, text="found better"),
     e.ClosedUnfunded(closed_as=c.Closure.INCOMPLETE, text="never came"),
-    e.Offered(
-        offer_id="1",
-        amount=Decimal("9000.00"),
-        term_months=36,
-        rate_percent=Decimal("7.25"),
-        valid_until=date(2026, 4, 30),
-    ),
     e.OfferReturned(offer_id="1"),
     e.OfferAccepted(offer_id="1"),
     e.OfferRefused(offer_id="1", text="too dear"),
     e.OfferWithdrawn(offer_id="1", text="rates moved"),
     e.OfferExpired(offer_id="1"),
-    e.Disbursed(offer_id="1", amount=Decimal("9000.00"), reference="pay-1", channel="sepa"),
     registry.PolicyPublished(
         name="debt-to-income", version="1", definition="amount \u2264 income", digest="d1" * 32
     ),
@@ -163,6 +218,9 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
         replaced_until=datetime(2026, 3, 9, tzinfo=UTC),
     ),
     identities.KeyRevoked(key_id="a2b3c4d5e6f7g2h3", reason="was in a log file"),
+    products.ProductPublished(product=PRODUCT, digest="f7" * 32),
+    products.ProductWithdrawn(name="personal-loan", version="2026-10", reason="replaced"),
+    *LOAN_SAMPLES,
 )
 """The samples of the current versions. An older version's stays in samples/, read by upcasters."""
 

@@ -28,7 +28,7 @@ from lending.ledger.codec import (
 from lending.ledger.sealing import Keyring, MasterKey, SealBroken, WrappedKey
 from lending.ledger.upcasters import UPCASTERS
 from tests.ledger.event_strategies import instances
-from tests.ledger.sample_events import APPLICANT, SAMPLES, path_of
+from tests.ledger.sample_events import APPLICANT, OLDER, SAMPLES, path_of
 from tests.ledger.sample_events import keyring as sample_keyring
 
 CODEC = Codec()
@@ -71,12 +71,20 @@ def test_every_event_is_read_as_it_was_written(
 class TestSamples:
     def test_what_was_stored_once_is_read_for_ever(self, event: StoredEvent) -> None:
         data = parse_json(path_of(event).read_bytes())
-        assert CODEC.decode(event.stored_as, 1, data, sample_keyring()) == event
+        version = event.schema_version
+        assert CODEC.decode(event.stored_as, version, data, sample_keyring()) == event
 
     def test_it_is_still_written_so(self, event: StoredEvent) -> None:
         """But for what is sealed, which is never the same twice."""
         now = CODEC.encode(event, sample_keyring(), APPLICANT)
         assert in_clear(now) == in_clear(json.loads(path_of(event).read_bytes()))
+
+
+@pytest.mark.parametrize(("event", "version"), OLDER, ids=lambda one: getattr(one, "stored_as", ""))
+def test_an_older_version_reads_as_the_current_one(event: StoredEvent, version: int) -> None:
+    stored_then = path_of(event).with_name(f"{event.stored_as}.v{version}.json")
+    data = parse_json(stored_then.read_bytes())
+    assert CODEC.decode(event.stored_as, version, data, sample_keyring()) == event
 
 
 def in_clear(value: Any) -> Any:

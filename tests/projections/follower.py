@@ -13,12 +13,12 @@ from projections.projector import Projector, Step
 from projections.registry import READ_MODELS
 from tests.projections.worlds import World
 
-(LOAN_APPLICATIONS,) = READ_MODELS
+LOAN_APPLICATIONS = READ_MODELS[0]
 
 
 @dataclass
 class Follower:
-    """A projector of the read model `loan_applications`, and its connection."""
+    """A projector of a read model, and its connection."""
 
     projector: Projector
     connection: Connection

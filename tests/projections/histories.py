@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from lending.domain.application import events as e
-from lending.domain.application.circumstances import Circumstances
+from lending.domain.application.circumstances import Circumstances, own_events
 from lending.domain.application.commands import Apply, Command
 from lending.domain.application.decide import decide
-from lending.domain.application.evolve import evolve
+from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import INITIAL, Application, OfferStatus, Status
 from lending.domain.application.work import Task, waiting_for
@@ -53,9 +53,9 @@ def events_of(commands: Sequence[Command], at: datetime) -> list[e.Event]:
         answer = decide(command, state, Circumstances(effective_at=at, effective_on=at.date()))
         if isinstance(answer, Refused):
             continue
-        for event in answer:
-            state = evolve(state, event, at, "local")
-        history += answer
+        for event in own_events(answer):
+            history.append(event)
+            state = evolve(state, event, Occurrence(len(history), at, at.date(), "local"))
     return history
 
 
@@ -68,8 +68,8 @@ def expected(world: World, stream: Stream, history: Sequence[e.Event]) -> dict[s
     )
     state, outcome_at = INITIAL, None
     tasks: list[Task | None] = []
-    for event, (at, *_) in zip(history, log, strict=True):
-        state = evolve(state, event, at, "local")
+    for version, (event, (at, *_)) in enumerate(zip(history, log, strict=True), 1):
+        state = evolve(state, event, Occurrence(version, at, at.date(), "local"))
         tasks.append(waiting_for(state))
         if outcome_at is None and state.status not in UNDECIDED:
             outcome_at = at

@@ -18,7 +18,11 @@ from pg_attribute a where a.attrelid = %s::regclass and a.attnum > 0 order by a.
 
 @pytest.mark.parametrize(
     "view",
-    [*(model.name for model in READ_MODELS), "projections", "quarantine", "refused_commands"],
+    [
+        *(model.name for model in READ_MODELS),
+        *("trial_balance", "journal_imbalance"),
+        *("projections", "quarantine", "refused_commands"),
+    ],
 )
 def test_the_reference_has_every_column_as_the_database_describes_it(
     world: World, view: str

@@ -7,8 +7,12 @@ import time
 import psycopg
 import pytest
 
+from projections.registry import READ_MODELS
 from tests.projections.conftest import StartWorker, until
 from tests.projections.worlds import World, fill, note
+
+WORKER = 2 * len(READ_MODELS)
+"""Connections of a worker: two a read model."""
 
 
 def worker_at(world: World) -> str:
@@ -16,7 +20,7 @@ def worker_at(world: World) -> str:
 
 
 def caught_up(world: World) -> bool:
-    return int(world.checkpoint()["position"]) == world.position
+    return world.rows("select min(position) from read.projections") == [(world.position,)]
 
 
 def test_it_folds_what_is_there_and_then_what_comes(
@@ -64,17 +68,17 @@ def test_a_killed_worker_is_replaced_within_a_second(
     for _ in range(3):
         before = worker_at(world)
         processes.append(start_worker())
-        until(lambda: connected(world) == 4)
+        until(lambda: connected(world) == 2 * WORKER)
         time.sleep(0.3)
         processes[-2].kill()
         world.apply()
         assert until(lambda: caught_up(world)) < 1
         assert worker_at(world) != before
-        until(lambda: connected(world) == 2)
+        until(lambda: connected(world) == WORKER)
 
 
 def connected(world: World) -> int:
-    """Connections of workers: each has two a read model."""
+    """Connections of workers."""
     ((count,),) = world.rows(
         "select count(*) from pg_stat_activity where datname = current_database()"
         " and application_name like 'lending worker %'"
@@ -96,7 +100,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_leaves_nothing_half_done(
         until(lambda: bool(waiting_for_lock(world)))
         dead = waiting_for_lock(world)
         start_worker()
-        until(lambda: connected(world) == 4)
+        until(lambda: connected(world) == 2 * WORKER)
         process.send_signal(signal.SIGKILL)
         process.wait(5)
         assert world.checkpoint()["position"] == 50

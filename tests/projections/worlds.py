@@ -95,9 +95,16 @@ class World:
         self.append(stream, applied(stream.applicant, **given))
         return stream
 
-    def append(self, stream: Stream, *events: StoredEvent, key: str | None = None) -> int:
+    def append(
+        self,
+        stream: Stream,
+        *events: StoredEvent,
+        key: str | None = None,
+        effective_at: datetime | None = None,
+    ) -> int:
         """Append events of one command; the log's head afterwards."""
-        return self.append_all([self.submission(stream, events, key=key)])
+        submission = self.submission(stream, events, key=key, effective_at=effective_at)
+        return self.append_all([submission])
 
     def append_all(self, submissions: Sequence[Submission]) -> int:
         """Append many commands in one transaction; the log's head afterwards."""
@@ -125,9 +132,14 @@ class World:
         return self.position
 
     def submission(
-        self, stream: Stream, events: Iterable[StoredEvent], *, key: str | None = None
+        self,
+        stream: Stream,
+        events: Iterable[StoredEvent],
+        *,
+        key: str | None = None,
+        effective_at: datetime | None = None,
     ) -> Submission:
-        """A command that caused these events."""
+        """A command that caused these events, counting from an instant, else from just now."""
         self.now += timedelta(seconds=7)
         new_keys: list[Any] = []
         encoded = []
@@ -162,7 +174,8 @@ class World:
                 on_behalf_of=f"agent {self.random.randrange(60)}",
                 command_key_hash=None if key is None else key.encode(),
             ),
-            effective_at=self.now - timedelta(seconds=2),
+            effective_at=effective_at or self.now - timedelta(seconds=2),
+            effective_on=None if effective_at is None else effective_at.date(),
         )
 
     def raw(self, stream: Stream, event_type: str, data: bytes, schema_version: int = 1) -> int:
@@ -200,19 +213,20 @@ class World:
         """What a query answers."""
         return self.connection.execute(sql.SQL(statement), values or None).fetchall()
 
+    def found(self, statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """What a query answers, by column."""
+        cursor = self.connection.cursor(row_factory=psycopg.rows.dict_row)
+        return cursor.execute(sql.SQL(statement), values or None).fetchall()
+
     def row(self, stream: Stream) -> dict[str, Any]:
         """The application's row of the read model, as an analyst sees it; empty if there is none."""
-        cursor = self.connection.cursor(row_factory=psycopg.rows.dict_row)
-        found = cursor.execute("select * from read.loan_applications where id = %s", [stream.id])
-        return found.fetchone() or {}
+        query = "select * from read.loan_applications where id = %s"
+        return next(iter(self.found(query, [stream.id])), {})
 
     def checkpoint(self) -> dict[str, Any]:
         """How far the read model has come."""
-        cursor = self.connection.cursor(row_factory=psycopg.rows.dict_row)
-        found = cursor.execute(
-            "select * from read.projections where projection = 'loan_applications'"
-        )
-        return found.fetchone() or {}
+        query = "select * from read.projections where projection = 'loan_applications'"
+        return next(iter(self.found(query)), {})
 
 
 def applied(applicant: str, **given: Any) -> e.Applied:

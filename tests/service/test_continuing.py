@@ -16,8 +16,8 @@ from lending.ledger.append import AppendLane
 from lending.ledger.submission import Group, NotPlaced, Outcome, Submission
 from lending.runtime.settings import Settings
 from lending.service.creation import create_ledger
-from lending.service.kill_switch import Operator
 from lending.service.ledger import Ledger, new_id, system_clock
+from lending.service.registry_writing import Operator
 from tests.identities import somebody
 from tests.ledgers import Issuer, opened_ledger
 from tests.service.test_handle import APPLY, applied, known, rows

@@ -24,10 +24,10 @@ from lending.service.authentication import (
 from lending.service.creation import SecretMissing, create_ledger
 from lending.service.history import FeedPage
 from lending.service.identities import AlreadyRegistered, TooMany, UnknownKey
-from lending.service.kill_switch import Operator
 from lending.service.ledger import Ledger, new_id, system_clock
 from lending.service.permissions import ActingNotAllowed
 from lending.service.principals import InvalidPrincipal, principal_of, registered_name
+from lending.service.registry_writing import Operator
 from lending.service.requests import PrincipalSuspended
 from tests.identities import AUDIENCE, ISSUER, YEAR, TokenIssuer, issued, office, somebody
 from tests.ledgers import opened_ledger

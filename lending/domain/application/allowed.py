@@ -24,6 +24,9 @@ from lending.domain.application.refusals import (
 )
 from lending.domain.application.state import Application
 from lending.domain.authority import MAY_ISSUE, PrincipalKind, Role
+from lending.domain.loan.book import LoanStatus
+from lending.domain.loan.entries import Act, ChargeAssessed, DelinquencyPaused, Paid
+from lending.domain.servicing import commands as sv
 
 Judge = Callable[[Application], tuple[PolicyCited, Verdict | FactsMissing] | None]
 """Asks the active policy, if there is one."""
@@ -38,6 +41,42 @@ def _acceptable(state: Application, on: date) -> bool:
     return any(state.admits(offer.amount, offer.term_months) for offer in offers)
 
 
+def _entered(kind: type[Act]) -> Callable[[Application, date], bool]:
+    """Whether the loan has a transaction of a kind that counts."""
+
+    def possible(state: Application, _: date) -> bool:
+        return state.loan is not None and any(
+            isinstance(entry.act, kind) for entry in state.loan.counting
+        )
+
+    return possible
+
+
+def _closable(state: Application, _: date) -> bool:
+    loan = state.loan
+    return loan is not None and loan.status is LoanStatus.PAID_OFF and not loan.closed
+
+
+def _day_brings(state: Application, on: date) -> bool:
+    loan = state.loan
+    runs = loan is not None and loan.terms is not None and not (loan.ended or loan.closed)
+    return runs or any(offer.lapsed_on(on) for offer in state.open_offers())
+
+
+_OF_LOANS: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] = MappingProxyType(
+    {
+        sv.Redisclose: lambda s, _: (
+            s.accepted_offer is not None and s.accepted_offer.terms is not None
+        ),
+        sv.ChargeBack: _entered(Paid),
+        sv.WaiveCharge: _entered(ChargeAssessed),
+        sv.ResumeDelinquency: _entered(DelinquencyPaused),
+        sv.ChargeOff: lambda s, _: s.loan is not None and s.loan.charge_off is None,
+        sv.CloseLoan: _closable,
+        sv.CloseDay: _day_brings,
+    }
+)
+
 _NOTICES: Final = tuple(c.NoticeKind)
 _HOLDS: Final = len(c.HoldKind)
 
@@ -48,6 +87,8 @@ _POSSIBLE: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] 
         c.Hold: lambda s, _: len(s.holds) < _HOLDS,
         c.ReturnOffer: lambda s, _: not all(offer.returned for offer in s.open_offers()),
         c.AcceptOffer: _acceptable,
+        c.Disburse: lambda s, _: s.loan is None or not (s.loan.ended or s.loan.lost),
+        **_OF_LOANS,
         c.ExpireOffer: lambda s, on: any(offer.lapsed_on(on) for offer in s.open_offers()),
     }
 )

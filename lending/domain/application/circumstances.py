@@ -1,9 +1,10 @@
 """What a decision depends on besides command and state, and the forms its answer takes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from lending.domain.application.commands import Outcome
 from lending.domain.application.events import Event, PolicyCited
@@ -11,6 +12,7 @@ from lending.domain.application.reasons import Reason
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import Application
 from lending.domain.authority import LOCAL, Principal, PrincipalKind, Role
+from lending.domain.products import ProductOnRecord
 from lending.domain.suspensions import NOTHING_SUSPENDED, Suspension, Suspensions
 
 
@@ -90,9 +92,11 @@ class Circumstances(NamedTuple):
     """What a decision depends on besides command and state.
 
     `effective_at` is the instant from which the command counts and `effective_on` its date in the
-    ledger's time zone; `backdated` says that the caller gave it, and that it is past. `policy` is the active one and
-    `verdict` what it says, where it was asked; `continued` the application that an `Apply` names,
-    where it exists.
+    ledger's time zone; `backdated` says that the caller gave it, and that it is past. `version` is
+    the stream's before the command. `policy` is the active one and `verdict` what it says, where it
+    was asked; `named` the application that the command names, where it exists, at `named_version`;
+    `product` the product it names, where there is one, and `is_business_day` the calendar of its
+    terms.
     """
 
     effective_at: datetime
@@ -100,8 +104,13 @@ class Circumstances(NamedTuple):
     backdated: bool = False
     policy: PolicyCited | None = None
     verdict: Verdict | FactsMissing | None = None
-    continued: Application | None = None
+    named: Application | None = None
+    named_version: int = 0
     asking: Asking = ANYBODY
+    application_id: UUID | None = None
+    version: int = 0
+    product: ProductOnRecord | None = None
+    is_business_day: Callable[[date], bool] | None = None
 
     def ahead(self, day: date) -> bool:
         """Whether a day has not come yet, in any time zone."""
@@ -113,5 +122,23 @@ class Circumstances(NamedTuple):
         return self.backdated and self.asking.imports
 
 
-Answer = list[Event] | Refused
+class Both(NamedTuple):
+    """The events that a command causes in its own application, and in the one it names: all or none."""
+
+    here: list[Event]
+    there: list[Event]
+
+
+Answer = list[Event] | Both | Refused
 """The events that a command causes, none where what was asked is so already, or why not."""
+
+
+def own_events(answer: Answer) -> list[Event]:
+    """The events in the command's own application; none of one that was refused."""
+    match answer:
+        case Refused():
+            return []
+        case Both(here=here):
+            return here
+        case _:
+            return answer

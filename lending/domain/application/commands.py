@@ -30,6 +30,9 @@ from lending.domain.fields import (
     Sha256,
     TermMonths,
 )
+from lending.domain.loan.terms import InstalmentCount
+from lending.domain.servicing import commands as servicing
+from lending.domain.servicing.commands import ServicingCommand
 
 MAX_CO_APPLICANTS = 10
 MAX_INFORMATION_ITEMS = 32
@@ -273,7 +276,11 @@ class CloseUnfunded:
 class MakeOffer:
     """Make an offer, before the decision (conditional) or after it. `valid_until` is its last day.
 
-    Without `offer_id` the offer is named by its ordinal in the application: 1, 2, ...
+    Without `offer_id` the offer is named by its ordinal in the application: 1, 2, ... With a
+    `product` (its current version, unless one is named) the offer has its terms, frozen, with
+    `rate_percent` and `instalments` where the product leaves them open; `term_months` says the
+    number of instalments too. The schedule and the rates disclosed are for a loan paid out on
+    `disburse_on`, or today, whose first instalment is due on `first_due_on`.
     """
 
     amount: Amount
@@ -281,6 +288,11 @@ class MakeOffer:
     term_months: TermMonths | None = None
     rate_percent: RatePercent | None = None
     valid_until: date | None = None
+    product: Annotated[Code | None, Example("personal-loan")] = None
+    product_version: Name | None = None
+    instalments: InstalmentCount | None = None
+    first_due_on: date | None = None
+    disburse_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,10 +334,10 @@ class ExpireOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disburse:
-    """Pay out the accepted offer, whole. Moves money, so it needs an idempotency key.
+    """Pay out the accepted offer. Moves money, so it needs an idempotency key.
 
-    `amount` defaults to the accepted offer's and must equal it; `reference` and `channel` are the
-    payment's.
+    `amount` defaults to what is left of the offer. Under a product's terms it may be less: a
+    tranche. An offer without terms is paid out whole. `reference` and `channel` are the payment's.
     """
 
     amount: Amount | None = None
@@ -333,7 +345,7 @@ class Disburse:
     channel: Name | None = None
 
 
-Command = (
+OriginationCommand = (
     Apply
     | Amend
     | AttachContext
@@ -356,10 +368,22 @@ Command = (
     | ExpireOffer
     | Disburse
 )
-"""Any command on an application."""
+"""Any command from application to payment."""
+
+ORIGINATION_COMMANDS: Final[tuple[type[OriginationCommand], ...]] = get_args(OriginationCommand)
+"""Every command class of origination, in the order of an application's life."""
+
+Command = OriginationCommand | ServicingCommand
+"""Any command on an application, or on the loan that it became."""
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(Command)
 """Every command class, in the order of an application's life."""
+
+MOVES_MONEY: Final[tuple[type[Command], ...]] = (Disburse, *servicing.MOVES_MONEY)
+"""Commands that need an idempotency key: issued twice, they would count twice."""
+
+DATED: Final[tuple[type[Command], ...]] = (Disburse, *servicing.SERVICING_COMMANDS)
+"""Commands whose events count money from a day: the day they are decided for is the one on record."""
 
 
 def command_name(command: type[Command]) -> str:

@@ -14,6 +14,8 @@ from lending.domain.application.barred import barred
 from lending.domain.application.circumstances import Answer, Circumstances, FactsMissing, Verdict
 from lending.domain.application.refusals import Refusal, Refused, forbidden
 from lending.domain.application.state import Application, Status
+from lending.domain.servicing import decide as servicing
+from lending.domain.servicing.commands import ServicingCommand
 
 __all__ = ["Answer", "Circumstances", "FactsMissing", "Verdict", "decide"]
 
@@ -29,6 +31,8 @@ def decide(command: c.Command, state: Application, given: Circumstances) -> Answ
             return []
     if (refusal := forbidden(type(command), state)) is not None:
         return Refused(refusal)
+    if isinstance(command, ServicingCommand):
+        return servicing.answer(command, state, given)
     match command:
         case (
             c.Apply() | c.Amend() | c.AttachContext() | c.RequestInformation()
@@ -50,6 +54,8 @@ def decide(command: c.Command, state: Application, given: Circumstances) -> Answ
 
 def _already_so(command: c.Command, state: Application, given: Circumstances) -> bool:
     """Whether the state is already what `command` asks for."""
+    if isinstance(command, ServicingCommand):
+        return servicing.already_so(command, state)
     match command:
         case c.Decide():
             return decision.already_so(command, state, given)

@@ -24,6 +24,14 @@ from lending.domain.application.commands import (
 )
 from lending.domain.application.reasons import Reason
 from lending.domain.fields import Erased, Personal
+from lending.domain.loan.terms import Terms
+from lending.domain.servicing.events import (
+    BindingSchedule,
+    Booking,
+    Disclosed,
+    ProductCited,
+    ServicingEvent,
+)
 
 PersonalText = Annotated[str | Erased | None, Personal()]
 PersonalAmount = Annotated[Decimal | Erased | None, Personal()]
@@ -241,15 +249,24 @@ class ClosedUnfunded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """An offer was made. Its terms are frozen here."""
+    """An offer was made. Its terms are frozen here; one of an amount alone has none.
+
+    `disclosed` is what they come to if the loan is paid out on `disburse_on` and its first
+    instalment is due on `first_due_on`, or as the terms have it.
+    """
 
     stored_as: ClassVar[str] = "offered"
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
     offer_id: str
     amount: Decimal
     term_months: int | None = None
     rate_percent: Decimal | None = None
     valid_until: date | None = None
+    product: ProductCited | None = None
+    terms: Terms | None = None
+    first_due_on: date | None = None
+    disburse_on: date | None = None
+    disclosed: Disclosed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +285,18 @@ class OfferAccepted:
     stored_as: ClassVar[str] = "offer_accepted"
     schema_version: ClassVar[int] = 1
     offer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redisclosed:
+    """The accepted offer's terms were disclosed again."""
+
+    stored_as: ClassVar[str] = "redisclosed"
+    schema_version: ClassVar[int] = 1
+    offer_id: str
+    disburse_on: date
+    disclosed: Disclosed
+    first_due_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,14 +330,27 @@ class OfferExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disbursed:
-    """The loan was paid out."""
+    """The loan was paid out, or a tranche of it.
+
+    Of an offer with terms: `principal` is what is owed for it, with a fee that was added; `fee` was
+    kept, `refinanced` paid another loan off, `paid_out` went to the borrower. `schedule` is the
+    binding one, dated from funding, and `disclosed` what was true of it, of a loan paid out whole.
+    """
 
     stored_as: ClassVar[str] = "disbursed"
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
     offer_id: str
     amount: Decimal
     reference: str | None = None
     channel: str | None = None
+    principal: Decimal | None = None
+    fee: Decimal | None = None
+    paid_out: Decimal | None = None
+    refinanced: Decimal | None = None
+    refinances: UUID | None = None
+    schedule: BindingSchedule | None = None
+    disclosed: Disclosed | None = None
+    booking: Booking | None = None
 
 
 Event = (
@@ -329,10 +371,12 @@ Event = (
     | Offered
     | OfferReturned
     | OfferAccepted
+    | Redisclosed
     | OfferRefused
     | OfferWithdrawn
     | OfferExpired
     | Disbursed
+    | ServicingEvent
 )
 """Any event of an application."""
 

@@ -1,8 +1,8 @@
 """Events to state: what each event makes true."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import assert_never
+from datetime import date, datetime
+from typing import NamedTuple, Protocol, assert_never
 
 from lending.domain.application import events as e
 from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
@@ -15,12 +15,42 @@ from lending.domain.application.state import (
     OfferStatus,
     ScoreOnFile,
 )
+from lending.domain.servicing.events import ServicingEvent
+from lending.domain.servicing.evolve import disbursed, evolve_loan
+
+
+class Happening(Protocol):
+    """What the record says of an event: its version, from when it counts, and who caused it."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def effective_at(self) -> datetime: ...
+    @property
+    def effective_on(self) -> date: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def on_behalf_of(self) -> str | None: ...
+
+
+class Occurrence(NamedTuple):
+    """A `Happening` by itself."""
+
+    version: int
+    effective_at: datetime
+    effective_on: date
+    actor: str
+    on_behalf_of: str | None = None
 
 
 def evolve(  # noqa: C901, PLR0912 one line an event
-    state: Application, event: e.Event, at: datetime, actor: str, on_behalf_of: str | None = None
+    state: Application, event: e.Event, happening: Happening
 ) -> Application:
-    """The state after `event`, which counts from the instant `at` and which `actor` caused."""
+    """The state after `event`."""
+    if isinstance(event, ServicingEvent):
+        return _serviced(state, event, happening)
+    at = happening.effective_at
     match event:
         case e.Applied():
             return _applied(event, at)
@@ -33,7 +63,7 @@ def evolve(  # noqa: C901, PLR0912 one line an event
         case e.InformationSupplied(items=items):
             return _supplied(state, items)
         case e.Scored():
-            return _scored(state, event, actor, on_behalf_of)
+            return _scored(state, event, happening.actor, happening.on_behalf_of)
         case e.Decided():
             return _decided(state, event, at)
         case e.Overridden():
@@ -62,8 +92,10 @@ def evolve(  # noqa: C901, PLR0912 one line an event
             return _with_offer(state, state.offers[offer_id]._replace(status=OfferStatus.WITHDRAWN))
         case e.OfferExpired(offer_id=offer_id):
             return _with_offer(state, state.offers[offer_id]._replace(status=OfferStatus.EXPIRED))
-        case e.Disbursed(offer_id=offer_id, amount=amount):
-            return state._replace(disbursement=Disbursement(offer_id, amount, at))
+        case e.Redisclosed():
+            return _redisclosed(state, event)
+        case e.Disbursed():
+            return _disbursed(state, event, happening)
         case _:
             assert_never(event)
 
@@ -168,8 +200,34 @@ def _offered(state: Application, event: e.Offered) -> Application:
         term_months=event.term_months,
         rate_percent=event.rate_percent,
         valid_until=event.valid_until,
+        product=event.product,
+        terms=event.terms,
+        first_due_on=event.first_due_on,
+        disburse_on=event.disburse_on,
+        disclosed=event.disclosed,
     )
     return _with_offer(state, offer)
+
+
+def _redisclosed(state: Application, event: e.Redisclosed) -> Application:
+    offer = state.offers[event.offer_id]._replace(
+        disclosed=event.disclosed,
+        disburse_on=event.disburse_on,
+        first_due_on=event.first_due_on,
+    )
+    return _with_offer(state, offer)
+
+
+def _disbursed(state: Application, event: e.Disbursed, happening: Happening) -> Application:
+    terms = state.offers[event.offer_id].terms
+    loan = disbursed(state.loan, event, terms, happening.version, happening.effective_on)
+    first = Disbursement(event.offer_id, event.amount, happening.effective_at)
+    return state._replace(disbursement=state.disbursement or first, loan=loan)
+
+
+def _serviced(state: Application, event: ServicingEvent, happening: Happening) -> Application:
+    loan = evolve_loan(state.loan, event, happening.version, happening.effective_on)
+    return state._replace(loan=loan, disbursement=None if loan is None else state.disbursement)
 
 
 def _with_offer(state: Application, offer: Offer) -> Application:

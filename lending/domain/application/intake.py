@@ -66,9 +66,9 @@ def _apply(command: c.Apply, given: Circumstances) -> Answer:
 def _wrong_continuation(command: c.Apply, given: Circumstances) -> Refused | None:
     if command.continues is None:
         return None
-    if given.continued is None or not given.continued.exists:
+    if given.named is None or not given.named.exists:
         return Refused(Refusal.CONTINUED_UNKNOWN)
-    return Refused(Refusal.CONTINUED_NOT_ENDED) if given.continued.ending is None else None
+    return Refused(Refusal.CONTINUED_NOT_ENDED) if given.named.ending is None else None
 
 
 def _wrong_currency(currency: str) -> Refused | None:

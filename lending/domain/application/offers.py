@@ -1,5 +1,6 @@
 """Offers and money: making offers, answering them, paying out."""
 
+from dataclasses import replace
 from typing import assert_never
 
 from lending.domain import money
@@ -9,6 +10,9 @@ from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Offer, OfferStatus
+from lending.domain.calendar import PeriodUnit
+from lending.domain.loan.terms import Terms
+from lending.domain.servicing import funding
 
 OfferAnswer = c.ReturnOffer | c.AcceptOffer | c.RefuseOffer | c.WithdrawOffer | c.ExpireOffer
 
@@ -21,7 +25,7 @@ def answer(
         case c.MakeOffer():
             return _make_offer(command, state, given)
         case c.Disburse():
-            return _disburse(command, state)
+            return _disburse(command, state, given)
         case _:
             return _answer_offer(command, state, given)
 
@@ -29,11 +33,15 @@ def answer(
 def already_made(command: c.MakeOffer, state: Application) -> bool:
     """Whether the offer stands open already, of the same id and on the same terms."""
     offer = state.offers.get(command.offer_id or "")
-    return (
-        offer is not None
-        and offer.status is OfferStatus.OPEN
-        and (offer.amount, offer.term_months, offer.rate_percent, offer.valid_until)
-        == (command.amount, command.term_months, command.rate_percent, command.valid_until)
+    if offer is None or offer.status is not OfferStatus.OPEN:
+        return False
+    if command.product is not None or offer.terms is not None:
+        return False
+    return (offer.amount, offer.term_months, offer.rate_percent, offer.valid_until) == (
+        command.amount,
+        command.term_months,
+        command.rate_percent,
+        command.valid_until,
     )
 
 
@@ -69,11 +77,77 @@ def _make_offer(command: c.MakeOffer, state: Application, given: Circumstances) 
     )
     if offered.offer_id in state.offers:
         return Refused(Refusal.OFFER_ID_TAKEN)
-    if not state.admits(offered.amount, offered.term_months):
+    with_terms = _with_terms(command, offered, state, given)
+    if isinstance(with_terms, Refused):
+        return with_terms
+    if not state.admits(with_terms.amount, with_terms.term_months):
         return Refused(Refusal.OFFER_NOT_COVERED)
-    if offered.valid_until is not None and offered.valid_until < given.effective_on:
+    if with_terms.valid_until is not None and with_terms.valid_until < given.effective_on:
         return Refused(Refusal.OFFER_LAPSED)
-    return [offered]
+    return [with_terms]
+
+
+def _with_terms(
+    command: c.MakeOffer, offered: e.Offered, state: Application, given: Circumstances
+) -> e.Offered | Refused:
+    """The offer under the terms of the product that the command names, if it names one."""
+    if command.product is None:
+        of_terms = (command.product_version, command.instalments, command.first_due_on)
+        if any(one is not None for one in (*of_terms, command.disburse_on)):
+            return Refused(Refusal.PRODUCT_REQUIRED)
+        return offered
+    instalments = command.instalments or _instalments(command.term_months, given)
+    if isinstance(instalments, Refused):
+        return instalments
+    terms = funding.product_terms(
+        given,
+        state.currency,
+        amount=offered.amount,
+        rate_percent=command.rate_percent,
+        instalments=instalments,
+    )
+    if isinstance(terms, Refused):
+        return terms
+    months = _months(terms)
+    if command.term_months is not None and months not in (None, command.term_months):
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, f"the instalments run {months} months")
+    disburse_on = command.disburse_on or given.effective_on
+    disclosed = funding.disclosed_for(
+        terms, offered.amount, disburse_on, command.first_due_on, given
+    )
+    if isinstance(disclosed, Refused) or given.product is None:
+        return disclosed if isinstance(disclosed, Refused) else Refused(Refusal.PRODUCT_UNKNOWN)
+    return replace(
+        offered,
+        term_months=command.term_months or months,
+        rate_percent=terms.rate_percent,
+        product=funding.cited(given.product),
+        terms=terms,
+        first_due_on=command.first_due_on,
+        disburse_on=disburse_on,
+        disclosed=disclosed,
+    )
+
+
+def _instalments(term_months: int | None, given: Circumstances) -> int | Refused | None:
+    """How many instalments a term in months has under the product."""
+    if term_months is None or given.product is None:
+        return None
+    a_period = _months_a_period(given.product.product.terms)
+    if a_period is None or term_months % a_period:
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, "give instalments, not months")
+    return term_months // a_period
+
+
+def _months_a_period(terms: Terms) -> int | None:
+    """How many months a period has; None for one that is not made of months."""
+    months = {PeriodUnit.MONTHS: 1, PeriodUnit.YEARS: 12}.get(terms.period)
+    return None if months is None else months * terms.every
+
+
+def _months(terms: Terms) -> int | None:
+    a_period = _months_a_period(terms)
+    return None if a_period is None else a_period * terms.instalments
 
 
 def _next_offer_id(state: Application) -> str:
@@ -114,10 +188,12 @@ def _accept_offer(offer: Offer, state: Application, given: Circumstances) -> Ans
     return [e.OfferAccepted(offer_id=offer.offer_id)]
 
 
-def _disburse(command: c.Disburse, state: Application) -> Answer:
+def _disburse(command: c.Disburse, state: Application, given: Circumstances) -> Answer:
     offer = state.accepted_offer
     if offer is None:
         return Refused(Refusal.NO_ACCEPTED_OFFER)
+    if offer.terms is not None:
+        return _disburse_under_terms(command, state, given)
     if command.amount not in (None, offer.amount):
         detail = f"the offer is {offer.amount} {state.currency}"
         return Refused(Refusal.NOT_THE_OFFERED_AMOUNT, detail)
@@ -128,3 +204,17 @@ def _disburse(command: c.Disburse, state: Application) -> Answer:
         channel=command.channel,
     )
     return [disbursed]
+
+
+def _disburse_under_terms(command: c.Disburse, state: Application, given: Circumstances) -> Answer:
+    """The whole of the accepted offer, or a tranche of it."""
+    left = state.undisbursed
+    amount = left if command.amount is None else command.amount
+    if (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
+        return wrong
+    if amount > left:
+        return Refused(Refusal.ABOVE_THE_OFFER, f"{left:f} {state.currency} are left")
+    amount = money.in_currency(amount, state.currency)
+    return funding.pay_out(
+        state, amount, given, reference=command.reference, channel=command.channel
+    )

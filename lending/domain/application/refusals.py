@@ -12,6 +12,10 @@ from typing import Final, assert_never
 
 from lending.domain.application import commands as c
 from lending.domain.application.state import Application
+from lending.domain.loan.book import LoanStatus
+from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX
+from lending.domain.servicing import commands as sv
+from lending.domain.servicing.state import MAX_ENTRIES
 
 MAX_OFFERS: Final = 100
 """Offers one application may have in its life."""
@@ -42,6 +46,11 @@ class Refusal(Enum):
         "The command would count from before the application was made. "
         "Give a later effective instant.",
     )
+    EFFECTIVE_BEFORE_FUNDING = (
+        "effective_before_funding",
+        "The command would count from before the loan was paid out or taken over. "
+        "Give a later effective instant.",
+    )
     APPLICATION_EXISTS = "application_exists", "The application exists already."
     APPLICATION_UNKNOWN = "application_unknown", "Nobody has applied under this id. Apply first."
     APPLICATION_ENDED = (
@@ -53,6 +62,26 @@ class Refusal(Enum):
         "The application was rejected. Only an override by a person brings it back.",
     )
     ALREADY_DISBURSED = "already_disbursed", "The loan is paid out; origination is over."
+    FULLY_DISBURSED = "fully_disbursed", "All of the accepted offer is paid out."
+    NOT_FUNDED = "not_funded", "No loan is paid out. Disburse the accepted offer, or board a loan."
+    LOAN_HAS_TERMS = "loan_has_terms", "The loan has terms. Change them one by one."
+    TERMS_NOT_SET = (
+        "terms_not_set",
+        "The loan was paid out without terms, so nothing of it can be computed. Set terms first.",
+    )
+    LOAN_ENDED = (
+        "loan_ended",
+        "The loan was written off, settled, refinanced or transferred. "
+        "Record a recovery, or reverse what ended it.",
+    )
+    LOAN_CLOSED = (
+        "loan_closed",
+        "The loan is closed. A reversal, a charge-back or a charge reopens it.",
+    )
+    NOTHING_OWED = "nothing_owed", "Nothing is owed on the loan."
+    NOT_LOST = "not_lost", "The loan was not taken to loss. Record a repayment instead."
+    NOT_CHARGED_OFF = "not_charged_off", "The loan is not charged off."
+    NO_CREDIT = "no_credit", "The loan has no credit balance."
     APPLICATION_HELD = "application_held", "The application is held. Release the hold first."
     ALREADY_DECIDED = (
         "already_decided",
@@ -103,6 +132,24 @@ class Refusal(Enum):
     DATED_AHEAD = (
         "dated_ahead",
         "What has happened cannot be dated after the day from which the command counts.",
+    )
+    DATE_OUT_OF_RANGE = (
+        "date_out_of_range",
+        "The date lies where it cannot be meant: too early, or more than a century away.",
+    )
+    CURRENCY_DIFFERS = "currency_differs", "The currencies differ."
+    PRODUCT_UNKNOWN = (
+        "product_unknown",
+        "No product of this name and version is published. Publish it first.",
+    )
+    PRODUCT_WITHDRAWN = "product_withdrawn", "This version of the product is withdrawn."
+    PRODUCT_REQUIRED = (
+        "product_required",
+        "Instalments and dates of payment belong to the terms of a product. Name one.",
+    )
+    TERMS_NOT_POSSIBLE = (
+        "terms_not_possible",
+        "The product allows no loan of these terms; the detail says what is wrong.",
     )
     TERMS_NOT_ALLOWED = (
         "terms_not_allowed",
@@ -158,7 +205,75 @@ class Refusal(Enum):
     )
     NOT_THE_OFFERED_AMOUNT = (
         "not_the_offered_amount",
-        "The accepted offer is paid out whole: the amounts must be equal.",
+        "An accepted offer without terms is paid out whole: the amounts must be equal.",
+    )
+    ABOVE_THE_OFFER = "above_the_offer", "Less than this is left of the accepted offer."
+    DISCLOSURE_STALE = (
+        "disclosure_stale",
+        "The annual percentage rate at funding leaves the one disclosed by more than its tolerance. "
+        "Redisclose the offer first.",
+    )
+    ARREARS_OUT_OF_ORDER = (
+        "arrears_out_of_order",
+        "Arrears come in the order of their due dates, each date once.",
+    )
+    AMOUNT_IMPLAUSIBLE = (
+        "amount_implausible",
+        "The amount is more than ten times all that was lent: check the decimal point.",
+    )
+    REFERENCE_REPEATED = (
+        "reference_repeated",
+        "A payment of this reference is on record. If it is the same one, there is nothing to do.",
+    )
+    KIND_NOT_ALLOWED = "kind_not_allowed", "This kind of payment has a command of its own."
+    PAYOFF_SHORT = (
+        "payoff_short",
+        "The amount does not pay the loan off on that day. Ask for a payoff quote.",
+    )
+    TRANSACTION_UNKNOWN = (
+        "transaction_unknown",
+        "The loan has no such transaction. Its number is the version of the event that booked it.",
+    )
+    TRANSACTION_REVERSED = "transaction_reversed", "The transaction was reversed already."
+    NOT_REVERSIBLE = "not_reversible", "The transaction cannot be reversed."
+    TRANSACTION_IN_USE = (
+        "transaction_in_use",
+        "Later transactions rest on this one. Reverse those first.",
+    )
+    NOT_A_PAYMENT = "not_a_payment", "Only a payment can be charged back."
+    BEFORE_THE_TRANSACTION = (
+        "before_the_transaction",
+        "The command would count from before the transaction that it is about.",
+    )
+    ABOVE_THE_PAYMENT = "above_the_payment", "Less than this is left of the payment."
+    ABOVE_THE_CREDIT = "above_the_credit", "The credit balance is smaller."
+    ABOVE_WHAT_IS_UNPAID = "above_what_is_unpaid", "Less than this is unpaid."
+    RATE_NEGATIVE = "rate_negative", "The product allows no rate below zero."
+    DUE_DATE_UNKNOWN = "due_date_unknown", "No instalment to come is due on that day."
+    NOTHING_TO_COME = "nothing_to_come", "No instalment is to come that this could change."
+    TOO_MANY_INSTALMENTS = (
+        "too_many_instalments",
+        f"A loan has at most {SCHEDULED_INSTALMENTS_MAX} instalments.",
+    )
+    DELINQUENCY_NOT_PAUSED = "delinquency_not_paused", "Delinquency is not paused."
+    LATER_TRANSACTIONS = (
+        "later_transactions",
+        "Transactions count from later days than this would. Give a later effective instant.",
+    )
+    NOTHING_TO_SETTLE = "nothing_to_settle", "The payment leaves nothing to give up. Repay instead."
+    BALANCE_NOT_ZERO = "balance_not_zero", "Something is owed, one way or the other."
+    REFINANCING_UNKNOWN = "refinancing_unknown", "The application to refinance into does not exist."
+    REFINANCING_NOT_READY = (
+        "refinancing_not_ready",
+        "The application to refinance into has no accepted offer with terms that can be paid out.",
+    )
+    REFINANCING_TOO_SMALL = (
+        "refinancing_too_small",
+        "The other loan would pay out less than pays this one off.",
+    )
+    TOO_MANY_TRANSACTIONS = (
+        "too_many_transactions",
+        f"A loan has at most {MAX_ENTRIES} transactions.",
     )
 
     __hash__ = object.__hash__  # there is one of each; by name, as Enum has it, takes far longer
@@ -220,13 +335,25 @@ def _acceptance_stands(state: Application) -> bool:
     return state.accepted_offer is not None and (state.covered or not state.decided)
 
 
+_OWES_NOTHING: Final = (LoanStatus.PAID_OFF, LoanStatus.OVERPAID)
+
 STATE_CHECKS: Final[Mapping[Refusal, Callable[[Application], bool]]] = MappingProxyType(
     {
         Refusal.APPLICATION_EXISTS: lambda s: s.exists,
         Refusal.APPLICATION_UNKNOWN: lambda s: not s.exists,
         Refusal.APPLICATION_ENDED: lambda s: s.ending is not None,
         Refusal.APPLICATION_REJECTED: lambda s: s.rejected,
-        Refusal.ALREADY_DISBURSED: lambda s: s.disbursement is not None,
+        Refusal.ALREADY_DISBURSED: lambda s: s.loan is not None,
+        Refusal.FULLY_DISBURSED: lambda s: s.loan is not None and s.undisbursed <= 0,
+        Refusal.NOT_FUNDED: lambda s: s.loan is None,
+        Refusal.LOAN_HAS_TERMS: lambda s: s.loan is not None and s.loan.terms is not None,
+        Refusal.TERMS_NOT_SET: lambda s: s.loan is not None and s.loan.terms is None,
+        Refusal.LOAN_ENDED: lambda s: s.loan is not None and s.loan.ended,
+        Refusal.LOAN_CLOSED: lambda s: s.loan is not None and s.loan.closed,
+        Refusal.NOTHING_OWED: lambda s: s.loan is not None and s.loan.status in _OWES_NOTHING,
+        Refusal.NOT_LOST: lambda s: s.loan is not None and not s.loan.lost,
+        Refusal.NOT_CHARGED_OFF: lambda s: s.loan is not None and s.loan.charge_off is None,
+        Refusal.NO_CREDIT: lambda s: s.loan is not None and s.loan.credit <= 0,
         Refusal.APPLICATION_HELD: lambda s: bool(s.holds),
         Refusal.ALREADY_DECIDED: lambda s: s.decided,
         Refusal.OFFER_ALREADY_ACCEPTED: _acceptance_stands,
@@ -244,6 +371,9 @@ _R = Refusal
 _ENDED = (_R.APPLICATION_UNKNOWN, _R.APPLICATION_ENDED)
 _OVER = (*_ENDED, _R.APPLICATION_REJECTED, _R.ALREADY_DISBURSED)
 _UNDECIDED = (*_OVER, _R.ALREADY_DECIDED)
+_SERVICED = (_R.APPLICATION_UNKNOWN, _R.NOT_FUNDED, _R.TERMS_NOT_SET)
+_RUNNING = (*_SERVICED, _R.LOAN_ENDED, _R.LOAN_CLOSED)
+_OWED = (*_RUNNING, _R.NOTHING_OWED)
 _ON_OFFER = (*_OVER, _R.NO_OPEN_OFFER)
 
 FORBIDDEN_BY: Final[Mapping[type[c.Command], tuple[Refusal, ...]]] = MappingProxyType(
@@ -279,12 +409,43 @@ FORBIDDEN_BY: Final[Mapping[type[c.Command], tuple[Refusal, ...]]] = MappingProx
         c.WithdrawOffer: _ON_OFFER,
         c.ExpireOffer: _ON_OFFER,
         c.Disburse: (
-            *_OVER,
+            *_ENDED,
+            _R.APPLICATION_REJECTED,
+            _R.FULLY_DISBURSED,
             _R.APPLICATION_HELD,
             _R.NO_ACCEPTED_OFFER,
             _R.NOT_DECIDED,
             _R.OFFER_NOT_COVERED,
         ),
+        sv.Redisclose: (*_OVER, _R.NO_ACCEPTED_OFFER),
+        sv.Board: (*_OVER, _R.APPLICATION_HELD, _R.NOT_DECIDED),
+        sv.SetTerms: (_R.APPLICATION_UNKNOWN, _R.NOT_FUNDED, _R.LOAN_HAS_TERMS),
+        sv.Reverse: (_R.APPLICATION_UNKNOWN, _R.NOT_FUNDED),
+        sv.Repay: _RUNNING,
+        sv.Recover: (*_SERVICED, _R.NOT_LOST),
+        sv.ChargeBack: _SERVICED,
+        sv.RefundCredit: (*_SERVICED, _R.NO_CREDIT),
+        sv.AssessCharge: (*_SERVICED, _R.LOAN_ENDED),
+        sv.WaiveCharge: _RUNNING,
+        sv.WaiveInterest: _RUNNING,
+        sv.ChangeRate: _OWED,
+        sv.MoveDueDate: _OWED,
+        sv.Extend: _OWED,
+        sv.Pause: _OWED,
+        sv.ReAge: _OWED,
+        sv.ReAmortise: _OWED,
+        sv.Capitalise: _OWED,
+        sv.Forgive: _OWED,
+        sv.PauseDelinquency: _OWED,
+        sv.ResumeDelinquency: _OWED,
+        sv.ChargeOff: _OWED,
+        sv.UndoChargeOff: (*_SERVICED, _R.LOAN_ENDED, _R.NOT_CHARGED_OFF),
+        sv.WriteOff: _OWED,
+        sv.Settle: _OWED,
+        sv.Refinance: _OWED,
+        sv.Transfer: _OWED,
+        sv.CloseLoan: (*_SERVICED, _R.LOAN_ENDED),
+        sv.CloseDay: (_R.APPLICATION_UNKNOWN,),
     }
 )
 """For each command, in order of precedence, the states in which no command of its kind holds."""

@@ -23,6 +23,9 @@ from lending.domain.application.commands import (
 from lending.domain.application.events import JointApplicant, PolicyCited
 from lending.domain.application.reasons import Reason
 from lending.domain.fields import Erased
+from lending.domain.loan.terms import Terms
+from lending.domain.servicing.events import Disclosed, ProductCited
+from lending.domain.servicing.state import Loan
 
 
 class Status(StrEnum):
@@ -35,6 +38,12 @@ class Status(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     ACTIVE = "active"
+    OVERPAID = "overpaid"
+    PAID_OFF = "paid_off"
+    WRITTEN_OFF = "written_off"
+    SETTLED = "settled"
+    REFINANCED = "refinanced"
+    TRANSFERRED = "transferred"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     INCOMPLETE = "incomplete"
@@ -100,6 +109,11 @@ class Offer(NamedTuple):
     valid_until: date | None
     status: OfferStatus = OfferStatus.OPEN
     returned: bool = False
+    product: ProductCited | None = None
+    terms: Terms | None = None
+    first_due_on: date | None = None
+    disburse_on: date | None = None
+    disclosed: Disclosed | None = None
 
     def lapsed_on(self, day: date) -> bool:
         """Whether the offer's last day is before `day`, recorded or not."""
@@ -125,7 +139,7 @@ class Ending(NamedTuple):
 
 
 class Disbursement(NamedTuple):
-    """The payment that made the application a loan."""
+    """The payment that made the application a loan: the first, of several."""
 
     offer_id: str
     amount: Decimal
@@ -169,6 +183,7 @@ class Application(NamedTuple):
     holds: frozenset[HoldKind] = frozenset()
     ending: Ending | None = None
     disbursement: Disbursement | None = None
+    loan: Loan | None = None
     scorers: frozenset[str] = frozenset()
 
     @property
@@ -192,6 +207,14 @@ class Application(NamedTuple):
         return None if self.accepted_offer_id is None else self.offers[self.accepted_offer_id]
 
     @property
+    def undisbursed(self) -> Decimal:
+        """What is left to be paid out of the accepted offer."""
+        offer = self.accepted_offer
+        if offer is None:
+            return Decimal(0)
+        return offer.amount if self.loan is None else offer.amount - self.loan.advanced
+
+    @property
     def covered(self) -> bool:
         """Whether the accepted offer is one that the decision in force covers."""
         offer = self.accepted_offer
@@ -210,8 +233,8 @@ class Application(NamedTuple):
     @property
     def status(self) -> Status:
         """Where the application stands: money first, then its end, then decision and acceptance."""
-        if self.disbursement is not None:
-            return Status.ACTIVE
+        if self.loan is not None:
+            return Status(self.loan.status.value)
         if self.ending is not None:
             return self.ending.status
         if self.decision is None:
@@ -232,7 +255,7 @@ class Application(NamedTuple):
                 return Stage.OFFER
             case Status.ACCEPTED:
                 return Stage.FUNDING
-            case Status.ACTIVE:
+            case Status.ACTIVE | Status.OVERPAID:
                 return Stage.SERVICING
             case _:
                 return Stage.CLOSED

@@ -12,9 +12,18 @@ from lending.domain.loan.entries import Ending
 from lending.domain.loan.lines import Line, LineKind, Owed
 from lending.domain.loan.planning import Planner
 from lending.domain.loan.rounding import ZERO, zero
-from lending.domain.loan.terms import Component, InterestBasis, InterestGrace, Terms
+from lending.domain.loan.terms import (
+    Component,
+    InterestBasis,
+    InterestGrace,
+    PaymentKind,
+    PaymentRule,
+    Terms,
+    payment_rule,
+)
 
 _DUE: Final = attrgetter("period.due")
+_CHARGES: Final = (Component.FEE, Component.PENALTY)
 
 
 class Taken(NamedTuple):
@@ -43,21 +52,28 @@ class Done(NamedTuple):
 
 
 class Account:
-    """The mutable heart of a replay. `oldest` is the first line that may have something unpaid."""
+    """The mutable heart of a replay.
+
+    `oldest` is the first line that may have something unpaid, `credit_of` what is left of the credit
+    that each entry brought, `passed_to` the day up to which credit was applied.
+    """
 
     def __init__(self, terms: Terms, start: date) -> None:
         self.terms = terms
         self.course = Course(terms, start)
         self.planner = Planner(terms)
         self.nothing = zero(terms)
+        self._rules: dict[PaymentKind, PaymentRule] = {}
         self.moves: list[tuple[date, Decimal]] = []
         self.charges: dict[int, Owed] = {}
         self.done: dict[int, Done] = {}
+        self.credit_of: dict[int, Decimal] = {}
         self.charged_back: dict[int, Sums] = {}
         self.pauses: list[tuple[date, date]] = []
         self.charged_off_on: date | None = None
         self.ending: Ending | None = None
         self.credit = self.nothing
+        self.passed_to = start
         self.principal = self.nothing
         self.oldest = 0
         self.funded = False
@@ -67,25 +83,63 @@ class Account:
         self.funded = True
         self.course.lines = sorted(self.course.lines + lines, key=_DUE)
 
+    def rule(self, kind: PaymentKind) -> PaymentRule:
+        """The rule by which payments of `kind` are allocated."""
+        found = self._rules.get(kind)
+        if found is None:
+            found = self._rules[kind] = payment_rule(self.terms, kind)
+        return found
+
     @property
     def instalments_to_come(self) -> bool:
         """Whether there is an instalment whose due date has not passed."""
         to_come = self.course.lines[self.course.current :]
         return any(line.kind is LineKind.INSTALMENT for line in to_come)
 
+    @property
+    def instalment_count(self) -> int:
+        """How many instalments there are, settled ones included."""
+        return sum(line.kind is LineKind.INSTALMENT for line in self.course.lines)
+
     def record(self, number: int, effect: Effect) -> None:
         """Keep what the entry with this number did."""
-        self.credit += effect.credit
+        if effect.credit:
+            self._move_credit(number, effect.credit)
         self.done[number] = Done(effect, self.principal)
+
+    def _move_credit(self, number: int, amount: Decimal) -> None:
+        self.credit += amount
+        if amount > ZERO:
+            self.credit_of[number] = amount
+        else:
+            self._use_credit(-amount)
+
+    def _use_credit(self, amount: Decimal) -> None:
+        """Money that went out takes the oldest credit first."""
+        for number, left in list(self.credit_of.items()):
+            used = min(amount, left)
+            self.credit_of[number] -= used
+            amount -= used
+
+    def apply_credit(self, number: int, effect: Effect) -> None:
+        """What the entry with this number had left over has paid something since."""
+        done = self.done[number]
+        before = done.effect
+        self.credit += effect.credit
+        self.credit_of[number] += effect.credit
+        merged = before._replace(
+            sums=before.sums.add(effect.sums),
+            credit=before.credit + effect.credit,
+            taken=before.taken + effect.taken,
+        )
+        self.done[number] = done._replace(effect=merged)
 
     # what can be paid
 
     def payable(self, index: int, owed: Owed, on: date) -> Decimal:
         """What may be paid of `owed`, held by the line at `index`, on this day."""
         course = self.course
-        settled = index < course.current
-        charge = owed.component in (Component.FEE, Component.PENALTY)
-        if settled or charge:
+        if index < course.current or owed.component in _CHARGES:
             return owed.outstanding
         if self.terms.interest_basis is InterestBasis.SCHEDULED:
             course.ensure_projected()
@@ -135,11 +189,12 @@ class Account:
     def pay(self, index: int, owed: Owed, amount: Decimal, on: date) -> Taken:
         """Pay `amount` of what the line at `index` holds."""
         line = self.course.lines[index]
+        due = line.period.due
         owed.paid += amount
         line.touched_on = on
-        if on < line.due:
+        if on < due:
             line.paid_in_advance += amount
-        elif on > line.due:
+        elif on > due:
             line.paid_late += amount
         if owed.component is Component.PRINCIPAL:
             self.principal -= amount
@@ -191,6 +246,7 @@ class Account:
             line.flat_interest = line.level = None
             line.part = line.own_early
             line.interest_grace = line.interest_grace and waived
+            line.capitalised = ZERO
         self.course.stale = True
 
     # lines by date
@@ -219,8 +275,11 @@ class Account:
         return range(self.oldest, min(self.course.current + 1, len(self.course.lines)))
 
     def skip_paid(self) -> None:
-        """Move `oldest` past lines that are settled and paid."""
+        """Move `oldest` past lines that are settled and paid, but the last of them.
+
+        Interest after maturity may still fall due with that one.
+        """
         lines, oldest = self.course.lines, self.oldest
-        while oldest < self.course.current and not lines[oldest].outstanding:
+        while oldest < self.course.current - 1 and not lines[oldest].outstanding:
             oldest += 1
         self.oldest = oldest

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from lending.domain.calendar import PeriodUnit
 from lending.domain.day_count import DayCount, year_fraction
-from lending.domain.loan.rounding import HUNDRED, ONE
+from lending.domain.loan.rounding import HUNDRED, ONE, ZERO
 from lending.domain.loan.terms import PeriodInterest, Terms
 
 _PERIODS_A_YEAR: Final = {
@@ -49,7 +49,7 @@ class Accrual:
         per_year = _PERIODS_A_YEAR.get(terms.period) if equal else None
         self._years = None if per_year is None else terms.every / per_year
         self._days_a_year = None if equal else _DAYS_A_YEAR.get(terms.day_count)
-        self._whole: dict[Decimal, Decimal] = {}
+        self._rate = self._whole = ZERO
 
     def factor(self, rate: Decimal, period: Period, start: date, end: date) -> Decimal:
         """The unrounded interest on 1 from `start` to `end`, both inside `period`.
@@ -59,7 +59,9 @@ class Accrual:
         for the whole period, a part of it by days.
         """
         if self._years is not None:
-            whole = self._equal(rate, period)
+            whole = self._equal(rate, self._years)
+            if period.length is not ONE:
+                whole *= period.length
         elif self._compoundings is None:
             return self._by_days(rate, start, end)
         else:
@@ -68,11 +70,15 @@ class Accrual:
             return whole
         return whole * (end - start).days / (period.due - period.start).days
 
-    def _equal(self, rate: Decimal, period: Period) -> Decimal:
-        whole = self._whole.get(rate)
-        if whole is None:
-            whole = self._whole[rate] = self._over(rate, self._years or ONE)
-        return whole if period.length == ONE else whole * period.length
+    def simple(self, rate: Decimal, origin: date, start: date, end: date) -> Decimal:
+        """Simple interest on 1 from `start` to `end`, days counted from `origin`: parts sum to it."""
+        return rate * (self._fraction(origin, end) - self._fraction(origin, start)) / HUNDRED
+
+    def _equal(self, rate: Decimal, years: Decimal) -> Decimal:
+        """The interest on 1 over an equal period; the rate asked for last is remembered."""
+        if rate != self._rate:
+            self._rate, self._whole = rate, self._over(rate, years)
+        return self._whole
 
     def _by_days(self, rate: Decimal, start: date, end: date) -> Decimal:
         if self._days_a_year is not None:

@@ -9,13 +9,12 @@ from typing import Any, Final
 from lending.domain.loan import entries as e
 from lending.domain.loan import restructuring
 from lending.domain.loan.account import Account, Effect, Taken
-from lending.domain.loan.allocation import allocate
+from lending.domain.loan.allocation import allocate, sums_of
 from lending.domain.loan.book import Sums
 from lending.domain.loan.due_dates import due_dates, periods
 from lending.domain.loan.entries import Act
 from lending.domain.loan.lines import LineKind
-from lending.domain.loan.rounding import ZERO
-from lending.domain.loan.terms import Component, PaymentKind, payment_rule
+from lending.domain.loan.terms import Component, PaymentKind
 
 
 def perform(account: Account, act: Act, number: int, on: date) -> Effect:
@@ -64,12 +63,20 @@ def _boarded(account: Account, act: e.Boarded, _number: int, _on: date) -> Effec
     found = periods(terms, act.paid_through, dues)
     overdue = [account.planner.overdue(one) for one in act.overdue]
     account.fund(overdue + account.planner.lines(found, terms.rate_percent, graced=False))
-    late = sum((one.principal for one in act.overdue), ZERO)
-    account.lend(act.principal + late, act.paid_through)
+    taken_over = _taken_over(act)
+    account.lend(taken_over.principal, act.paid_through)
     course.carry(act.accrued_interest)
     course.run_to(act.paid_through)
     account.planner.plan(course, course.current)
-    return Effect(Sums(principal=act.principal + late))
+    return Effect(taken_over)
+
+
+def _taken_over(act: e.Boarded) -> Sums:
+    """All that is owed already: principal, interest accrued to that day, and the arrears."""
+    sums = Sums(act.principal, act.accrued_interest)
+    for one in act.overdue:
+        sums = sums.add(Sums(one.principal, one.interest, one.fees, one.penalties))
+    return sums
 
 
 # paying
@@ -81,9 +88,8 @@ def _paid(account: Account, act: e.Paid, _number: int, on: date) -> Effect:
     if act.directed:
         taken = [_direct(account, one, on) for one in act.directed]
     else:
-        rule = payment_rule(account.terms, act.kind)
-        taken = allocate(account, rule, act.amount, on)
-    sums = _sums(taken)
+        taken = allocate(account, account.rule(act.kind), act.amount, on)
+    sums = sums_of(taken)
     return Effect(sums, act.amount - sums.total, taken=tuple(taken))
 
 
@@ -94,15 +100,8 @@ def _direct(account: Account, part: e.Directed, on: date) -> Taken:
         for index, line in enumerate(lines)
         if line.due == part.due_on and line.kind is not LineKind.DOWN_PAYMENT
     )
-    owed = lines[index].owed(part.component)[0]
+    owed = lines[index].owed((part.component,))[0]
     return account.pay(index, owed, part.amount, on)
-
-
-def _sums(taken: list[Taken]) -> Sums:
-    sums = Sums()
-    for one in taken:
-        sums = sums.plus(one.component, one.amount)
-    return sums
 
 
 def _charged_back(account: Account, act: e.ChargedBack, number: int, on: date) -> Effect:

@@ -1,6 +1,6 @@
 """How a payment is split over instalments and components."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from lending.domain.loan.account import Account, Taken
+from lending.domain.loan.book import Sums
 from lending.domain.loan.lines import Owed
 from lending.domain.loan.rounding import ZERO, cents_rounder
 from lending.domain.loan.terms import (
@@ -48,17 +49,21 @@ def _components(steps: Iterable[AllocationStep]) -> tuple[Component, ...]:
 def allocate(account: Account, rule: PaymentRule, amount: Decimal, on: date) -> list[Taken]:
     """Pay what `rule` says with `amount`; what is left over is the caller's to credit."""
     account.skip_paid()
-    payment = _Payment(account, amount, on)
+    payment, at_once = _Payment(account, amount, on), rule.prepayment in CURTAILS
     for one in passes(rule):
-        if not payment.left:
-            break
-        if one.timing is not Timing.IN_ADVANCE:
-            payment.run(one, account.lines_begun())
-        elif rule.prepayment in CURTAILS:
+        ahead = one.timing is Timing.IN_ADVANCE
+        if ahead and at_once:
             payment.curtail(one, rule.prepayment)
-        else:
+        elif payment.left and ahead:
             payment.prepay(one, rule.prepayment)
+        elif payment.left:
+            payment.run(one, account.lines_begun())
     return payment.taken
+
+
+def sums_of(taken: Iterable[Taken]) -> Sums:
+    """What was paid, by component."""
+    return Sums.of_parts((one.component, one.amount) for one in taken)
 
 
 class _Payment:
@@ -72,25 +77,25 @@ class _Payment:
 
     def run(self, one: Pass, indices: Sequence[int], most: Decimal | None = None) -> None:
         """Pay lines in the order of `indices`, at most `most` altogether."""
-        spared = ZERO if most is None else max(self.left - most, ZERO)
+        account, on = self._account, self._on
+        room = self.left if most is None else min(self.left, most)
         for index in indices:
-            if self.left <= spared:
-                return
             for owed in self._asked(one, index):
-                payable = self._account.payable(index, owed, self._on)
-                self._pay(index, owed, min(payable, self.left - spared))
+                if not room:
+                    return
+                amount = min(account.payable(index, owed, on), room)
+                if amount > ZERO:
+                    room -= amount
+                    self.left -= amount
+                    self.taken.append(account.pay(index, owed, amount, on))
 
-    def _asked(self, one: Pass, index: int) -> Iterator[Owed]:
-        line = self._account.course.lines[index]
-        for component in one.components:
-            for owed in line.owed(component):
-                if owed.timing(self._on) is one.timing:
-                    yield owed
-
-    def _pay(self, index: int, owed: Owed, amount: Decimal) -> None:
-        if amount > ZERO:
-            self.left -= amount
-            self.taken.append(self._account.pay(index, owed, amount, self._on))
+    def _asked(self, one: Pass, index: int) -> list[Owed]:
+        """What the line holds of it; without charges, all is due on one day."""
+        line, on = self._account.course.lines[index], self._on
+        if line.charges:
+            held = line.owed(one.components)
+            return [owed for owed in held if owed.timing(on) is one.timing]
+        return line.owed(one.components) if line.principal.timing(on) is one.timing else []
 
     def prepay(self, one: Pass, how: Prepayment) -> None:
         """Pay instalments to come: from the next on, from the last back, or all in equal parts."""

@@ -48,15 +48,28 @@ class Sums(NamedTuple):
         """The amount of one component."""
         return self[_COLUMNS[component]]
 
+    @classmethod
+    def of_parts(cls, parts: Iterable[tuple[Component, Decimal]]) -> "Sums":
+        """The parts by component."""
+        amounts = [ZERO, ZERO, ZERO, ZERO]
+        for component, amount in parts:
+            amounts[_COLUMNS[component]] += amount
+        return cls(*amounts)
+
     def add(self, other: "Sums") -> "Sums":
         """These and others, component by component."""
-        return Sums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Sums(
+            self.principal + other.principal,
+            self.interest + other.interest,
+            self.fees + other.fees,
+            self.penalties + other.penalties,
+        )
 
     def plus(self, component: Component, amount: Decimal) -> "Sums":
         """These with `amount` more of `component`."""
         amounts = list(self)
         amounts[_COLUMNS[component]] += amount
-        return Sums(*amounts)
+        return Sums._make(amounts)
 
 
 class Instalment(NamedTuple):

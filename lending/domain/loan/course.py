@@ -12,6 +12,7 @@ from lending.domain.loan.accrual import Accrual, Period
 from lending.domain.loan.lines import Line, LineKind
 from lending.domain.loan.rounding import ZERO, interest_rounder, zero
 from lending.domain.loan.terms import (
+    InterestAfterMaturity,
     InterestBasis,
     InterestGrace,
     NegativeAmortization,
@@ -47,6 +48,7 @@ class Place(NamedTuple):
 class Course:
     """Lines in order of their due dates, and the place reached.
 
+    `current` is the index of the first line that is not settled: its due date has not passed.
     `stale` says that lines to come have to be projected anew before they are looked at.
     """
 
@@ -55,24 +57,27 @@ class Course:
         self.accrual = Accrual(terms)
         self._round = interest_rounder(terms)
         self._nothing = zero(terms)
-        self._precomputed = terms.interest_basis is InterestBasis.SCHEDULED
+        self._basis = terms.interest_basis
+        self._precomputed = self._basis is InterestBasis.SCHEDULED
+        self._carries = terms.precision is Precision.CARRIED
+        self._may_grow = terms.negative_amortization is NegativeAmortization.ALLOWED
+        self._accrues_late = (
+            terms.interest_after_maturity is InterestAfterMaturity.ACCRUES
+            and terms.interest_basis is InterestBasis.OUTSTANDING
+        )
+        self._late = self._late_due = ZERO
         self.lines: list[Line] = []
         self.stale = True
         self._since = start
-        self._current = 0
+        self.current = 0
         self.balance = self._accrued = self._elapsed = self._carried = ZERO
         self._deferred = self.lent = self._assigned = self._ahead = self._pending = ZERO
-
-    @property
-    def current(self) -> int:
-        """The index of the first line that is not settled: its due date has not passed."""
-        return self._current
 
     def place(self) -> Place:
         """Where it stands."""
         return Place(
             self._since,
-            self._current,
+            self.current,
             self.balance,
             self._accrued,
             self._elapsed,
@@ -86,7 +91,7 @@ class Course:
 
     def back_to(self, place: Place) -> None:
         """Stand at `place` again."""
-        self._since, self._current, self.balance, self._accrued, self._elapsed = place[:5]
+        self._since, self.current, self.balance, self._accrued, self._elapsed = place[:5]
         self._carried, self._deferred, self.lent = place[5:8]
         self._assigned, self._ahead, self._pending = place[8:]
 
@@ -95,17 +100,21 @@ class Course:
     def run_to(self, day: date, *, assume_paid: bool = False) -> None:
         """Accrue to `day` and settle each line whose due date it reaches."""
         lines = self.lines
-        last_open = self._last_open()
-        while self._current < len(lines) and lines[self._current].period.due <= day:
-            line = lines[self._current]
-            self._accrue(line, line.period.due)
+        last_open = None
+        while self.current < len(lines) and lines[self.current].period.due <= day:
+            if last_open is None:
+                last_open = self._last_open()
+            line = lines[self.current]
+            self._accrue(line, line.period.due, assume_paid=assume_paid)
             self._settle(line, last_open, assume_paid=assume_paid)
-            self._current += 1
+            self.current += 1
             self._accrued = self._elapsed = ZERO
-            if self._current < len(lines):
-                self._ahead -= lines[self._current].own_early
-        if self._current < len(lines):
-            self._accrue(lines[self._current], day)
+            if self._ahead and self.current < len(lines):
+                self._ahead -= lines[self.current].own_early
+        if self.current < len(lines):
+            self._accrue(lines[self.current], day, assume_paid=assume_paid)
+        elif self._accrues_late and not assume_paid:
+            self._accrue_late(day)
 
     def ensure_projected(self) -> None:
         """Project, unless nothing has changed since that the schedule rests on."""
@@ -116,23 +125,26 @@ class Course:
         """Let a line fall due now, in the middle of the current one, whose interest runs on."""
         running = (self._accrued, self._elapsed, self._carried, self._pending)
         self._accrued = self._elapsed = self._carried = self._pending = ZERO
-        self.lines.insert(self._current, line)
+        self.lines.insert(self.current, line)
         self._settle(line, len(self.lines), assume_paid=assume_paid)
-        self._current += 1
+        self.current += 1
         self._accrued, self._elapsed, self._carried, self._pending = running
 
     def project(self) -> None:
         """Fill the lines to come as if what is due were paid at once, and all else when due."""
         self.stale = False
-        if self._current == len(self.lines):
+        if self.current == len(self.lines):
             return
         place = self.place()
         self.balance -= self._overdue()
         self.run_to(self.lines[-1].period.due, assume_paid=True)
         self.back_to(place)
 
-    def _accrue(self, line: Line, until: date) -> None:
+    def _accrue(self, line: Line, until: date, *, assume_paid: bool) -> None:
         if until <= self._since:
+            return
+        if self._accrues_late and line.kind is LineKind.ADDITIONAL and not assume_paid:
+            self._accrue_late(until)
             return
         start = max(self._since, line.period.start)
         self._since = until
@@ -141,13 +153,27 @@ class Course:
             self._elapsed += factor
             self._accrued += self.balance * factor
 
+    def _accrue_late(self, until: date) -> None:
+        """Interest after the last instalment, on principal that is late; due with the last line."""
+        settled = self.lines[: self.current]
+        instalments = (line for line in reversed(settled) if line.kind is LineKind.INSTALMENT)
+        last = next(instalments, None)
+        if last is None or until <= self._since:
+            return
+        start, self._since = max(self._since, last.due), until
+        self._late += self._overdue() * self.accrual.simple(last.rate, last.due, start, until)
+        due = max(self._round(self._late) - self._late_due, ZERO)
+        self._late_due += due
+        settled[-1].interest.amount += due
+
     def _settle(self, line: Line, last_open: int, *, assume_paid: bool) -> None:
         interest, first = self._interest_due(line)
         scheduled = self._principal_due(line, first, last_open)
         line.scheduled = scheduled
+        if self._deferred:
+            interest += self._deferred_due(line)
         line.interest.amount = max(
-            interest + line.added_interest + self._deferred_due(line),
-            line.interest.paid + line.interest.waived,
+            interest + line.added_interest, line.interest.paid + line.interest.waived
         )
         line.principal.amount = scheduled + line.added
         self._assigned += scheduled
@@ -192,12 +218,12 @@ class Course:
 
     def _principal_due(self, line: Line, interest: Decimal, last_open: int) -> Decimal:
         rest = self.unassigned
-        absorbs = line.kind is LineKind.INSTALMENT and not line.closed
-        if absorbs and self._current >= last_open:
+        last = self.current >= last_open
+        if last and line.kind is LineKind.INSTALMENT and not line.closed:
             return rest
         if line.level is not None:
             principal = line.level - interest
-            if self._terms.negative_amortization is NegativeAmortization.REFUSED:
+            if not self._may_grow:
                 principal = max(principal, self._nothing)
         else:
             principal = line.part or self._nothing
@@ -207,30 +233,30 @@ class Course:
 
     def _last_open(self) -> int:
         """The last instalment that was not paid in full ahead of its time: it absorbs the rest."""
-        for index in range(len(self.lines) - 1, self._current, -1):
+        for index in range(len(self.lines) - 1, self.current, -1):
             line = self.lines[index]
             if line.kind is LineKind.INSTALMENT and (self._precomputed or not line.prepaid):
                 return index
-        return self._current
+        return self.current
 
     def _lower(self, line: Line, *, assume_paid: bool) -> None:
         """Lower the balance by what counts as paid on the line's due date."""
-        match self._terms.interest_basis:
-            case InterestBasis.SCHEDULED if self._terms.precision is Precision.CARRIED:
-                self.balance += self._accrued - (line.exact_level or line.scheduled + self._accrued)
-            case InterestBasis.SCHEDULED:
-                self.balance -= line.principal.amount
-            case InterestBasis.PREPAID:
-                self.balance -= line.principal.amount - line.early
-            case InterestBasis.OUTSTANDING:
-                self.balance -= line.principal.outstanding if assume_paid else ZERO
-        self.balance -= self._pending
-        self._pending = ZERO
+        if self._precomputed and self._carries:
+            self.balance += self._accrued - (line.exact_level or line.scheduled + self._accrued)
+        elif self._precomputed:
+            self.balance -= line.principal.amount
+        elif self._basis is InterestBasis.PREPAID:
+            self.balance -= line.principal.amount - line.early
+        elif assume_paid:
+            self.balance -= line.principal.outstanding
+        if self._pending:
+            self.balance -= self._pending
+            self._pending = ZERO
 
     def move(self, index: int, period: Period) -> None:
         """Let a line cover another period; what accrued of the current one is measured by that."""
         line = self.lines[index]
-        if index == self._current:
+        if index == self.current:
             share = self.accrual.share(line.period, period)
             self._accrued *= share
             self._elapsed *= share
@@ -250,7 +276,7 @@ class Course:
         line.scheduled -= amount
         line.principal.amount -= amount
         self._assigned -= amount
-        if self._terms.interest_basis is not InterestBasis.OUTSTANDING:
+        if self._basis is not InterestBasis.OUTSTANDING:
             self.balance += amount
 
     def curtail(self, amount: Decimal) -> None:
@@ -265,16 +291,16 @@ class Course:
     def stop_bearing(self) -> None:
         """Nothing is left to come: what a precomputed schedule still holds bears no interest."""
         self.stale = True
-        if not self._precomputed or self._current == len(self.lines):
+        if not self._precomputed or self.current == len(self.lines):
             return
         if self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
-            self._pending = self.balance - self.lines[self._current].early
+            self._pending = self.balance - self.lines[self.current].early
         else:
             self.balance = ZERO
 
     def write_off(self, amount: Decimal) -> None:
         """Principal of a settled line will not be paid: it bears no interest any more."""
-        if self._terms.interest_basis is InterestBasis.OUTSTANDING:
+        if self._basis is InterestBasis.OUTSTANDING:
             self.balance -= amount
 
     def carry(self, interest: Decimal) -> None:
@@ -284,15 +310,15 @@ class Course:
     @property
     def added_to_come(self) -> Decimal:
         """Principal added to lines that are not settled."""
-        return sum((line.added for line in self.lines[self._current :]), ZERO)
+        return sum((line.added for line in self.lines[self.current :]), ZERO)
 
     def call_in(self) -> None:
         """What was added to lines to come is unassigned again."""
-        for line in self.lines[self._current :]:
+        for line in self.lines[self.current :]:
             self.lent += line.added
             line.principal.amount -= line.added
             line.added = ZERO
-        self._ahead = sum((line.own_early for line in self.lines[self._current + 1 :]), ZERO)
+        self._ahead = sum((line.own_early for line in self.lines[self.current + 1 :]), ZERO)
         self.stale = True
 
     def replace_to_come(self, lines: list[Line]) -> None:
@@ -301,12 +327,12 @@ class Course:
         What accrued so far falls due with a line after the new ones.
         """
         self.call_in()
-        for line in self.lines[self._current :]:
+        for line in self.lines[self.current :]:
             line.added_interest = ZERO
         self._carried += self._round(self._accrued) - sum((x.interest.paid for x in lines), ZERO)
         self._accrued = self._elapsed = ZERO
         self._ahead = sum((line.own_early for line in lines[1:]), ZERO)
-        self.lines[self._current :] = lines
+        self.lines[self.current :] = lines
         self.stale = True
 
     def add_back(self, index: int, amount: Decimal) -> None:
@@ -315,18 +341,18 @@ class Course:
         before = line.own_early
         line.added += amount
         line.principal.amount += amount
-        if index > self._current:
+        if index > self.current:
             self._ahead += line.own_early - before
-        if index >= self._current or self._terms.interest_basis is InterestBasis.OUTSTANDING:
+        if index >= self.current or self._basis is InterestBasis.OUTSTANDING:
             self.balance += amount
         self.stale = True
 
     def repay(self, index: int, amount: Decimal, on: date) -> None:
         """Principal of a line was paid."""
-        line, basis = self.lines[index], self._terms.interest_basis
+        line, basis = self.lines[index], self._basis
         early = on < line.period.due
         if early:
-            self._repay_early(line, amount, later=index > self._current)
+            self._repay_early(line, amount, later=index > self.current)
         if basis is InterestBasis.SCHEDULED or (basis is InterestBasis.PREPAID and not early):
             return
         if early and self._terms.prepaid_interest is PrepaidInterest.PERIOD_END:
@@ -350,13 +376,13 @@ class Course:
     @property
     def to_come(self) -> Decimal:
         """Principal that is not paid yet and has not fallen due."""
-        if self._current == len(self.lines):
+        if self.current == len(self.lines):
             return self.unassigned
-        return self.unassigned - self.lines[self._current].own_early
+        return self.unassigned - self.lines[self.current].own_early
 
     def accrued_interest(self, on: date) -> Decimal:
         """The interest of the current line that a payment on `on` has to bear, rounded."""
-        line = self.lines[self._current]
+        line = self.lines[self.current]
         if line.interest_grace:
             return self._nothing
         until = on
@@ -371,14 +397,14 @@ class Course:
 
     def _overdue(self) -> Decimal:
         """Principal that bears interest though it fell due: a payment ahead has paid it before."""
-        if self._terms.interest_basis is not InterestBasis.OUTSTANDING:
+        if self._basis is not InterestBasis.OUTSTANDING:
             return ZERO
-        settled = self.lines[: self._current]
+        settled = self.lines[: self.current]
         return sum((line.principal.outstanding for line in settled), ZERO)
 
     def accrued_by(self, on: date) -> Decimal:
         """Interest of the current line to `on`, rounded; nothing when no line is to come."""
-        if self._current == len(self.lines) or on < self._since:
+        if self.current == len(self.lines) or on < self._since:
             return self._nothing
         return self._round(self._carried + self._accrued)
 
@@ -386,7 +412,7 @@ class Course:
         """The unrounded interest on 1 over a whole line, elapsed days of the current one as lived."""
         line = self.lines[index]
         start = line.period.start
-        if index == self._current and self._since > start:
+        if index == self.current and self._since > start:
             rest = self.accrual.factor(line.rate, line.period, self._since, line.period.due)
             return self._elapsed + rest
         return self.accrual.factor(line.rate, line.period, start, line.period.due)

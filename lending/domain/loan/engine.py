@@ -12,6 +12,7 @@ from typing import Final
 from lending.domain.loan.account import Account
 from lending.domain.loan.acts import perform
 from lending.domain.loan.book import LoanBook, Sums
+from lending.domain.loan.credit import run_to
 from lending.domain.loan.entries import Boarded, Disbursed, Entry, RateChanged, Reversed
 from lending.domain.loan.reading import book_of, payable_of, payoff_of
 from lending.domain.loan.terms import RateChangeDay, Terms
@@ -31,7 +32,7 @@ def fold(terms: Terms, entries: Iterable[Entry], on: date) -> Account:
     account = Account(terms, start_of(counting, on))
     for entry in counting:
         post(account, entry)
-    account.course.run_to(on)
+    run_to(account, on)
     return account
 
 
@@ -48,13 +49,14 @@ def in_force(terms: Terms, entries: Iterable[Entry], on: date) -> list[Entry]:
 def post(account: Account, entry: Entry) -> None:
     """Let the days pass until the entry counts, and let it count."""
     day = _counts_from(account.terms, entry)
-    account.course.run_to(day)
+    run_to(account, day)
     account.record(entry.number, perform(account, entry.act, entry.number, day))
 
 
 def _counts_from(terms: Terms, entry: Entry) -> date:
-    early = terms.rate_change_day is RateChangeDay.DAY_BEFORE
-    return entry.on - _ONE_DAY if early and isinstance(entry.act, RateChanged) else entry.on
+    if isinstance(entry.act, RateChanged) and terms.rate_change_day is RateChangeDay.DAY_BEFORE:
+        return entry.on - _ONE_DAY
+    return entry.on
 
 
 def start_of(entries: list[Entry], on: date) -> date:

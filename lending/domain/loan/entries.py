@@ -27,12 +27,17 @@ class Ending(StrEnum):
 class Disbursed:
     """Principal was advanced. `dues` are the due dates as stored with the first disbursement.
 
-    Without them they follow from the terms. Periods run from `start`, else from the first day.
+    Without them they follow from the terms. Periods run from `start`, else from the first day. `fee`
+    is the part of it that was kept, `refinanced` the part that paid off another loan; `advance` what
+    of an offer it used up, without a fee that was added.
     """
 
     amount: Decimal
+    advance: Decimal = Decimal(0)
     dues: tuple[date, ...] = ()
     start: date | None = None
+    fee: Decimal = Decimal(0)
+    refinanced: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +131,13 @@ class InterestWaived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateChanged:
-    """The nominal annual rate is another, from this day or the day before, as the terms say."""
+    """The nominal annual rate is another, from this day or the day before, as the terms say.
+
+    `instalment_amount` fixes the level payment from then on.
+    """
 
     rate_percent: Decimal
+    instalment_amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +196,10 @@ class ChargedOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """All that is owed left the account."""
+    """All that is owed left the account, for `proceeds` from whoever took it over."""
 
     how: Ending
+    proceeds: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

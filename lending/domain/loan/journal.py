@@ -1,7 +1,8 @@
 """Balanced double-entry postings of every entry, and the chart of accounts.
 
 Principal is a receivable from its advance. Interest, fees and penalties are receivables from their
-accrual, which is an entry of its own day by day; what is paid, waived or lost credits them.
+accrual, which is an entry of its own day by day; what is paid, waived or lost credits them. What a
+boarded loan owed already is a receivable from its boarding, against suspense: it is not accrued again.
 """
 
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ class LedgerAccount(StrEnum):
     CHARGE_OFF_EXPENSE = "charge_off_expense"
     FORGIVENESS_EXPENSE = "forgiveness_expense"
     GOODWILL_EXPENSE = "goodwill_expense"
+    TRANSFER_RESULT = "transfer_result"
 
 
 class AccountClass(StrEnum):
@@ -61,6 +63,7 @@ CHART: Final[Mapping[LedgerAccount, AccountClass]] = MappingProxyType(
         LedgerAccount.CHARGE_OFF_EXPENSE: AccountClass.EXPENSE,
         LedgerAccount.FORGIVENESS_EXPENSE: AccountClass.EXPENSE,
         LedgerAccount.GOODWILL_EXPENSE: AccountClass.EXPENSE,
+        LedgerAccount.TRANSFER_RESULT: AccountClass.EXPENSE,
     }
 )
 
@@ -94,6 +97,11 @@ class Posting(NamedTuple):
     amount: Decimal
 
 
+def payment_source(kind: PaymentKind) -> LedgerAccount:
+    """The account that a payment of this kind is debited to."""
+    return _SOURCE.get(kind, LedgerAccount.CASH)
+
+
 def postings(act: Act, allocation: Allocation, *, charged_off: bool) -> tuple[Posting, ...]:
     """The postings of an entry that counts; they sum to zero.
 
@@ -116,7 +124,7 @@ def _lines(act: Act, allocation: Allocation, *, charged_off: bool) -> list[Posti
         case e.Boarded():
             return _owed(sums, LedgerAccount.SUSPENSE)
         case e.Paid(kind=kind, amount=amount):
-            source = Posting(_SOURCE.get(kind, LedgerAccount.CASH), amount)
+            source = Posting(payment_source(kind), amount)
             recovered = Posting(LedgerAccount.RECOVERY_INCOME, -allocation.recovered)
             settled = _settled(sums, charged_off=charged_off)
             return [source, *settled, recovered, _credit(-credit)]

@@ -3,14 +3,23 @@
 These are the engine's working values and never leave it; what others see is in `book`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from lending.domain.loan.accrual import Period
 from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import Component, Timing
+
+_PRINCIPAL: Final = Component.PRINCIPAL
+_INTEREST: Final = Component.INTEREST
+_PAST_DUE: Final = Timing.PAST_DUE
+_DUE: Final = Timing.DUE
+_IN_ADVANCE: Final = Timing.IN_ADVANCE
+# Looked up once: a member of an enum costs more than what is done with it here.
 
 
 class LineKind(StrEnum):
@@ -44,8 +53,8 @@ class Owed:
     def timing(self, on: date) -> Timing:
         """When it is due, seen from `on`."""
         if self.due_on < on:
-            return Timing.PAST_DUE
-        return Timing.DUE if self.due_on == on else Timing.IN_ADVANCE
+            return _PAST_DUE
+        return _DUE if self.due_on == on else _IN_ADVANCE
 
 
 @dataclass(slots=True)
@@ -131,13 +140,17 @@ class Line:
         """Whether principal can still be paid to it ahead of its due date."""
         return self.target > self.early
 
-    def owed(self, component: Component) -> list[Owed]:
-        """What it holds of `component`."""
-        if component is Component.PRINCIPAL:
-            return [self.principal]
-        if component is Component.INTEREST:
-            return [self.interest]
-        return [charge for charge in self.charges if charge.component is component]
+    def owed(self, components: Iterable[Component]) -> list[Owed]:
+        """What it holds of these components, in their order."""
+        found = []
+        for component in components:
+            if component is _PRINCIPAL:
+                found.append(self.principal)
+            elif component is _INTEREST:
+                found.append(self.interest)
+            elif self.charges:
+                found += [charge for charge in self.charges if charge.component is component]
+        return found
 
     def everything(self) -> list[Owed]:
         """All that it holds."""
@@ -154,10 +167,6 @@ class Line:
 
 def line(kind: LineKind, period: Period, rate: Decimal) -> Line:
     """A line that owes nothing yet."""
-    return Line(
-        kind=kind,
-        period=period,
-        rate=rate,
-        principal=Owed(Component.PRINCIPAL, period.due),
-        interest=Owed(Component.INTEREST, period.due),
-    )
+    due = period.due
+    principal, interest = Owed(Component.PRINCIPAL, due), Owed(Component.INTEREST, due)
+    return Line(kind, period, rate, principal, interest)

@@ -37,12 +37,17 @@ class Planner:
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
+        self._fixed = terms.instalment_amount
         self._to_instalment = instalment_rounder(terms)
         self._to_cents = cents_rounder(terms)
         self._to_interest = interest_rounder(terms)
         level_by = terms.level_interest or terms.period_interest
         differs = level_by is not terms.period_interest
         self._level_accrual = Accrual(replace(terms, period_interest=level_by)) if differs else None
+
+    def fix(self, level: Decimal) -> None:
+        """Whatever is planned from now on has this level payment."""
+        self._fixed = level
 
     def lines(self, periods: Sequence[Period], rate: Decimal, *, graced: bool = True) -> list[Line]:
         """Instalments for `periods`; without `graced` all of them bear interest."""
@@ -155,13 +160,14 @@ class Planner:
         return [index for index in indices if index not in excused]
 
     def _equal_instalments(self, course: Course, indices: list[int], cap: Decimal | None) -> None:
-        exact = self._terms.instalment_amount or self._raw(course, indices)
+        exact = self._fixed or self._raw(course, indices)
         level = self._to_instalment(exact)
         if cap is not None:
             level = min(level, cap)
-        _set_level(course, indices, level)
+        exact_level = exact if level != cap else level
         for index in indices:
-            course.lines[index].exact_level = exact if level != cap else level
+            one = course.lines[index]
+            one.level, one.exact_level = level, exact_level
         if self._terms.last_instalment is LastInstalment.SPREAD:
             self._spread(course, indices, level)
 

@@ -23,7 +23,6 @@ from lending.domain.loan.terms import (
     Component,
     InterestBasis,
     PaymentKind,
-    payment_rule,
 )
 
 _AMOUNT: Final = attrgetter("amount")
@@ -43,7 +42,7 @@ def book_of(account: Account, on: date) -> LoanBook:
         status=_status(account, instalments),
         instalments=instalments,
         charges=tuple(_charge(number, owed) for number, owed in account.charges.items()),
-        allocations=_allocations(account),
+        allocations=allocations_of(account),
         principal=account.principal + grown,
         capitalised_in_grace=grown,
         credit=account.credit,
@@ -62,10 +61,10 @@ def _status(account: Account, instalments: tuple[Instalment, ...]) -> LoanStatus
 
 
 def _instalments(account: Account) -> tuple[Instalment, ...]:
-    kept = _shown(account)
+    kept, nothing = _shown(account), _nothing(account)
     left = balances(account.terms, kept, account.moves)
     return tuple(
-        _instalment(number, line, balance, account.nothing)
+        _instalment(number, line, balance, nothing)
         for number, (line, balance) in enumerate(zip(kept, left, strict=True), 1)
     )
 
@@ -84,7 +83,7 @@ def _asks(line: Line) -> bool:
     return line.touched_on is not None or any(owed.amount for owed in line.everything())
 
 
-def _instalment(number: int, line: Line, balance: Decimal, nothing: Decimal) -> Instalment:
+def _instalment(number: int, line: Line, balance: Decimal, nothing: Sums) -> Instalment:
     return Instalment(
         number=number,
         kind=line.kind,
@@ -101,10 +100,15 @@ def _instalment(number: int, line: Line, balance: Decimal, nothing: Decimal) -> 
     )
 
 
-def _sums(line: Line, column: Callable[[Owed], Decimal], nothing: Decimal) -> Sums:
-    sums = Sums(column(line.principal), column(line.interest), nothing, nothing)
+def _sums(line: Line, column: Callable[[Owed], Decimal], nothing: Sums) -> Sums:
+    principal, interest = column(line.principal), column(line.interest)
+    sums = nothing
+    if principal or interest:
+        sums = Sums(principal, interest, nothing.fees, nothing.penalties)
     for charge in line.charges:
-        sums = sums.plus(charge.component, column(charge))
+        amount = column(charge)
+        if amount:
+            sums = sums.plus(charge.component, amount)
     return sums
 
 
@@ -119,7 +123,8 @@ def _nothing(account: Account) -> Sums:
     return Sums(*[account.nothing] * 4)
 
 
-def _allocations(account: Account) -> dict[int, Allocation]:
+def allocations_of(account: Account) -> dict[int, Allocation]:
+    """What each entry that counts did, by its number."""
     nothing = _nothing(account)
     return {number: _allocation(number, done, nothing) for number, done in account.done.items()}
 
@@ -132,7 +137,7 @@ def _allocation(number: int, done: Done, nothing: Sums) -> Allocation:
         credit=effect.credit,
         recovered=effect.recovered,
         balance=done.balance,
-        portions=tuple(_portion(taken) for taken in effect.taken),
+        portions=tuple([_portion(taken) for taken in effect.taken]),
     )
 
 
@@ -155,7 +160,7 @@ def payoff_of(account: Account, on: date) -> Sums:
     Precomputed interest to come is part of it only where a payoff does not repay principal at once.
     """
     course, nothing = account.course, _nothing(account)
-    rule = payment_rule(account.terms, PaymentKind.PAYOFF)
+    rule = account.rule(PaymentKind.PAYOFF)
     at_once = rule.prepayment in CURTAILS
     rebated = at_once and account.terms.interest_basis is InterestBasis.SCHEDULED
     if at_once:

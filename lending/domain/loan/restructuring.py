@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lending.domain.calendar import add_periods
 from lending.domain.loan.account import Account
@@ -12,18 +12,71 @@ from lending.domain.loan.accrual import Period, relative_length
 from lending.domain.loan.book import Sums
 from lending.domain.loan.due_dates import following
 from lending.domain.loan.entries import DueDateMoved, Extended, Paused, RateChanged, ReAged
-from lending.domain.loan.lines import Owed
-from lending.domain.loan.rounding import ZERO
-from lending.domain.loan.terms import Component, RateChangeEffect
+from lending.domain.loan.lines import Line, LineKind, Owed
+from lending.domain.loan.rounding import ZERO, interest_rounder, quantum
+from lending.domain.loan.terms import MAX_INSTALMENTS, Component, RateChangeEffect
+
+TAKEN_OVER: Final = 0
+"""The number of no entry: marks charges that a line took over from others."""
 
 
 def change_rate(account: Account, act: RateChanged) -> None:
     """Another rate from now on, for the rest of the current period too."""
     course = account.course
+    keeps = account.terms.rate_change_effect is RateChangeEffect.KEEP_INSTALMENT
+    in_time = keeps and _beyond_level(account) == ZERO
     for line in course.lines[course.current :]:
         line.rate = act.rate_percent
-    if account.terms.rate_change_effect is RateChangeEffect.NEW_INSTALMENT:
+    course.stale = True
+    if act.instalment_amount is not None:
+        account.planner.fix(act.instalment_amount)
+        account.planner.plan(course, course.current)
+    elif not keeps:
         account.planner.plan(course, course.current, capped=True)
+    elif in_time:
+        _lengthen(account, act.rate_percent)
+
+
+def _beyond_level(account: Account) -> Decimal:
+    """What the last instalment has to take beyond its level payment, but for what rounding leaves."""
+    course = account.course
+    course.ensure_projected()
+    last = _last_level(account)
+    if last is None:
+        return ZERO
+    level = last.level or ZERO
+    beyond = last.scheduled + last.interest.amount - last.added_interest - level
+    to_come = len(course.lines) - course.current
+    return beyond if beyond > quantum(account.terms) * to_come / 2 else ZERO
+
+
+def _last_level(account: Account) -> Line | None:
+    """The last instalment to come that is not paid ahead, where it has a level payment."""
+    course = account.course
+    for line in reversed(course.lines[course.current :]):
+        if line.kind is LineKind.INSTALMENT and not line.prepaid:
+            return None if line.level is None or line.flat_interest is not None else line
+    return None
+
+
+def _lengthen(account: Account, rate: Decimal) -> None:
+    """Add instalments until the level payment repays principal; none if it never would."""
+    terms, course = account.terms, account.course
+    left, pattern, last = _beyond_level(account), _last_level(account), course.lines[-1]
+    if pattern is None or pattern.level is None:
+        return
+    room = (terms.lengthened_instalments_max or MAX_INSTALMENTS) - account.instalment_count
+    to_interest, periods, start = interest_rounder(terms), list[Period](), last.due
+    while left > ZERO and len(periods) < room:
+        due = add_periods(last.due, (len(periods) + 1) * terms.every, terms.period)
+        periods.append(Period(start, due))
+        interest = to_interest(left * course.accrual.factor(rate, periods[-1], start, due))
+        if interest >= pattern.level:
+            return
+        left, start = left - (pattern.level - interest), due
+    for added in account.planner.lines(periods, rate, graced=False):
+        added.level, added.exact_level = pattern.level, pattern.exact_level
+        course.lines.append(added)
     course.stale = True
 
 
@@ -153,7 +206,7 @@ def _put(account: Account, index: int, moved: Sums) -> None:
     line.added_interest += moved.interest
     for component, amount in ((Component.FEE, moved.fees), (Component.PENALTY, moved.penalties)):
         if amount:
-            line.charge(component, line.due, amount)
+            line.charge(component, line.due, amount, TAKEN_OVER)
 
 
 def _reschedule(
@@ -164,4 +217,24 @@ def _reschedule(
     for index, due in enumerate(dues, first):
         course.move(index, Period(start, due, length or course.lines[index].period.length))
         start, length = due, None
+    _keep_charges_with_their_day(account, first)
     account.planner.plan(account.course, account.course.current)
+
+
+def _keep_charges_with_their_day(account: Account, first: int) -> None:
+    """Charges that did not move with their line are held by the one whose period they now fall in."""
+    for line in account.course.lines[first:]:
+        for owed in [owed for owed in line.charges if owed.due_on != line.due]:
+            index = account.index_for(owed.due_on)
+            if index is not None:
+                _hand_over(line, account.course.lines[index], owed)
+
+
+def _hand_over(line: Line, to: Line, charge: Owed) -> None:
+    """Let another line hold a charge; whatever was paid of it was paid before either fell due."""
+    line.charges.remove(charge)
+    to.charges.append(charge)
+    if charge.paid:
+        line.paid_in_advance -= charge.paid
+        to.paid_in_advance += charge.paid
+        to.touched_on = line.touched_on

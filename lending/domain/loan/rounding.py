@@ -1,7 +1,7 @@
 """Roundings that terms name, as functions made once for a loan."""
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from lending.domain.loan.terms import Terms
@@ -13,11 +13,20 @@ Round = Callable[[Decimal], Decimal]
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 HUNDRED: Final = Decimal(100)
+KNOWN_DIGITS: Final = 22
+"""Digits of an amount of interest that the roundings on its way leave alone."""
 
 
 def interest_rounder(terms: Terms) -> Round:
-    """Rounds the interest of an instalment to the currency's minor unit."""
-    return _to_quantum(quantum(terms), terms.interest_rounding)
+    """Rounds the interest of an instalment to the currency's minor unit.
+
+    A twelfth has no end in decimals: 134,364.00 at 6.5 % bears exactly 727.805 a month, computed as
+    727.80499999999999999999999. So that half a cent is half a cent, the last of the 28 digits are
+    rounded away first.
+    """
+    to_minor = _to_quantum(quantum(terms), terms.interest_rounding)
+    known = Context(prec=KNOWN_DIGITS, rounding=ROUND_HALF_EVEN)
+    return lambda amount: to_minor(known.plus(amount))
 
 
 def cents_rounder(terms: Terms) -> Round:

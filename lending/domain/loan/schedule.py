@@ -102,9 +102,9 @@ def _instalments(lines: list[Line], left: list[Decimal]) -> Iterator[ScheduledIn
             number,
             line.kind,
             line.period.start,
-            line.due,
+            line.period.due,
             line.principal.amount,
             line.interest.amount,
-            sum((charge.amount for charge in line.charges), ZERO),
+            sum([charge.amount for charge in line.charges], ZERO) if line.charges else ZERO,
             balance,
         )

@@ -7,7 +7,6 @@ differ, the difference is a parameter here; its default is the one named in the 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
 from typing import Annotated, Final
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -18,6 +17,12 @@ from lending.domain.fields import Code, Currency, Digits, Example, NonNegativeAm
 from lending.domain.money import Rounding
 
 MAX_INSTALMENTS: Final = 1200
+SCHEDULED_INSTALMENTS_MAX: Final = 600
+"""Instalments of a loan that is granted under a product, 50 years of months: its binding schedule,
+every instalment of it, is stored in one event, whose data have at most 48 KiB.
+"""
+TERM_YEARS_MAX: Final = 100
+"""Years between funding and the last instalment of such a loan."""
 MAX_RATE_STEPS: Final = 120
 MAX_BUCKETS: Final = 24
 
@@ -82,6 +87,29 @@ class PrepaidInterest(StrEnum):
     PERIOD_END = "period_end"
 
 
+class InterestAfterMaturity(StrEnum):
+    """Whether principal unpaid after the last due date bears interest, where it does before.
+
+    `stops`: no more (German law: default interest, BGB s. 288 and 497, is a charge of its own).
+    `accrues`: at the last rate, simple, by the day count, due day by day until it is paid
+    (California Civil Code, s. 3289(a)).
+    """
+
+    STOPS = "stops"
+    ACCRUES = "accrues"
+
+
+class CreditBalance(StrEnum):
+    """What becomes of money that was paid too much: held until it is paid out, or applied.
+
+    `applied` pays what falls due, on its due date, by the rule for instalments; what it pays then
+    counts as paid by the payment that left it over, the oldest first.
+    """
+
+    HELD = "held"
+    APPLIED = "applied"
+
+
 class InterestGrace(StrEnum):
     """What becomes of the interest of instalments in grace.
 
@@ -123,7 +151,13 @@ class RateChangeDay(StrEnum):
 
 
 class RateChangeEffect(StrEnum):
-    """What a new rate changes: the instalment (the term stays) or the term."""
+    """What a new rate changes: the instalment (the term stays) or the term.
+
+    With `keep_instalment` a lower rate leaves out the last instalments. A higher one adds some,
+    where the old instalment does not repay principal in time, unless it would not even pay the
+    interest, or the last instalment was larger all along; then the last one takes what is left. Rate
+    steps that are known beforehand change no term.
+    """
 
     NEW_INSTALMENT = "new_instalment"
     KEEP_INSTALMENT = "keep_instalment"
@@ -339,7 +373,11 @@ class Terms:
     without it the rate is simple within a period. `instalment_unit` rounds the level payment to
     multiples, `instalment_amount` fixes it, `level_interest` is how periods count while it is
     computed (as for interest, without it). `payment_cap_percent` bounds how far a new rate may
-    raise it. Days past due count `delinquency_grace_days` less for buckets.
+    raise it, `lengthened_instalments_max` how many instalments a kept one may make of the term.
+    `interest_after_maturity` counts where the basis is `outstanding`. Days past due count
+    `delinquency_grace_days` less for buckets. Closing a day charges a loan off that is
+    `charge_off_days` past due, and writes one off that has matured with less than `write_off_below`
+    unpaid.
 
     Defaults: interest once an instalment half-even to the cent, last instalment absorbs, rates
     from their day, interest on the scheduled balance.
@@ -367,6 +405,7 @@ class Terms:
     compoundings_per_year: Annotated[int, Ge(1), Le(366)] | None = None
     interest_basis: InterestBasis = InterestBasis.SCHEDULED
     prepaid_interest: PrepaidInterest = PrepaidInterest.PAYMENT_DATE
+    interest_after_maturity: InterestAfterMaturity = InterestAfterMaturity.STOPS
     interest_rounding: Rounding = Rounding.HALF_EVEN
     instalment_rounding: Rounding = Rounding.HALF_EVEN
     instalment_unit: NonNegativeAmount | None = None
@@ -376,9 +415,11 @@ class Terms:
     rate_change_day: RateChangeDay = RateChangeDay.ITS_DAY
     rate_change_effect: RateChangeEffect = RateChangeEffect.NEW_INSTALMENT
     payment_cap_percent: RatePercent | None = None
+    lengthened_instalments_max: InstalmentCount | None = None
     negative_amortization: NegativeAmortization = NegativeAmortization.REFUSED
     negative_rate: NegativeRate = NegativeRate.REFUSED
     payment_rules: Annotated[tuple[PaymentRule, ...], MaxLen(len(PaymentKind) + 1)] = ()
+    credit_balance: CreditBalance = CreditBalance.HELD
     charge_back_order: Annotated[tuple[Component, ...], MinLen(4), MaxLen(4)] = tuple(Component)
     down_payment_percent: RatePercent | None = None
     down_payment_mode: DownPaymentMode = DownPaymentMode.AWAITED
@@ -394,7 +435,6 @@ class Terms:
 _ANY_PAYMENT: Final = PaymentRule()
 
 
-@cache
 def payment_rule(terms: Terms, kind: PaymentKind) -> PaymentRule:
     """The rule by which payments of `kind` are allocated.
 

@@ -14,6 +14,8 @@ from lending.domain.loan.faults import faults
 from lending.domain.loan.terms import (
     Amortization,
     Component,
+    CreditBalance,
+    InterestAfterMaturity,
     InterestBasis,
     InterestGrace,
     LastInstalment,
@@ -57,6 +59,7 @@ terms: Final = st.builds(
     compoundings_per_year=st.none() | st.sampled_from((1, 2, 12)),
     interest_basis=st.sampled_from(InterestBasis),
     prepaid_interest=st.sampled_from(PrepaidInterest),
+    interest_after_maturity=st.sampled_from(InterestAfterMaturity),
     interest_rounding=st.sampled_from(Rounding),
     instalment_rounding=st.sampled_from(Rounding),
     instalment_unit=st.none() | st.sampled_from((Decimal(1), Decimal("0.05"), Decimal(10))),
@@ -64,6 +67,7 @@ terms: Final = st.builds(
     rate_change_day=st.sampled_from(RateChangeDay),
     rate_change_effect=st.sampled_from(RateChangeEffect),
     payment_rules=rules.map(lambda rule: (rule,)),
+    credit_balance=st.sampled_from(CreditBalance),
     down_payment_percent=st.none() | st.just(Decimal(25)),
 ).filter(lambda made: not faults(made, Decimal(100)))
 
@@ -112,10 +116,33 @@ acts: Final[st.SearchStrategy[Act]] = st.one_of(
 )
 
 
+_arrears: Final = st.builds(
+    e.Arrears,
+    due_on=st.integers(1, 90).map(lambda days: FUNDED_ON - timedelta(days=days)),
+    principal=amounts,
+    interest=amounts,
+    fees=st.just(Decimal("0.00")) | amounts,
+    penalties=st.just(Decimal("0.00")) | amounts,
+)
+
+_fundings: Final[st.SearchStrategy[Act]] = st.one_of(
+    amounts.map(lambda amount: e.Disbursed(amount=amount + 100)),
+    st.builds(
+        e.Boarded,
+        principal=amounts,
+        paid_through=st.just(FUNDED_ON),
+        accrued_interest=st.just(Decimal("0.00")) | amounts,
+        overdue=st.lists(_arrears, max_size=2).map(
+            lambda some: tuple(sorted(some, key=lambda one: one.due_on))
+        ),
+    ),
+)
+
+
 @st.composite
 def histories(draw: st.DrawFn, acts: st.SearchStrategy[Act] = acts) -> list[Entry]:
     """A funded loan and what happened to it, in the order of recording, dates in any order."""
-    entries = [Entry(1, FUNDED_ON, e.Disbursed(amount=draw(amounts) + 100))]
+    entries = [Entry(1, FUNDED_ON, draw(_fundings))]
     for act in draw(st.lists(acts, max_size=12)):
         day = FUNDED_ON + timedelta(days=draw(st.integers(0, 600)))
         entries.append(Entry(len(entries) + 1, day, act))

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from lending.domain.loan import entries as e
 from lending.domain.loan.account import Account
+from lending.domain.loan.credit import run_to
 from lending.domain.loan.engine import fold, in_force, payoff, post, replay, start_of
 from lending.domain.loan.entries import Entry
 from lending.domain.loan.journal import postings
+from lending.domain.loan.position import position
 from lending.domain.loan.reading import book_of
 from lending.domain.loan.terms import PaymentKind, Terms
-from tests.domain.loan.histories import FUNDED_ON, everyday, histories, terms
+from tests.domain.loan.histories import FUNDED_ON, histories, terms
 
 LATER = FUNDED_ON + timedelta(days=800)
 AT_THE_END = date(2300, 1, 1)
@@ -32,7 +34,7 @@ def test_money_is_neither_made_nor_lost(the_terms: Terms, entries: list[Entry]) 
     for number, act in counted.items():
         sums = book.allocations[number].sums
         match act:
-            case e.Disbursed() | e.ChargedBack() | e.CreditRefunded():
+            case e.Disbursed() | e.Boarded() | e.ChargedBack() | e.CreditRefunded():
                 owed += sums.principal
             case e.Capitalised():
                 owed += sums.total
@@ -69,6 +71,7 @@ def test_no_component_is_below_zero(the_terms: Terms, entries: list[Entry], on: 
         for sums in (one.owed, one.paid, one.waived, one.written_off):
             assert min(sums) >= 0
         assert one.outstanding >= 0
+        assert 0 <= one.paid_in_advance + one.paid_late <= one.paid.total
 
 
 @given(terms, histories())
@@ -79,7 +82,7 @@ def test_going_on_is_the_same_as_starting_anew(the_terms: Terms, entries: list[E
     for entry in counting:
         post(account, entry)
         book_of(account, entry.on)
-    account.course.run_to(LATER)
+    run_to(account, LATER)
     assert book_of(account, LATER) == replay(the_terms, entries, LATER)
 
 
@@ -122,13 +125,20 @@ def test_postings_of_every_entry_sum_to_zero(the_terms: Terms, entries: list[Ent
             assert sum((line.amount for line in lines), Decimal(0)) == 0
 
 
+@given(terms, histories(), DAYS)
+def test_the_accounts_balance_on_any_day(the_terms: Terms, entries: list[Entry], on: date) -> None:
+    """Whatever interest has accrued since, or credit was applied: `position` raises Unbalanced else."""
+    found = position(the_terms, entries, on, fold(the_terms, entries, on))
+    assert sum(found.values(), Decimal(0)) == 0
+
+
 def test_a_book_before_funding_is_empty() -> None:
     the_terms = Terms(currency="USD", rate_percent=Decimal(7), instalments=6)
     assert fold(the_terms, [], FUNDED_ON).course.lines == []
     assert replay(the_terms, [], FUNDED_ON).outstanding == 0
 
 
-@given(terms, histories(everyday), DAYS)
+@given(terms, histories(), DAYS)
 def test_paying_what_is_quoted_pays_the_loan_off(
     the_terms: Terms, entries: list[Entry], on: date
 ) -> None:

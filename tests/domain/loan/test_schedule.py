@@ -24,6 +24,7 @@ from lending.domain.loan.terms import (
     RateStep,
     Terms,
 )
+from lending.domain.money import Rounding
 from tests.domain.loan.histories import FUNDED_ON, amounts
 from tests.domain.loan.histories import terms as any_terms
 
@@ -235,3 +236,12 @@ def test_360_instalments_take_a_few_milliseconds() -> None:
         taken.append(time.process_time() - started)
     sys.stdout.write(f"a schedule of 360 instalments: {min(taken) * 1000:.1f} ms\n")
     assert min(taken) < 0.05
+
+
+def test_half_a_cent_of_interest_is_half_a_cent_though_a_twelfth_has_no_end() -> None:
+    terms = replace(
+        ONE_YEAR, rate_percent=Decimal("6.5"), interest_rounding=Rounding.HALF_UP, instalments=360
+    )
+    assert of(terms, Decimal("134364.00")).instalments[0].interest == Decimal("727.81")
+    terms = replace(terms, rate_percent=Decimal("6.25"))
+    assert of(terms, Decimal("176527.68")).instalments[0].interest == Decimal("919.42")

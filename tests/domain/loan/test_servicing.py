@@ -15,7 +15,10 @@ from lending.domain.loan.entries import Act, Ending, Entry
 from lending.domain.loan.terms import (
     AllocationStep,
     Component,
+    CreditBalance,
+    InterestAfterMaturity,
     InterestBasis,
+    InterestGrace,
     PaymentKind,
     PaymentRule,
     PeriodInterest,
@@ -31,6 +34,16 @@ SIMPLE = replace(
     interest_basis=InterestBasis.OUTSTANDING,
     period_interest=PeriodInterest.DAYS,
     day_count=DayCount.ACTUAL_365F,
+)
+KEEPS = replace(TERMS, rate_change_effect=RateChangeEffect.KEEP_INSTALMENT)
+ACCRUING = replace(SIMPLE, interest_after_maturity=InterestAfterMaturity.ACCRUES, instalments=1)
+APPLYING = replace(
+    TERMS,
+    credit_balance=CreditBalance.APPLIED,
+    payment_rules=(
+        PaymentRule(order=(AllocationStep.DUE_INTEREST, AllocationStep.DUE_PRINCIPAL)),
+        PaymentRule(kind=PaymentKind.PREPAYMENT, order=(AllocationStep.DUE_FEE,)),
+    ),
 )
 FUNDED = date(2024, 1, 1)
 THOUSAND = Decimal("1000.00")
@@ -62,6 +75,38 @@ def test_late_principal_bears_interest_where_it_is_outstanding() -> None:
         Decimal("10.19"),
         Decimal("9.53"),
     ]
+
+
+def test_after_the_last_due_date_interest_stops_or_accrues_day_by_day() -> None:
+    """1,000.00 and 31 days' interest fell due on 1 February; 10 days more are 3.29."""
+    on = date(2024, 2, 11)
+    stopped = after(replace(SIMPLE, instalments=1), on=on)
+    accrued = after(ACCRUING, on=on)
+    assert [book.outstanding for book in (stopped, accrued)] == [
+        Decimal("1010.19"),
+        Decimal("1013.48"),
+    ]
+    assert accrued.overdue == accrued.outstanding
+
+
+def test_interest_after_maturity_is_on_what_is_left_unpaid_and_rounded_once() -> None:
+    """10 days on 1,000.00, 10 on 400.00: 4.6027, whenever the book is looked at."""
+    paying = paid(date(2024, 2, 11), "613.48")
+    book = after(ACCRUING, paying, on=date(2024, 2, 21))
+    assert book.instalments[0].owed.interest == Decimal("10.19") + Decimal("4.60")
+    assert book.principal == 400
+    assert book.outstanding == Decimal("401.31")
+
+
+def test_what_is_owed_again_after_maturity_bears_interest_from_then_on() -> None:
+    """500.00 charged back after all was paid: nothing for the days before, 10 days after."""
+    back = (date(2024, 3, 1), e.ChargedBack(of=2, amount=Decimal("500.00")))
+    terms = replace(ACCRUING, charge_back_order=tuple(reversed(Component)))
+    book = after(terms, paid(date(2024, 2, 1), "1010.19"), back, on=date(2024, 3, 11))
+    assert book.outstanding == Decimal("501.64")
+    cleared = Entry(4, date(2024, 3, 11), e.Paid(amount=Decimal("501.64")))
+    entries = entered(paid(date(2024, 2, 1), "1010.19"), back)
+    assert replay(terms, [*entries, cleared], date(2024, 4, 1)).outstanding == 0
 
 
 def test_what_is_paid_early_saves_interest_where_it_is_outstanding() -> None:
@@ -103,6 +148,40 @@ def test_money_that_no_step_takes_is_a_credit_balance() -> None:
     assert book.credit == Decimal("11.15")
 
 
+def test_a_credit_balance_that_is_applied_pays_what_falls_due() -> None:
+    """88.85 a month; of 200.00 paid on the first due date, 111.15 are left over."""
+    entries = entered(paid(date(2024, 2, 1), "200.00"))
+    at_once, later, last = (replay(APPLYING, entries, date(2024, month, 1)) for month in (2, 3, 4))
+    assert [book.credit for book in (at_once, later, last)] == [
+        Decimal("111.15"),
+        Decimal("22.30"),
+        Decimal("0.00"),
+    ]
+    assert later.instalments[1].met_on == date(2024, 3, 1)
+    did = last.allocations[2]
+    assert did.sums.total == 200
+    assert did.credit == 0
+    assert {portion.due for portion in did.portions} == {one.due for one in last.instalments[:3]}
+
+
+def test_a_credit_balance_that_is_held_stays() -> None:
+    held = replace(APPLYING, credit_balance=CreditBalance.HELD)
+    book = after(held, paid(date(2024, 2, 1), "200.00"), on=date(2024, 6, 1))
+    assert book.credit == Decimal("111.15")
+    assert book.overdue == 3 * Decimal("88.85")
+
+
+def test_the_oldest_credit_is_applied_or_refunded_first() -> None:
+    prepaid = [
+        paid(date(2024, 1, 10 + n), amount, PaymentKind.PREPAYMENT)
+        for n, amount in enumerate(("50.00", "100.00"))
+    ]
+    refund = (date(2024, 1, 15), e.CreditRefunded(amount=Decimal("20.00")))
+    book = after(APPLYING, *prepaid, refund, on=date(2024, 2, 1))
+    assert [book.allocations[n].sums.total for n in (2, 3)] == [Decimal("30.00"), Decimal("58.85")]
+    assert book.credit == Decimal("41.15")
+
+
 def test_a_rate_change_makes_a_new_instalment_from_its_day() -> None:
     book = after(TERMS, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(24))))
     assert book.instalments[0].owed.total == Decimal("88.85")
@@ -110,10 +189,43 @@ def test_a_rate_change_makes_a_new_instalment_from_its_day() -> None:
 
 
 def test_a_rate_change_may_keep_the_instalment() -> None:
-    terms = replace(TERMS, rate_change_effect=RateChangeEffect.KEEP_INSTALMENT)
-    book = after(terms, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(24))))
+    """921.15 at 2 % a month takes 11 payments of 88.85, and one of 65.41 a month later."""
+    book = after(KEEPS, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(24))))
     assert {one.owed.total for one in book.instalments[:-1]} == {Decimal("88.85")}
+    assert [one.owed.total for one in book.instalments[12:]] == [Decimal("65.41")]
+    assert book.instalments[-1].due == date(2025, 2, 1)
+    assert sum(one.owed.principal for one in book.instalments) == THOUSAND
+
+
+def test_a_kept_instalment_lengthens_the_term_by_as_many_as_it_takes_and_shortens_it_again() -> (
+    None
+):
+    risen = (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(60)))
+    fallen = (date(2024, 3, 1), e.RateChanged(rate_percent=Decimal(12)))
+    assert len(after(KEEPS, risen).instalments) == 16
+    assert len(after(KEEPS, risen, fallen).instalments) == 13
+
+
+def test_a_kept_instalment_lengthens_the_term_up_to_a_limit_and_the_last_takes_the_rest() -> None:
+    terms = replace(KEEPS, lengthened_instalments_max=14)
+    book = after(terms, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(60))))
+    assert {one.owed.total for one in book.instalments[:-1]} == {Decimal("88.85")}
+    assert len(book.instalments) == 14
     assert book.instalments[-1].owed.total > Decimal("88.85")
+
+
+def test_a_kept_instalment_that_would_never_repay_lengthens_nothing() -> None:
+    """10 % a month of 921.15 is more than the instalment."""
+    book = after(KEEPS, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(120))))
+    assert len(book.instalments) == 12
+    assert book.instalments[-1].owed.principal == Decimal("921.15")
+
+
+def test_a_balloon_stays_one_where_the_instalment_is_kept() -> None:
+    terms = replace(KEEPS, balloon_percent=Decimal(50))
+    book = after(terms, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(13))))
+    assert len(book.instalments) == 12
+    assert book.instalments[-1].owed.principal > 500
 
 
 def test_a_payment_holiday_makes_the_period_longer() -> None:
@@ -122,6 +234,18 @@ def test_a_payment_holiday_makes_the_period_longer() -> None:
     assert (first.start, first.due) == (FUNDED, date(2024, 4, 1))
     assert first.owed.interest == Decimal("30.00")
     assert book.instalments[-1].due == date(2025, 3, 1)
+
+
+def test_a_charge_is_due_on_its_day_whatever_is_done_to_the_instalments() -> None:
+    """It was assessed for the second instalment's period, which the holiday made part of the first's."""
+    charge = e.ChargeAssessed(
+        component=Component.FEE, amount=Decimal("25.00"), due_on=date(2024, 2, 20)
+    )
+    entries = entered((date(2024, 1, 10), charge), (date(2024, 1, 12), e.Paused(instalments=1)))
+    on = date(2024, 2, 20)
+    assert [one.owed.fees for one in replay(TERMS, entries, on).instalments[:2]] == [25, 0]
+    paying = Entry(4, on, e.Paid(amount=Decimal("25.00")))
+    assert replay(TERMS, [*entries, paying], on).charges[0].paid == 25
 
 
 def test_an_extension_spreads_principal_over_more_instalments() -> None:
@@ -187,6 +311,37 @@ def test_a_payoff_pays_interest_to_its_day_and_no_more() -> None:
     book = replay(TERMS, [*entries, paying], on)
     assert book.status is LoanStatus.PAID_OFF
     assert book.outstanding == book.credit == 0
+
+
+def test_a_payoff_of_nothing_still_ends_interest_to_come() -> None:
+    """All principal was paid ahead; of the precomputed interest a later rate brings, none is earned."""
+    terms = replace(TERMS, rate_percent=Decimal(0))
+    rate = (FUNDED, e.RateChanged(rate_percent=Decimal(12)))
+    entries = entered(paid(FUNDED, "1000.00"), rate)
+    before = replay(terms, entries, FUNDED)
+    assert before.principal == 0 < before.outstanding
+    assert payoff(terms, entries, FUNDED).total == 0
+    paying = Entry(4, FUNDED, e.Paid(amount=Decimal("0.00"), kind=PaymentKind.PAYOFF))
+    assert replay(terms, [*entries, paying], FUNDED).status is LoanStatus.PAID_OFF
+
+
+def test_interest_in_grace_that_a_payoff_ended_becomes_no_principal() -> None:
+    terms = replace(TERMS, interest_grace=2, interest_grace_as=InterestGrace.CAPITALISED)
+    looked_at = (FUNDED, e.ChargedOff())
+    paying = paid(FUNDED, "1000.00", PaymentKind.PAYOFF)
+    book = after(terms, looked_at, paying, on=date(2024, 4, 1))
+    assert book.principal == book.capitalised_in_grace == book.outstanding == 0
+
+
+def test_what_is_lent_after_an_end_is_owed_at_once_and_can_be_paid_off() -> None:
+    entries = entered(
+        (date(2024, 2, 10), e.Ended(how=Ending.WRITTEN_OFF)),
+        (date(2024, 3, 1), e.Disbursed(amount=Decimal("50.00"))),
+    )
+    on = date(2024, 3, 1)
+    assert replay(TERMS, entries, on).principal == payoff(TERMS, entries, on).total == 50
+    paying = Entry(4, on, e.Paid(amount=Decimal("50.00"), kind=PaymentKind.PAYOFF))
+    assert replay(TERMS, [*entries, paying], on).outstanding == 0
 
 
 def test_a_waived_charge_is_not_asked_for() -> None:

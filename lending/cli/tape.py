@@ -1,0 +1,97 @@
+"""`lending tape`: every loan as a line of CSV, for those who watch a portfolio or buy one."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
+
+import typer
+
+from lending.runtime.errors import OperatorError
+from lending.runtime.settings import LogLevel, Settings, load_settings
+from lending.runtime.telemetry import configure_logs
+
+if TYPE_CHECKING:
+    from lending.runtime.postgres import Connection
+
+_SESSION: Final = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "repeatable read",
+}
+
+
+class NotInstalled(OperatorError):
+    """The database lacks the read models that the tape is made of."""
+
+
+def tape(
+    as_of: Annotated[
+        datetime,
+        typer.Option(
+            "--as-of",
+            formats=["%Y-%m-%d"],
+            help="The day as of which arrears and the next due date are given.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write, whole or not at all.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Write the loan tape as CSV: one line a loan, from the read models, as an analyst sees them."""
+    settings = load_settings()
+    configure_logs(settings.log_format, LogLevel.ERROR)
+    asyncio.run(_tape(settings, as_of.date(), out))
+
+
+async def _tape(settings: Settings, as_of: date, out: Path | None) -> None:
+    from psycopg import errors
+
+    from lending.cli.database import opened_database
+    from lending.runtime.postgres import ANALYST_ROLE, connect_or_explain
+
+    async with opened_database(settings, create=False) as database:
+        connection = await connect_or_explain(
+            database.url, "lending tape", session={**_SESSION, "role": ANALYST_ROLE}
+        )
+        try:
+            async with connection, connection.transaction():
+                await _write(connection, as_of, out)
+        except (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName):
+            raise NotInstalled("the read models are not there: run `lending migrate`") from None
+
+
+async def _write(connection: "Connection", as_of: date, out: Path | None) -> None:
+    from psycopg import sql
+
+    from lending.runtime.sql import load_queries
+
+    queries = load_queries(Path(__file__).with_suffix(".sql"))
+    statement = sql.SQL(queries["tape"]).format(as_of=sql.Literal(as_of))
+    cursor = connection.cursor()
+    await cursor.execute(queries["behind"])
+    for name, lag_events, state in await cursor.fetchall():
+        print(f"lending: {name} is {state}, {lag_events} events behind", file=sys.stderr)
+    with _opened(out) as file:
+        async with cursor.copy(statement) as copy:
+            async for block in copy:
+                file.write(block)
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that takes its name once it is written whole."""
+    if out is None:
+        yield sys.stdout.buffer
+        return
+    part = out.with_name(f"{out.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)

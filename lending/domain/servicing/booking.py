@@ -1,0 +1,139 @@
+"""What a transaction comes to: the loan computed with it, against the loan without.
+
+What belongs here: replaying, finding which earlier transactions came to something else, and the
+postings. The rules about what may be booked are where the commands are decided.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from lending.domain import money
+from lending.domain.loan.book import Allocation, LoanBook, Sums
+from lending.domain.loan.engine import fold, replay
+from lending.domain.loan.entries import Entry, Paid, Reversed
+from lending.domain.loan.position import difference, position
+from lending.domain.loan.reading import book_of
+from lending.domain.loan.terms import Terms
+from lending.domain.servicing.events import BindingSchedule, Booking, PostingLine, Reallocated
+from lending.domain.servicing.state import Loan
+
+REALLOCATED_MAX: Final = 200
+"""Changed transactions that are named in one event; how many more there are is said."""
+
+_NOTHING: Final = Sums()
+
+
+class Booked(NamedTuple):
+    """A transaction that was tried: its booking, and the book with it."""
+
+    booking: Booking
+    book: LoanBook
+
+
+def try_out(loan: Loan, entry: Entry | None, on: date) -> Booked:
+    """What an entry that counts from `on` would come to; None: the days until then alone.
+
+    The loan is computed to `on`, or to the day it was computed to last, if that is later.
+    """
+    terms = loan.known_terms
+    entries = loan.entries if entry is None else (*loan.entries, entry)
+    through = max(loan.through, on)
+    account = fold(terms, entries, through)
+    book = book_of(account, through)
+    moved = difference(loan.accounts, position(terms, entries, through, account))
+    own = None if entry is None else book.allocations.get(entry.number)
+    changed = _changed(loan, entry, book, terms) if entry is not None else []
+    if own is not None and entry is not None and _recovers(loan, entry):
+        own = own._replace(recovered=own.sums.total + own.recovered)
+    booking = replace(
+        _booking(book, own, terms.currency),
+        postings=tuple(
+            PostingLine(account=one.account, amount=money.in_currency(one.amount, terms.currency))
+            for one in moved
+        ),
+        reallocated=tuple(changed[:REALLOCATED_MAX]),
+        left_out=max(len(changed) - REALLOCATED_MAX, 0),
+    )
+    return Booked(booking, book)
+
+
+def _recovers(loan: Loan, entry: Entry) -> bool:
+    """Whether a payment counts as recovered, because the loan had been charged off by its day."""
+    off = None if loan.charge_off is None else loan.entry(loan.charge_off)
+    return off is not None and isinstance(entry.act, Paid) and entry.on >= off.on
+
+
+def book_on(loan: Loan, on: date) -> LoanBook:
+    """The book at the end of a day, of what is on record."""
+    return replay(loan.known_terms, loan.entries, on)
+
+
+def to_come(book: LoanBook, currency: str) -> BindingSchedule:
+    """The instalments that have not fallen due, as they are owed now."""
+    lines = [one for one in book.instalments if one.due > book.on]
+    fees = [money.in_currency(one.owed.fees + one.owed.penalties, currency) for one in lines]
+    return BindingSchedule(
+        due_on=tuple(one.due for one in lines),
+        principal=tuple(money.in_currency(one.owed.principal, currency) for one in lines),
+        interest=tuple(money.in_currency(one.owed.interest, currency) for one in lines),
+        fees=tuple(fees) if any(fees) else (),
+    )
+
+
+def _changed(loan: Loan, entry: Entry, book: LoanBook, terms: Terms) -> list[Reallocated]:
+    """The earlier entries that come to something else, in the order of recording.
+
+    Nothing before an entry in the order of days can change, so only one that stands before another
+    is compared.
+    """
+    if not isinstance(entry.act, Reversed) and all(one.on <= entry.on for one in loan.entries):
+        return []
+    before = replay(terms, loan.entries, book.on).allocations
+    numbers = [one.number for one in loan.entries if one.number in book.allocations]
+    found = (_more(number, before, book.allocations, terms.currency) for number in numbers)
+    return [one for one in found if one is not None]
+
+
+def _more(
+    number: int,
+    before: Mapping[int, Allocation],
+    after: Mapping[int, Allocation],
+    currency: str,
+) -> Reallocated | None:
+    was, now = before.get(number), after[number]
+    sums, credit = (_NOTHING, Decimal(0)) if was is None else (was.sums, was.credit)
+    more = [new - old for new, old in zip(now.sums, sums, strict=True)]
+    if not any(more) and now.credit == credit:
+        return None
+    principal, interest, fees, penalties = (money.in_currency(one, currency) for one in more)
+    return Reallocated(
+        version=number,
+        principal=principal,
+        interest=interest,
+        fees=fees,
+        penalties=penalties,
+        credit=money.in_currency(now.credit - credit, currency),
+    )
+
+
+def _booking(book: LoanBook, own: Allocation | None, currency: str) -> Booking:
+    sums = _NOTHING if own is None else own.sums
+    credit, recovered = (Decimal(0),) * 2 if own is None else (own.credit, own.recovered)
+    amounts = [
+        money.in_currency(one, currency) for one in (*sums, credit, recovered, book.principal)
+    ]
+    principal, interest, fees, penalties, credit, recovered, balance = amounts
+    return Booking(
+        principal=principal,
+        interest=interest,
+        fees=fees,
+        penalties=penalties,
+        credit=credit,
+        recovered=recovered,
+        balance=balance,
+        status=book.status,
+        through=book.on,
+    )

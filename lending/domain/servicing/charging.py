@@ -1,0 +1,84 @@
+"""Charges and what is waived of them."""
+
+from datetime import date
+from typing import Final
+
+from lending.domain import money
+from lending.domain.application.amounts import wrong_amount
+from lending.domain.application.circumstances import Answer, Circumstances
+from lending.domain.application.refusals import Refusal, Refused
+from lending.domain.application.state import Application
+from lending.domain.loan import entries as act
+from lending.domain.servicing import commands as c
+from lending.domain.servicing import events as e
+from lending.domain.servicing.booking import book_on
+from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
+from lending.domain.servicing.paying import implausible
+
+YEARS_AHEAD_MAX: Final = 100
+"""How far a date that is still to come may be away."""
+
+
+def too_far(day: date, given: Circumstances) -> bool:
+    """Whether a day is more than `YEARS_AHEAD_MAX` years away."""
+    return day.year - given.effective_on.year > YEARS_AHEAD_MAX
+
+
+def assess(command: c.AssessCharge, state: Application, given: Circumstances) -> Answer:
+    """A fee or a penalty."""
+    loan = loan_of(state)
+    if (wrong := wrong_amount(command.amount, "amount", state.currency)) is not None:
+        return wrong
+    if (refused := implausible(command.amount, loan, state)) is not None:
+        return refused
+    due_on = command.due_on or given.effective_on
+    if due_on < loan.funded_on or too_far(due_on, given):
+        return Refused(Refusal.DATE_OUT_OF_RANGE, f"due_on: {due_on}")
+    assessed = e.ChargeAssessed(
+        kind=command.kind,
+        amount=money.in_currency(command.amount, state.currency),
+        due_on=due_on,
+        booking=UNBOOKED,
+        name=command.name,
+    )
+    return [enter(loan, assessed, given).event]
+
+
+def waive(command: c.WaiveCharge, state: Application, given: Circumstances) -> Answer:
+    """A charge, or a part of one, that is not asked for any more."""
+    loan = loan_of(state)
+    entry = loan.entry(command.version)
+    if entry is None or not isinstance(entry.act, act.ChargeAssessed):
+        return Refused(Refusal.TRANSACTION_UNKNOWN, f"no charge has version {command.version}")
+    if command.version in loan.reversed:
+        return Refused(Refusal.TRANSACTION_REVERSED, f"version {command.version}")
+    day = max(loan.through, given.effective_on)
+    charge = next(one for one in book_on(loan, day).charges if one.entry == command.version)
+    if not charge.outstanding:
+        return []
+    amount = charge.outstanding if command.amount is None else command.amount
+    if (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
+        return wrong
+    waived = e.ChargeWaived(
+        of=command.version,
+        amount=money.in_currency(amount, state.currency),
+        booking=UNBOOKED,
+    )
+    entered = enter(loan, waived, given)
+    booked = entered.booking.fees + entered.booking.penalties
+    if amount > booked:
+        return Refused(Refusal.ABOVE_WHAT_IS_UNPAID, f"{booked:f} {state.currency} are unpaid")
+    return [entered.event]
+
+
+def waive_interest(command: c.WaiveInterest, state: Application, given: Circumstances) -> Answer:
+    """Interest that fell due and is not asked for any more."""
+    loan = loan_of(state)
+    if (wrong := wrong_amount(command.amount, "amount", state.currency)) is not None:
+        return wrong
+    amount = money.in_currency(command.amount, state.currency)
+    entered = enter(loan, e.InterestWaived(amount=amount, booking=UNBOOKED), given)
+    unpaid = entered.booking.interest
+    if amount > unpaid:
+        return Refused(Refusal.ABOVE_WHAT_IS_UNPAID, f"{unpaid:f} {state.currency} are unpaid")
+    return [entered.event]

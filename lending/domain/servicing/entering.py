@@ -1,0 +1,88 @@
+"""Entering a transaction: from what would happen to the event that says it did, or why it cannot."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from lending.domain.application.circumstances import Circumstances
+from lending.domain.application.refusals import Refusal, Refused
+from lending.domain.application.state import Application
+from lending.domain.loan.book import LoanBook, LoanStatus
+from lending.domain.loan.entries import Act, Entry, Reversed
+from lending.domain.servicing.booking import try_out
+from lending.domain.servicing.entries import act_of
+from lending.domain.servicing.events import Booking
+from lending.domain.servicing.state import MAX_ENTRIES, Loan
+
+_NO: Final = Decimal(0)
+UNBOOKED: Final = Booking(
+    principal=_NO,
+    interest=_NO,
+    fees=_NO,
+    penalties=_NO,
+    credit=_NO,
+    recovered=_NO,
+    balance=_NO,
+    status=LoanStatus.ACTIVE,
+    through=date.min,
+)
+"""The booking of an event that is still to be tried."""
+
+
+class Entered(NamedTuple):
+    """An event with its booking, and the book with it."""
+
+    event: Any
+    book: LoanBook
+
+    @property
+    def booking(self) -> Booking:
+        """What it comes to."""
+        booking: Booking = self.event.booking
+        return booking
+
+
+def loan_of(state: Application) -> Loan:
+    """The loan of an application that is known to have one."""
+    if state.loan is None:
+        raise ValueError("there is no loan")
+    return state.loan
+
+
+def enter(loan: Loan, event: Any, given: Circumstances, ahead: int = 0) -> Entered:
+    """Book `event` as the next transaction, behind `ahead` others of the same command."""
+    act: Act | None = act_of(event)
+    if act is None:
+        tried = try_out(loan, None, given.effective_on)
+        return Entered(replace(event, booking=tried.booking), tried.book)
+    on = given.effective_on
+    if isinstance(act, Reversed):
+        on = _entry(loan, act.of).on
+    entry = Entry(given.version + 1 + ahead, on, act)
+    tried = try_out(loan, entry, given.effective_on)
+    return Entered(replace(event, booking=tried.booking), tried.book)
+
+
+def unfit(loan: Loan, given: Circumstances) -> Refused | None:
+    """Why no transaction can be entered now, whatever it is."""
+    if given.effective_on < loan.funded_on:
+        return Refused(Refusal.EFFECTIVE_BEFORE_FUNDING, f"it was funded on {loan.funded_on}")
+    if len(loan.entries) >= MAX_ENTRIES:
+        return Refused(Refusal.TOO_MANY_TRANSACTIONS)
+    return None
+
+
+def later_entries(loan: Loan, given: Circumstances) -> Refused | None:
+    """Whether transactions that count stand behind the day of one that ends or charges off."""
+    later = [entry for entry in loan.counting if entry.on > given.effective_on]
+    if not later:
+        return None
+    return Refused(Refusal.LATER_TRANSACTIONS, f"version {later[0].number}, on {later[0].on}")
+
+
+def _entry(loan: Loan, number: int) -> Entry:
+    entry = loan.entry(number)
+    if entry is None:
+        raise ValueError(f"there is no entry {number}")
+    return entry

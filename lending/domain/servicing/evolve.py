@@ -1,0 +1,155 @@
+"""Events to the loan: what each event of servicing makes true."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from lending.domain.application.events import Disbursed as Disbursement
+from lending.domain.loan.entries import Disbursed, Entry, Reversed
+from lending.domain.loan.journal import LedgerAccount
+from lending.domain.loan.terms import Terms
+from lending.domain.servicing import events as e
+from lending.domain.servicing.entries import act_of
+from lending.domain.servicing.events import Booking, ServicingEvent
+from lending.domain.servicing.state import Loan
+
+REVERSALS: Final = (
+    e.DisbursementReversed, e.RepaymentReversed, e.EntryReversed, e.ChargeOffUndone,
+)  # fmt: skip
+_REOPEN: Final = (*REVERSALS, e.ChargedBack, e.ChargeAssessed)
+
+
+def evolve_loan(loan: Loan | None, event: ServicingEvent, number: int, on: date) -> Loan | None:
+    """The loan after `event`, the one of this number, counting from that day; None where nothing is
+    left of it that was ever paid out.
+    """
+    if isinstance(event, e.Boarded):
+        first = Loan(terms=event.terms, entries=(), through=on)
+        return _entered(first, event, number, on)
+    if loan is None:
+        raise ValueError(f"{event.stored_as} of a loan that was never paid out")
+    if isinstance(event, e.Closed):
+        return loan._replace(closed=True)
+    if isinstance(event, e.TermsSet):
+        return booked(_with_terms(loan, event), event.booking)
+    if loan.closed and isinstance(event, _REOPEN):
+        loan = loan._replace(closed=False)
+    loan = _entered(loan, event, number, on)
+    if isinstance(event, e.DisbursementReversed) and not loan.counting:
+        return None
+    return loan
+
+
+def advance_entry(event: Disbursement, number: int, on: date, *, first: bool) -> Entry:
+    """The entry of a disbursement; the first one of a loan brings the due dates."""
+    dues = event.schedule.dues if first and event.schedule is not None else ()
+    act = Disbursed(
+        amount=event.amount if event.principal is None else event.principal,
+        advance=event.amount,
+        dues=dues,
+        fee=event.fee or Decimal(0),
+        refinanced=event.refinanced or Decimal(0),
+    )
+    return Entry(number, on, act)
+
+
+def disbursed(
+    loan: Loan | None, event: Disbursement, terms: Terms | None, number: int, on: date
+) -> Loan:
+    """The loan after a disbursement, under the terms of the accepted offer."""
+    before = loan or Loan(terms=terms, entries=(), through=on)
+    entry = advance_entry(event, number, on, first=loan is None)
+    after = before._replace(
+        entries=(*before.entries, entry), advanced=before.advanced + event.amount, closed=False
+    )
+    if event.booking is None:
+        return after._replace(balance=after.balance + event.amount)
+    return booked(after, event.booking)
+
+
+def booked(loan: Loan, booking: Booking) -> Loan:
+    """The loan where the booking of its last event left it."""
+    return loan._replace(**_where_it_stands(loan, booking))
+
+
+def _where_it_stands(loan: Loan, booking: Booking) -> dict[str, Any]:
+    return {
+        "through": booking.through,
+        "status": booking.status,
+        "balance": booking.balance,
+        "accounts": _added(loan.accounts, booking),
+    }
+
+
+def _entered(loan: Loan, event: ServicingEvent, number: int, on: date) -> Loan:
+    """The loan with what an event adds to it, changed at once: every event of a long life does this."""
+    changes = _to_remember(loan, event, number)
+    act = act_of(event)
+    if act is not None:
+        if isinstance(act, Reversed):
+            on = _entry_of(loan, act.of).on
+        changes["entries"] = (*loan.entries, Entry(number, on, act))
+    booking: Booking | None = getattr(event, "booking", None)
+    if booking is not None:
+        changes |= _where_it_stands(loan, booking)
+    return loan._replace(**changes)
+
+
+def _to_remember(loan: Loan, event: ServicingEvent, number: int) -> dict[str, Any]:
+    """What later commands have to know of an event besides its entry."""
+    match event:
+        case e.Repaid(reference=str(reference)) | e.Recovered(reference=str(reference)):
+            return {"references": {**loan.references, reference: number}}
+        case (
+            e.DisbursementReversed(of=of) | e.RepaymentReversed(of=of) | e.EntryReversed(of=of)
+            | e.ChargeOffUndone(of=of)
+        ):  # fmt: skip
+            return _without(loan, of)
+        case e.ChargedOff():
+            return {"charge_off": number}
+        case e.ChargeAssessed(late_for=date() as late_for):
+            return {"late_fees": {**loan.late_fees, number: late_for}}
+        case _:
+            return {}
+
+
+def _without(loan: Loan, number: int) -> dict[str, Any]:
+    """What is known no more of an entry that never counted."""
+    act = _entry_of(loan, number).act
+    gone = act.advance if isinstance(act, Disbursed) else Decimal(0)
+    return {
+        "reversed": loan.reversed | {number},
+        "advanced": loan.advanced - gone,
+        "charge_off": None if loan.charge_off == number else loan.charge_off,
+        "references": {name: of for name, of in loan.references.items() if of != number},
+    }
+
+
+def _entry_of(loan: Loan, number: int) -> Entry:
+    entry = loan.entry(number)
+    if entry is None:
+        raise ValueError(f"there is no entry {number} to reverse")
+    return entry
+
+
+def _with_terms(loan: Loan, event: e.TermsSet) -> Loan:
+    """The loan as if it had had these terms, and these due dates, from its first day."""
+    dues, entries = event.schedule.dues, []
+    for entry in loan.entries:
+        if isinstance(entry.act, Disbursed) and dues:
+            entries.append(entry._replace(act=replace(entry.act, dues=dues)))
+            dues = ()
+        else:
+            entries.append(entry)
+    return loan._replace(terms=event.terms, entries=tuple(entries))
+
+
+def _added(
+    accounts: Mapping[LedgerAccount, Decimal], booking: Booking
+) -> dict[LedgerAccount, Decimal]:
+    found = dict(accounts)
+    for line in booking.postings:
+        found[line.account] = found.get(line.account, Decimal(0)) + line.amount
+    return {account: amount for account, amount in found.items() if amount}

@@ -1,0 +1,349 @@
+"""Paying out, taking over a running loan, and giving terms to one that was paid out without."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from lending.domain import money
+from lending.domain.application import events as application_events
+from lending.domain.application.amounts import too_fine, wrong_amount
+from lending.domain.application.circumstances import Answer, Circumstances
+from lending.domain.application.refusals import Refusal, Refused
+from lending.domain.application.state import Application, Offer, OfferStatus
+from lending.domain.loan.due_dates import due_dates
+from lending.domain.loan.entries import Disbursed
+from lending.domain.loan.faults import faults
+from lending.domain.loan.fees import funding
+from lending.domain.loan.lines import LineKind
+from lending.domain.loan.schedule import Advance, Schedule, schedule
+from lending.domain.loan.terms import DownPaymentMode, PaymentKind, Terms
+from lending.domain.products import ProductFault, ProductOnRecord, terms_of
+from lending.domain.servicing import commands as c
+from lending.domain.servicing import events as e
+from lending.domain.servicing.booking import to_come, try_out
+from lending.domain.servicing.charging import too_far
+from lending.domain.servicing.disclosure import binding, must_be_disclosed_again, plan
+from lending.domain.servicing.entering import UNBOOKED, enter
+from lending.domain.servicing.evolve import advance_entry, disbursed, evolve_loan
+from lending.domain.servicing.state import Loan
+
+OVERDUE_YEARS_MAX: Final = 50
+"""How far in the past what a boarded loan brings with it may be."""
+
+
+def cited(product: ProductOnRecord) -> e.ProductCited:
+    """How an event names a product on record."""
+    return e.ProductCited(
+        name=product.product.name,
+        version=product.product.version,
+        digest=product.digest,
+        registry_position=product.registry_position,
+    )
+
+
+def product_terms(
+    given: Circumstances,
+    currency: str,
+    *,
+    amount: Decimal,
+    rate_percent: Decimal | None,
+    instalments: int | None,
+) -> Terms | Refused:
+    """The terms of the product that a command names, for a loan of `amount`."""
+    product = given.product
+    if product is None:
+        return Refused(Refusal.PRODUCT_UNKNOWN)
+    if product.withdrawn:
+        return Refused(Refusal.PRODUCT_WITHDRAWN, f"version {product.product.version}")
+    if product.product.terms.currency != currency:
+        detail = f"the product is in {product.product.terms.currency}"
+        return Refused(Refusal.CURRENCY_DIFFERS, detail)
+    found = terms_of(
+        product.product, amount=amount, rate_percent=rate_percent, instalments=instalments
+    )
+    if isinstance(found, ProductFault):
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, found.value)
+    return found
+
+
+def with_level(terms: Terms, level: Decimal, principal: Decimal) -> Terms | Refused:
+    """Terms with a level payment that was agreed for `principal`."""
+    fixed = replace(terms, instalment_amount=level)
+    wrong = faults(fixed, principal)
+    return Refused(Refusal.TERMS_NOT_POSSIBLE, wrong[0].value) if wrong else fixed
+
+
+def dues_of(
+    terms: Terms, start: date, first_due_on: date | None, given: Circumstances
+) -> tuple[date, ...] | Refused:
+    """The due dates of a loan that starts that day."""
+    if first_due_on is not None and (first_due_on <= start or too_far(first_due_on, given)):
+        return Refused(Refusal.DATE_OUT_OF_RANGE, f"first_due_on: {first_due_on}")
+    try:
+        return due_dates(
+            terms, start, first_due_on=first_due_on, is_business_day=given.is_business_day
+        )
+    except (OverflowError, ValueError) as fault:
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, str(fault))
+
+
+def disclosed_for(
+    terms: Terms,
+    amount: Decimal,
+    disburse_on: date,
+    first_due_on: date | None,
+    given: Circumstances,
+) -> e.Disclosed | Refused:
+    """What the terms come to for a loan paid out on that day."""
+    if disburse_on < given.effective_on or too_far(disburse_on, given):
+        return Refused(Refusal.DATE_OUT_OF_RANGE, f"disburse_on: {disburse_on}")
+    dues = dues_of(terms, disburse_on, first_due_on, given)
+    return dues if isinstance(dues, Refused) else plan(terms, amount, disburse_on, dues).disclosed
+
+
+def redisclose(command: c.Redisclose, state: Application, given: Circumstances) -> Answer:
+    """An accepted offer's terms disclosed again."""
+    offer = state.offers.get(command.offer_id)
+    if offer is None:
+        return Refused(Refusal.OFFER_UNKNOWN)
+    if offer.status is not OfferStatus.ACCEPTED or offer.terms is None:
+        return Refused(Refusal.OFFER_NOT_OPEN, "only an accepted offer with terms is redisclosed")
+    disburse_on = command.disburse_on or given.effective_on
+    first_due_on = command.first_due_on or offer.first_due_on
+    disclosed = disclosed_for(offer.terms, offer.amount, disburse_on, first_due_on, given)
+    if isinstance(disclosed, Refused):
+        return disclosed
+    if (disclosed, disburse_on, first_due_on) == (
+        offer.disclosed, offer.disburse_on, offer.first_due_on,
+    ):  # fmt: skip
+        return []
+    redisclosed = application_events.Redisclosed(
+        offer_id=offer.offer_id,
+        disburse_on=disburse_on,
+        disclosed=disclosed,
+        first_due_on=first_due_on,
+    )
+    return [redisclosed]
+
+
+# paying out
+
+
+def pay_out(
+    state: Application,
+    amount: Decimal,
+    given: Circumstances,
+    *,
+    refinanced: Decimal = Decimal(0),
+    refinances: UUID | None = None,
+    reference: str | None = None,
+    channel: str | None = None,
+) -> list[application_events.Event] | Refused:
+    """The events of an advance under the accepted offer, whose terms are known."""
+    offer = state.accepted_offer
+    if offer is None or offer.terms is None:
+        raise ValueError("no offer with terms is accepted")
+    terms, loan = offer.terms, state.loan
+    if loan is not None and (loan.ended or loan.lost):
+        return Refused(Refusal.LOAN_ENDED)
+    funded = funding(terms, amount)
+    if funded.paid_out < refinanced:
+        left = f"{funded.paid_out:f} {state.currency} would be paid out of {refinanced:f}"
+        return Refused(Refusal.REFINANCING_TOO_SMALL, left)
+    if loan is not None and given.effective_on < loan.funded_on:
+        return Refused(Refusal.EFFECTIVE_BEFORE_FUNDING, f"it was funded on {loan.funded_on}")
+    advances = _advances(loan) if loan is not None else []
+    advances.append(Advance(given.effective_on, funded.principal))
+    dues = _dues(terms, offer, loan, given)
+    if isinstance(dues, Refused):
+        return dues
+    disclosed = None
+    if loan is None and amount == offer.amount:
+        disclosed = plan(terms, amount, given.effective_on, dues).disclosed
+        if offer.disclosed and must_be_disclosed_again(offer.disclosed, disclosed):
+            rates = f"{offer.disclosed.apr_percent} disclosed, {disclosed.apr_percent} at funding"
+            return Refused(Refusal.DISCLOSURE_STALE, rates)
+    event = application_events.Disbursed(
+        offer_id=offer.offer_id,
+        amount=amount,
+        reference=reference,
+        channel=channel,
+        principal=funded.principal,
+        fee=funded.fee,
+        paid_out=funded.paid_out - refinanced,
+        refinanced=refinanced or None,
+        refinances=refinances,
+        schedule=binding(_schedule(terms, advances, dues), state.currency),
+        disclosed=disclosed,
+        booking=UNBOOKED,
+    )
+    return _booked(state, event, terms, given)
+
+
+def _booked(
+    state: Application,
+    event: application_events.Disbursed,
+    terms: Terms,
+    given: Circumstances,
+) -> list[application_events.Event]:
+    """The advance with its booking, and the down payment that is booked with it."""
+    on, number = given.effective_on, given.version + 1
+    before = state.loan or Loan(terms=terms, entries=(), through=on)
+    tried = try_out(before, advance_entry(event, number, on, first=state.loan is None), on)
+    event = replace(event, booking=tried.booking)
+    down = [
+        one for one in tried.book.instalments if one.kind is LineKind.DOWN_PAYMENT and one.due == on
+    ]
+    if not down or terms.down_payment_mode is not DownPaymentMode.AUTOMATIC:
+        return [event]
+    repaid = e.Repaid(
+        amount=money.in_currency(down[-1].outstanding, state.currency),
+        kind=PaymentKind.DOWN_PAYMENT,
+        booking=UNBOOKED,
+    )
+    loan = disbursed(state.loan, event, terms, number, on)
+    return [event, enter(loan, repaid, given, ahead=1).event]
+
+
+def _dues(
+    terms: Terms, offer: Offer, loan: Loan | None, given: Circumstances
+) -> tuple[date, ...] | Refused:
+    """The due dates: those of the first advance, which bind."""
+    if loan is None:
+        return dues_of(terms, given.effective_on, offer.first_due_on, given)
+    return next(
+        (one.act.dues for one in loan.counting if isinstance(one.act, Disbursed) and one.act.dues),
+        (),
+    )
+
+
+def _advances(loan: Loan) -> list[Advance]:
+    found = [(one.on, one.act.amount) for one in loan.counting if isinstance(one.act, Disbursed)]
+    return [Advance(on, amount) for on, amount in sorted(found)]
+
+
+def _schedule(terms: Terms, advances: Sequence[Advance], dues: Sequence[date]) -> Schedule:
+    return schedule(terms, sorted(advances), dues=dues)
+
+
+# taking over, and terms afterwards
+
+
+def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
+    """A running loan that is taken over."""
+    currency = state.currency
+    if (wrong := _wrong_boarding(command, currency, given)) is not None:
+        return wrong
+    terms = _boarding_terms(command, currency, given)
+    if isinstance(terms, Refused):
+        return terms
+    dues = dues_of(terms, command.paid_through, command.first_due_on, given)
+    if isinstance(dues, Refused):
+        return dues
+    if given.product is None:
+        raise ValueError("no product is known")
+    boarded = e.Boarded(
+        product=cited(given.product),
+        terms=terms,
+        principal=money.in_currency(command.principal, currency),
+        accrued_interest=money.in_currency(command.accrued_interest or Decimal(0), currency),
+        paid_through=command.paid_through,
+        schedule=e.BindingSchedule(due_on=dues, principal=(), interest=()),
+        booking=UNBOOKED,
+        arrears=tuple(_overdue_line(one, currency) for one in command.arrears),
+        reference=command.reference,
+    )
+    loan = Loan(terms=terms, entries=(), through=given.effective_on)
+    entered = enter(loan, boarded, given)
+    schedule = replace(to_come(entered.book, currency), down_payments=0)
+    if schedule.due_on != dues:
+        schedule = e.BindingSchedule(due_on=dues, principal=(), interest=())
+    return [replace(entered.event, schedule=schedule)]
+
+
+def _boarding_terms(command: c.Board, currency: str, given: Circumstances) -> Terms | Refused:
+    """The product's terms with what the command says of this loan."""
+    terms = product_terms(
+        given,
+        currency,
+        amount=command.principal,
+        rate_percent=command.rate_percent,
+        instalments=command.instalments,
+    )
+    if isinstance(terms, Refused) or command.instalment_amount is None:
+        return terms
+    level = money.in_currency(command.instalment_amount, currency)
+    return with_level(terms, level, command.principal)
+
+
+def _wrong_boarding(command: c.Board, currency: str, given: Circumstances) -> Refused | None:
+    if (wrong := wrong_amount(command.principal, "principal", currency)) is not None:
+        return wrong
+    if command.instalment_amount is not None:
+        wrong = wrong_amount(command.instalment_amount, "instalment_amount", currency)
+        if wrong is not None:
+            return wrong
+    if (wrong := too_fine(command.accrued_interest, "accrued_interest", currency)) is not None:
+        return wrong
+    for one in command.arrears:
+        for name in ("principal", "interest", "fees", "penalties"):
+            if (wrong := too_fine(getattr(one, name), name, currency)) is not None:
+                return wrong
+    earliest = given.effective_on.year - OVERDUE_YEARS_MAX
+    if command.paid_through > given.effective_on or command.paid_through.year < earliest:
+        return Refused(Refusal.DATE_OUT_OF_RANGE, f"paid_through: {command.paid_through}")
+    days = [one.due_on for one in command.arrears]
+    if any(day > command.paid_through or day.year < earliest for day in days):
+        return Refused(Refusal.DATE_OUT_OF_RANGE, "due_on of arrears")
+    if days != sorted(set(days)):
+        return Refused(Refusal.ARREARS_OUT_OF_ORDER)
+    return None
+
+
+def _overdue_line(one: c.Arrears, currency: str) -> e.OverdueLine:
+    def written(amount: Decimal | None) -> Decimal:
+        return money.in_currency(amount or Decimal(0), currency)
+
+    return e.OverdueLine(
+        due_on=one.due_on,
+        principal=written(one.principal),
+        interest=written(one.interest),
+        fees=written(one.fees),
+        penalties=written(one.penalties),
+    )
+
+
+def set_terms(command: c.SetTerms, state: Application, given: Circumstances) -> Answer:
+    """Terms for a loan that was paid out without any."""
+    loan = state.loan
+    if loan is None:
+        raise ValueError("there is no loan")
+    terms = product_terms(
+        given,
+        state.currency,
+        amount=loan.advanced,
+        rate_percent=command.rate_percent,
+        instalments=command.instalments,
+    )
+    if isinstance(terms, Refused):
+        return terms
+    start = loan.funded_on
+    dues = dues_of(terms, start, command.first_due_on, given)
+    if isinstance(dues, Refused):
+        return dues
+    if given.product is None:
+        raise ValueError("no product is known")
+    event = e.TermsSet(
+        product=cited(given.product),
+        terms=terms,
+        schedule=binding(_schedule(terms, _advances(loan), dues), state.currency),
+        booking=UNBOOKED,
+    )
+    with_terms = evolve_loan(loan, event, given.version + 1, given.effective_on)
+    if with_terms is None:
+        raise ValueError("setting terms leaves a loan")
+    clean = with_terms._replace(accounts={}, through=start)
+    return [replace(event, booking=try_out(clean, None, given.effective_on).booking)]

@@ -1,0 +1,217 @@
+"""Money that comes in and goes back: payments, recoveries, reversals, charge-backs, refunds."""
+
+from decimal import Decimal
+from typing import Any, Final
+
+from lending.domain import money
+from lending.domain.application.amounts import wrong_amount
+from lending.domain.application.circumstances import Answer, Circumstances
+from lending.domain.application.refusals import Refusal, Refused
+from lending.domain.application.state import Application
+from lending.domain.loan import entries as act
+from lending.domain.loan.engine import payoff
+from lending.domain.loan.entries import Entry
+from lending.domain.loan.terms import PaymentKind
+from lending.domain.servicing import commands as c
+from lending.domain.servicing import events as e
+from lending.domain.servicing.booking import book_on
+from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
+from lending.domain.servicing.state import Loan
+
+_PAYS_OFF: Final = (PaymentKind.INSTALMENT, PaymentKind.PREPAYMENT)
+"""Kinds of payment that pay a loan off where they are enough to: no interest is due beyond the day."""
+
+PLAUSIBLE_TIMES: Final = 10
+"""A payment of more than so many times all that was ever lent is taken for a slip."""
+
+
+def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
+    """Money that came in."""
+    loan = loan_of(state)
+    wrong = wrong_payment(command, loan, state)
+    if wrong is not None:
+        return wrong
+    if command.kind is PaymentKind.RECOVERY:
+        return Refused(Refusal.KIND_NOT_ALLOWED, "record a recovery with recover")
+    amount, kind = money.in_currency(command.amount, state.currency), command.kind
+    if kind is PaymentKind.PAYOFF or (kind in _PAYS_OFF and amount >= loan.balance):
+        wanted = payoff(loan.known_terms, loan.entries, given.effective_on).total
+        if amount >= wanted > 0:
+            kind = PaymentKind.PAYOFF
+        elif kind is PaymentKind.PAYOFF:
+            return Refused(Refusal.PAYOFF_SHORT, f"{wanted:f} {state.currency} pay it off")
+    repaid = e.Repaid(
+        amount=amount,
+        kind=kind,
+        booking=UNBOOKED,
+        channel=command.channel,
+        reference=command.reference,
+    )
+    return [enter(loan, repaid, given).event]
+
+
+def recover(command: c.Recover, state: Application, given: Circumstances) -> Answer:
+    """Money on a loan that was taken to loss."""
+    loan = loan_of(state)
+    wrong = wrong_payment(command, loan, state)
+    if wrong is not None:
+        return wrong
+    recovered = e.Recovered(
+        amount=money.in_currency(command.amount, state.currency),
+        booking=UNBOOKED,
+        channel=command.channel,
+        reference=command.reference,
+    )
+    return [enter(loan, recovered, given).event]
+
+
+def wrong_payment(
+    command: c.Repay | c.Recover | c.Settle, loan: Loan, state: Application
+) -> Refused | None:
+    """Why a payment cannot be taken, whatever it is for."""
+    currency = getattr(command, "currency", None)
+    if currency not in (None, state.currency):
+        return Refused(Refusal.CURRENCY_DIFFERS, f"the loan is in {state.currency}")
+    if (wrong := wrong_amount(command.amount, "amount", state.currency)) is not None:
+        return wrong
+    if (refused := implausible(command.amount, loan, state)) is not None:
+        return refused
+    used = loan.references.get(command.reference or "")
+    if used is not None:
+        return Refused(Refusal.REFERENCE_REPEATED, f"version {used} has it")
+    return None
+
+
+def implausible(amount: Decimal, loan: Loan, state: Application) -> Refused | None:
+    """Whether an amount is too large to be meant of this loan."""
+    if amount <= PLAUSIBLE_TIMES * lent(loan):
+        return None
+    return Refused(Refusal.AMOUNT_IMPLAUSIBLE, f"{lent(loan):f} {state.currency} were lent in all")
+
+
+def lent(loan: Loan) -> Decimal:
+    """All principal that was ever lent on it, or taken over."""
+    found = Decimal(0)
+    for entry in loan.counting:
+        match entry.act:
+            case act.Disbursed(amount=amount):
+                found += amount
+            case act.Boarded(principal=principal, overdue=overdue):
+                found += principal + sum((one.principal for one in overdue), Decimal(0))
+            case _:
+                pass
+    return found
+
+
+# reversals
+
+
+def reverse(command: c.Reverse, state: Application, given: Circumstances) -> Answer:
+    """A transaction that never counted."""
+    loan = loan_of(state)
+    entry = _transaction(loan, command.version)
+    if isinstance(entry, Refused):
+        return entry
+    if (refused := _irreversible(loan, entry)) is not None:
+        return refused
+    said: dict[str, Any] = {
+        "of": command.version, "reason": command.reason, "text": command.text,
+    }  # fmt: skip
+    match entry.act:
+        case act.Disbursed() if loan.terms is None:
+            return [e.DisbursementReversed(**said)]
+        case act.Disbursed():
+            event: Any = e.DisbursementReversed(booking=UNBOOKED, **said)
+        case act.Paid():
+            event = e.RepaymentReversed(booking=UNBOOKED, **said)
+        case _:
+            event = e.EntryReversed(booking=UNBOOKED, **said)
+    return [enter(loan, event, given).event]
+
+
+def _transaction(loan: Loan, version: int) -> Entry | Refused:
+    """The transaction of that version, if it is one that counts and can be reversed."""
+    entry = loan.entry(version)
+    if entry is None:
+        return Refused(Refusal.TRANSACTION_UNKNOWN, f"version {version}")
+    if isinstance(entry.act, act.Reversed):
+        return Refused(Refusal.NOT_REVERSIBLE, "it is a reversal itself; enter the payment again")
+    if version in loan.reversed:
+        return Refused(Refusal.TRANSACTION_REVERSED, f"version {version}")
+    return entry
+
+
+def _irreversible(loan: Loan, entry: Entry) -> Refused | None:
+    """Why this one cannot be reversed as things stand."""
+    match entry.act:
+        case act.Boarded():
+            return Refused(Refusal.NOT_REVERSIBLE, "a boarded loan is transferred back instead")
+        case act.Ended(how=act.Ending.REFINANCED):
+            return Refused(Refusal.NOT_REVERSIBLE, "the other loan was paid out by it")
+        case act.Disbursed(refinanced=refinanced) if refinanced:
+            return Refused(Refusal.NOT_REVERSIBLE, "another loan was paid off by it")
+        case act.Disbursed() | act.Paid():
+            needed = [one for one in loan.counting if _rests_on(one, entry)]
+        case _:
+            needed = []
+    if not needed:
+        return None
+    numbers = ", ".join(str(one.number) for one in needed[:5])
+    return Refused(Refusal.TRANSACTION_IN_USE, f"reverse version {numbers} first")
+
+
+def _rests_on(later: Entry, entry: Entry) -> bool:
+    """Whether a transaction makes no sense without another."""
+    if isinstance(entry.act, act.Disbursed):
+        return later.number > entry.number and not isinstance(later.act, act.ChargeAssessed)
+    return isinstance(later.act, act.ChargedBack) and later.act.of == entry.number
+
+
+def charge_back(command: c.ChargeBack, state: Application, given: Circumstances) -> Answer:
+    """A part of a payment that was taken back."""
+    loan = loan_of(state)
+    entry = _transaction(loan, command.version)
+    if isinstance(entry, Refused):
+        return entry
+    if not isinstance(entry.act, act.Paid):
+        return Refused(Refusal.NOT_A_PAYMENT, f"version {command.version}")
+    if given.effective_on < entry.on:
+        return Refused(Refusal.BEFORE_THE_TRANSACTION, f"it counts from {entry.on}")
+    left = entry.act.amount - sum(
+        (
+            one.act.amount
+            for one in loan.counting
+            if isinstance(one.act, act.ChargedBack) and one.act.of == entry.number
+        ),
+        Decimal(0),
+    )
+    amount = left if command.amount is None else command.amount
+    if left and (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
+        return wrong
+    if amount > left or not left:
+        return Refused(Refusal.ABOVE_THE_PAYMENT, f"{left:f} {state.currency} are left of it")
+    charged_back = e.ChargedBack(
+        of=command.version,
+        amount=money.in_currency(amount, state.currency),
+        booking=UNBOOKED,
+        reference=command.reference,
+    )
+    return [enter(loan, charged_back, given).event]
+
+
+def refund_credit(command: c.RefundCredit, state: Application, given: Circumstances) -> Answer:
+    """A credit balance that goes back."""
+    loan = loan_of(state)
+    credit = min(loan.credit, book_on(loan, given.effective_on).credit)
+    amount = credit if command.amount is None else command.amount
+    if (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
+        return wrong
+    if amount > credit:
+        return Refused(Refusal.ABOVE_THE_CREDIT, f"{credit:f} {state.currency} are there")
+    refunded = e.CreditRefunded(
+        amount=money.in_currency(amount, state.currency),
+        booking=UNBOOKED,
+        channel=command.channel,
+        reference=command.reference,
+    )
+    return [enter(loan, refunded, given).event]

@@ -1,0 +1,92 @@
+"""What is true of a loan: its terms, the entries of its account, and where the journal stands."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from types import MappingProxyType
+from typing import NamedTuple
+
+from lending.domain.loan.book import LoanStatus
+from lending.domain.loan.entries import Entry, Reversed
+from lending.domain.loan.journal import LedgerAccount
+from lending.domain.loan.position import Position
+from lending.domain.loan.terms import Terms
+
+MAX_ENTRIES = 3000
+"""Transactions that one loan may have in its life: every one is computed from all."""
+
+ENDED = frozenset(
+    {
+        LoanStatus.WRITTEN_OFF,
+        LoanStatus.SETTLED,
+        LoanStatus.REFINANCED,
+        LoanStatus.TRANSFERRED,
+    }
+)
+"""The statuses of a loan that was given up or handed over."""
+
+
+class Loan(NamedTuple):
+    """A loan that was paid out or taken over. Without `terms` nothing of it can be computed yet.
+
+    `entries` are all transactions, by the version of their event. `through` is the day to which the
+    loan was computed last, `accounts` the sum of all postings. `advanced` is all principal that was
+    paid out, `reversed` are the entries that never counted, `charge_off` the one that took the loan
+    to loss. `references` are those of payments that count, with their versions; `late_fees` the
+    entries that are late fees, with the due dates they are for.
+    """
+
+    terms: Terms | None
+    entries: tuple[Entry, ...]
+    through: date
+    status: LoanStatus = LoanStatus.ACTIVE
+    balance: Decimal = Decimal(0)
+    accounts: Position = MappingProxyType({})
+    advanced: Decimal = Decimal(0)
+    reversed: frozenset[int] = frozenset()
+    charge_off: int | None = None
+    references: Mapping[str, int] = MappingProxyType({})
+    late_fees: Mapping[int, date] = MappingProxyType({})
+    closed: bool = False
+
+    @property
+    def known_terms(self) -> Terms:
+        """The terms of a loan that is known to have them."""
+        if self.terms is None:
+            raise ValueError("a loan without terms cannot be computed")
+        return self.terms
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was given up or handed over."""
+        return self.status in ENDED
+
+    @property
+    def funded_on(self) -> date:
+        """The day of the first entry that counts."""
+        return min(entry.on for entry in self.counting)
+
+    @property
+    def counting(self) -> list[Entry]:
+        """The entries that were not reversed, in the order of recording."""
+        gone = self.reversed
+        return [
+            entry
+            for entry in self.entries
+            if entry.number not in gone and not isinstance(entry.act, Reversed)
+        ]
+
+    @property
+    def credit(self) -> Decimal:
+        """What the borrower has paid too much."""
+        return -self.accounts.get(LedgerAccount.CREDIT_BALANCES, Decimal(0))
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was taken to loss, so that what is paid is recovered."""
+        given_up = self.status in (LoanStatus.WRITTEN_OFF, LoanStatus.SETTLED)
+        return given_up or self.charge_off is not None
+
+    def entry(self, number: int) -> Entry | None:
+        """The entry of this number, if there is one."""
+        return next((entry for entry in self.entries if entry.number == number), None)

@@ -1,0 +1,138 @@
+"""The life of a loan, command by command, as tests tell it: days are counted from the payout."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final, Self
+
+from lending.domain.application import commands as c
+from lending.domain.application.circumstances import Answer, Circumstances, own_events
+from lending.domain.application.decide import decide
+from lending.domain.application.events import Event
+from lending.domain.application.evolve import Occurrence, evolve
+from lending.domain.application.refusals import Refusal, Refused
+from lending.domain.application.state import INITIAL, Application
+from lending.domain.loan.book import LoanBook
+from lending.domain.loan.engine import replay
+from lending.domain.loan.terms import LateFee, Terms
+from lending.domain.products import Product, ProductOnRecord
+from lending.domain.servicing.state import Loan
+
+PAYOUT: Final = date(2026, 1, 1)
+LATE_FEE: Final = LateFee(amount=Decimal("25.00"), grace_days=5)
+TERMS: Final = Terms(currency="USD", rate_percent=Decimal(12), instalments=12, late_fee=LATE_FEE)
+
+
+def on_record(terms: Terms = TERMS, **bounds: Any) -> ProductOnRecord:
+    """A product of these terms, published, which leaves rate and number of instalments open."""
+    bounds = {
+        "instalments_min": 1,
+        "instalments_max": 600,
+        "rate_percent_min": Decimal(-5),
+        "rate_percent_max": Decimal(100),
+        **bounds,
+    }
+    product = Product(name="personal-loan", version="1", terms=terms, **bounds)
+    return ProductOnRecord(product=product, digest="d" * 64, registry_position=3)
+
+
+PRODUCT: Final = on_record()
+
+
+@dataclass
+class Life:
+    """An application and the loan it becomes."""
+
+    product: ProductOnRecord | None = PRODUCT
+    state: Application = INITIAL
+    events: list[tuple[date, Event]] = field(default_factory=list)
+    named: Application | None = None
+    named_version: int = 0
+
+    @property
+    def version(self) -> int:
+        """The version of its stream."""
+        return len(self.events)
+
+    @property
+    def loan(self) -> Loan:
+        """The loan."""
+        assert self.state.loan is not None
+        return self.state.loan
+
+    @property
+    def last(self) -> Any:
+        """The last event."""
+        return self.events[-1][1]
+
+    def book(self, on: date | None = None) -> LoanBook:
+        """The book of the loan on a day, else on the one to which it was computed."""
+        assert self.loan.terms is not None
+        return replay(self.loan.terms, self.loan.entries, on or self.loan.through)
+
+    def given(self, on: date) -> Circumstances:
+        """The circumstances of a command that counts from noon of a day."""
+        return Circumstances(
+            effective_at=noon(on),
+            effective_on=on,
+            backdated=True,
+            version=self.version,
+            product=self.product,
+            named=self.named,
+            named_version=self.named_version,
+        )
+
+    def answer(self, command: c.Command, on: date) -> Answer:
+        """What would come of a command."""
+        return decide(command, self.state, self.given(on))
+
+    def does(self, command: c.Command, on: date) -> Self:
+        """The command holds, and what it causes is recorded."""
+        answer = self.answer(command, on)
+        assert not isinstance(answer, Refused), answer
+        for event in own_events(answer):
+            self.records(event, on)
+        return self
+
+    def records(self, event: Event, on: date) -> None:
+        """An event is recorded."""
+        self.events.append((on, event))
+        self.state = evolve(self.state, event, Occurrence(self.version, noon(on), on, "local"))
+
+    def refuses(self, command: c.Command, on: date) -> Refusal:
+        """The command does not hold: why."""
+        answer = self.answer(command, on)
+        assert isinstance(answer, Refused), answer
+        return answer.refusal
+
+
+def noon(on: date) -> datetime:
+    """The instant at which commands of a day come."""
+    return datetime.combine(on, time(12), UTC)
+
+
+def day(count: int) -> date:
+    """So many days after the payout."""
+    return PAYOUT + timedelta(days=count)
+
+
+def accepted_offer(
+    amount: str = "1200", product: ProductOnRecord | None = PRODUCT, **said: Any
+) -> Life:
+    """An application whose offer is accepted, of a product or of an amount alone."""
+    life = Life(product=product)
+    life.does(c.Apply(applicant_id="cust_2002", amount=Decimal(amount)), PAYOUT)
+    life.does(c.Decide(outcome=c.Outcome.APPROVED), PAYOUT)
+    name = None if product is None else product.product.name
+    life.does(c.MakeOffer(amount=Decimal(amount), product=name, **said), PAYOUT)
+    return life.does(c.AcceptOffer(offer_id="1"), PAYOUT)
+
+
+def running(amount: str = "1200", product: ProductOnRecord | None = PRODUCT, **said: Any) -> Life:
+    """A loan that was paid out."""
+    return accepted_offer(amount, product, **said).does(c.Disburse(), PAYOUT)
+
+
+def with_terms(**changed: Any) -> ProductOnRecord:
+    """A product whose terms differ from the usual ones."""
+    return on_record(replace(TERMS, **changed))

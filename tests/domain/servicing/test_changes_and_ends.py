@@ -1,0 +1,246 @@
+"""How terms change in mid-life, how a loan ends, and what is said of it."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from lending.domain.application import commands as c
+from lending.domain.application.circumstances import Both
+from lending.domain.application.refusals import Refusal
+from lending.domain.application.state import Status
+from lending.domain.loan.book import LoanStatus
+from lending.domain.loan.journal import LedgerAccount as A
+from lending.domain.loan.terms import (
+    OriginationFee,
+    PaymentKind,
+)
+from lending.domain.servicing import commands as s
+from lending.domain.servicing import events as e
+from lending.domain.servicing.statement import balances, payoff_quote, statement
+from tests.domain.servicing.lives import PAYOUT, Life, accepted_offer, day, running, with_terms
+
+FEB, MAR, APR = date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)
+NEW = UUID("019c1111-2222-7000-8333-444455556666")
+D = Decimal
+
+
+def posted(event: Any) -> dict[A, str]:
+    """The postings of an event, by account."""
+    return {line.account: str(line.amount) for line in event.booking.postings}
+
+
+def amounts(event: Any) -> tuple[str, ...]:
+    """What an event came to: principal, interest, fees, penalties, credit, balance."""
+    booked = event.booking
+    parts = (booked.principal, booked.interest, booked.fees, booked.penalties)
+    return tuple(str(part) for part in (*parts, booked.credit, booked.balance))
+
+
+def status_of(life: Life) -> Status:
+    """Where a loan stands."""
+    return life.state.status
+
+
+# terms
+
+
+def test_a_new_rate_changes_the_instalments_to_come() -> None:
+    life = running().does(s.ChangeRate(rate_percent=D(24)), FEB)
+    assert life.last.change is e.TermsChange.RATE
+    assert life.last.schedule.due_on[0] == MAR
+    assert life.last.schedule.interest[0] > D("20.00")
+
+
+def test_a_modification_fixes_the_instalment_for_good() -> None:
+    life = running().does(s.ChangeRate(rate_percent=D(24), instalment_amount=D(90)), FEB)
+    assert life.last.instalment_amount == D("90.00")
+
+    def first(schedule: e.BindingSchedule) -> Decimal:
+        return schedule.principal[0] + schedule.interest[0]
+
+    assert first(life.last.schedule) == D("90.00")
+    life.does(s.Extend(instalments=6), FEB)
+    assert first(life.last.schedule) == D("90.00")
+    life.does(s.Capitalise(), MAR)
+    life.does(s.ChangeRate(rate_percent=D(12), instalment_amount=D(120)), MAR)
+    assert first(life.last.schedule) == D("120.00")
+
+
+def test_a_fixed_instalment_survives_a_correction_before_it() -> None:
+    change = s.ChangeRate(rate_percent=D(24), instalment_amount=D(90))
+    life = running().does(change, MAR).does(s.Repay(amount=D("106.62")), FEB)
+    to_come = [one for one in life.book(MAR).instalments if one.due > MAR]
+    assert to_come[0].owed.total == D("90.00")
+
+
+def test_new_instalments_are_counted_without_those_they_replace() -> None:
+    life = running(product=with_terms(instalments=360))
+    life.does(s.ReAge(first_due_on=APR, instalments=480), MAR)
+    assert life.last.schedule.due_on[0] == APR
+    assert life.refuses(s.ReAge(first_due_on=APR, instalments=599), MAR) is (
+        Refusal.TOO_MANY_INSTALMENTS
+    )
+
+
+def test_a_due_date_moves_and_those_behind_it_follow() -> None:
+    life = running().does(s.MoveDueDate(due_on=FEB, to=date(2026, 2, 15)), day(5))
+    assert life.last.schedule.due_on[:2] == (date(2026, 2, 15), date(2026, 3, 15))
+
+
+def test_a_payment_holiday_leaves_instalments_out() -> None:
+    life = running().does(s.Pause(instalments=2), day(5))
+    assert life.last.schedule.due_on[0] == APR
+    assert len(life.last.schedule.due_on) == 12
+
+
+def test_an_extension_adds_instalments() -> None:
+    life = running().does(s.Extend(instalments=6), day(5))
+    assert len(life.last.schedule.due_on) == 18
+    assert sum(life.last.schedule.principal) == D("1200.00")
+
+
+def test_what_is_overdue_becomes_principal_or_is_spread_or_is_owed_anew() -> None:
+    capitalised = running().does(s.Capitalise(), day(40))
+    assert capitalised.loan.balance == D("1212.00")
+    spread = running().does(s.ReAmortise(), day(40))
+    assert spread.book().overdue == 0
+    aged = running().does(s.ReAge(first_due_on=APR, instalments=20), day(40))
+    assert len(aged.last.schedule.due_on) == 20
+    assert aged.book().overdue == 0
+
+
+def test_there_is_nothing_to_do_where_nothing_is_overdue() -> None:
+    life = running()
+    assert life.answer(s.Capitalise(), day(5)) == []
+    assert life.answer(s.ReAmortise(), day(5)) == []
+
+
+def test_principal_is_forgiven() -> None:
+    life = running().does(s.Forgive(amount=D(200)), day(5))
+    assert life.loan.balance == D("1000.00")
+    assert posted(life.last) == {
+        A.LOANS_RECEIVABLE: "-200.00",
+        A.INTEREST_RECEIVABLE: "1.94",
+        A.INTEREST_INCOME: "-1.94",
+        A.FORGIVENESS_EXPENSE: "200.00",
+    }
+
+
+def test_days_do_not_count_while_delinquency_is_paused() -> None:
+    life = running().does(s.PauseDelinquency(until=day(60)), day(10))
+    assert life.book().delinquency_pauses == ((day(10), day(60)),)
+    life.does(s.ResumeDelinquency(), day(30))
+    assert life.book().delinquency_pauses == ((day(10), day(30)),)
+
+
+# end
+
+
+def test_a_charge_off_takes_the_receivables_off_the_books_and_can_be_undone() -> None:
+    life = running().does(s.ChargeOff(), day(40))
+    assert posted(life.last) == {A.LOANS_RECEIVABLE: "-1200.00", A.CHARGE_OFF_EXPENSE: "1200.00"}
+    life.does(s.Repay(amount=D(100)), day(41))
+    assert posted(life.last) == {A.CASH: "100.00", A.RECOVERY_INCOME: "-100.00"}
+    life.does(s.UndoChargeOff(), day(42))
+    assert life.loan.accounts[A.LOANS_RECEIVABLE] == life.loan.balance
+    assert A.CHARGE_OFF_EXPENSE not in life.loan.accounts
+    assert status_of(life) is Status.ACTIVE
+
+
+def test_a_write_off_ends_the_loan_and_what_comes_later_is_recovered() -> None:
+    life = running().does(s.WriteOff(), day(40))
+    assert status_of(life) is Status.WRITTEN_OFF
+    life.does(s.Recover(amount=D(50)), day(90))
+    assert life.last.booking.recovered == D("50.00")
+    life.does(s.Reverse(version=6, reason=s.ReversalReason.MISTAKE), day(91))
+    assert status_of(life) is Status.ACTIVE  # reopened
+
+
+def test_a_settlement_takes_less_for_all() -> None:
+    life = running().does(s.Settle(amount=D(800), reference="deal"), day(40))
+    assert [event.stored_as for _, event in life.events[-2:]] == ["repaid", "settled"]
+    assert status_of(life) is Status.SETTLED
+    assert life.loan.balance == 0
+    assert life.loan.accounts[A.CHARGE_OFF_EXPENSE] > 0
+
+
+def test_a_transfer_posts_what_it_gained_or_lost() -> None:
+    life = running().does(s.Transfer(to="another servicer", price=D(1100)), PAYOUT)
+    assert status_of(life) is Status.TRANSFERRED
+    assert posted(life.last) == {
+        A.SUSPENSE: "1100.00",
+        A.LOANS_RECEIVABLE: "-1200.00",
+        A.TRANSFER_RESULT: "100.00",
+    }
+
+
+def test_refinancing_pays_one_loan_off_out_of_another() -> None:
+    old, new = running(), accepted_offer("2000")
+    old.named, old.named_version = new.state, new.version
+    answer = old.answer(s.Refinance(into=NEW), FEB)
+    assert isinstance(answer, Both)
+    old.records(answer.here[0], FEB)
+    new.records(answer.there[0], FEB)
+    owed = old.last.amount
+    assert owed == D("1212.00")
+    assert status_of(old) is Status.REFINANCED
+    assert status_of(new) is Status.ACTIVE
+    assert new.last.paid_out == D("2000.00") - owed
+    assert old.loan.accounts[A.SUSPENSE] == owed
+    assert new.loan.accounts[A.SUSPENSE] == -owed
+
+
+def test_a_paid_off_loan_is_closed_and_a_charge_back_reopens_it() -> None:
+    life = running().does(s.Repay(amount=D(1200), kind=PaymentKind.PAYOFF), PAYOUT)
+    assert life.loan.status is LoanStatus.PAID_OFF
+    life.does(s.CloseLoan(), day(1))
+    assert life.answer(s.CloseLoan(), day(1)) == []
+    life.does(s.ChargeBack(version=6), day(5))
+    assert status_of(life) is Status.ACTIVE
+
+
+def test_what_is_disclosed_again_is_what_counts_at_funding() -> None:
+    fee = OriginationFee(amount=D("60.00"))
+    life = accepted_offer(product=with_terms(origination_fee=fee), first_due_on=FEB)
+    life.does(s.Redisclose(offer_id="1", disburse_on=day(25)), day(20))
+    offer = life.state.accepted_offer
+    assert offer is not None
+    assert offer.disburse_on == day(25)
+    life.does(c.Disburse(), day(25))
+    assert life.last.disclosed == offer.disclosed
+
+
+def test_a_payment_that_is_enough_pays_the_loan_off_whatever_it_is_called() -> None:
+    life = running()
+    quote = payoff_quote(life.loan, day(20)).sums.total
+    life.does(s.Repay(amount=quote), day(20))
+    assert status_of(life) is Status.PAID_OFF
+    assert life.last.kind is PaymentKind.PAYOFF
+    assert balances(life.loan, day(20)).accrued_interest == 0
+
+
+def test_what_is_paid_on_a_charged_off_loan_is_recovered() -> None:
+    life = running().does(s.ChargeOff(), day(40)).does(s.Repay(amount=D(100)), day(41))
+    assert life.last.booking.recovered == D("100.00")
+
+
+def test_a_charge_counts_once_in_a_statement_and_is_overdue_from_its_own_day() -> None:
+    life = running().does(s.Repay(amount=D("106.62")), FEB)
+    life.does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(30)), date(2026, 2, 10))
+    assert balances(life.loan, date(2026, 2, 20)).overdue == D("30.00")
+    assert balances(life.loan, MAR).overdue == D("30.00")
+    said = statement(life.loan, MAR, MAR)
+    assert (said.opening.due.fees, said.fell_due[0].owed.fees) == (D("30.00"), D("0.00"))
+    assert said.closing.due.fees == D("30.00")
+    assert statement(life.loan, day(-5), day(-1)).closing.status is None
+
+
+def test_a_loan_is_not_refinanced_into_one_that_was_applied_for_later() -> None:
+    old = running()
+    later = Life().does(c.Apply(applicant_id="cust_2002", amount=D(2000)), day(50))
+    later.does(c.Decide(outcome=c.Outcome.APPROVED), day(50))
+    later.does(c.MakeOffer(amount=D(2000), product="personal-loan"), day(50))
+    later.does(c.AcceptOffer(offer_id="1"), day(50))
+    old.named, old.named_version = later.state, later.version
+    assert old.refuses(s.Refinance(into=NEW), FEB) is Refusal.EFFECTIVE_BEFORE_APPLICATION
