@@ -356,7 +356,7 @@ def has_balanced_journal(world: World, stream: Stream, life: LoanLife) -> None:
 BY_DEFAULT = ((90, "90+"), (60, "60-89"), (30, "30-59"), (1, "1-29"))
 
 
-@pytest.mark.parametrize("seed", [21, 22, 23])
+@pytest.mark.parametrize("seed", [1, 21, 22])
 async def test_arrears_on_a_day_are_what_a_replay_to_that_day_says(world: World, seed: int) -> None:
     chance = random.Random(seed)
     lives = [lived(chance, 12) for _ in range(30)]

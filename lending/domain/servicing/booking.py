@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from lending.domain import money
 from lending.domain.loan.book import Allocation, LoanBook, Sums
 from lending.domain.loan.engine import fold, replay
-from lending.domain.loan.entries import Entry, Paid, Reversed
+from lending.domain.loan.entries import Entry, Reversed
 from lending.domain.loan.position import difference, position
 from lending.domain.loan.reading import book_of
 from lending.domain.loan.terms import Terms
@@ -46,8 +46,6 @@ def try_out(loan: Loan, entry: Entry | None, on: date) -> Booked:
     moved = difference(loan.accounts, position(terms, entries, through, account))
     own = None if entry is None else book.allocations.get(entry.number)
     changed = _changed(loan, entry, book, terms) if entry is not None else []
-    if own is not None and entry is not None and _recovers(loan, entry):
-        own = own._replace(recovered=own.sums.total + own.recovered)
     booking = replace(
         _booking(book, own, terms.currency),
         postings=tuple(
@@ -58,12 +56,6 @@ def try_out(loan: Loan, entry: Entry | None, on: date) -> Booked:
         left_out=max(len(changed) - REALLOCATED_MAX, 0),
     )
     return Booked(booking, book)
-
-
-def _recovers(loan: Loan, entry: Entry) -> bool:
-    """Whether a payment counts as recovered, because the loan had been charged off by its day."""
-    off = None if loan.charge_off is None else loan.entry(loan.charge_off)
-    return off is not None and isinstance(entry.act, Paid) and entry.on >= off.on
 
 
 def book_on(loan: Loan, on: date) -> LoanBook:

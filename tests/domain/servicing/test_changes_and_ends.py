@@ -220,11 +220,6 @@ def test_a_payment_that_is_enough_pays_the_loan_off_whatever_it_is_called() -> N
     assert balances(life.loan, day(20)).accrued_interest == 0
 
 
-def test_what_is_paid_on_a_charged_off_loan_is_recovered() -> None:
-    life = running().does(s.ChargeOff(), day(40)).does(s.Repay(amount=D(100)), day(41))
-    assert life.last.booking.recovered == D("100.00")
-
-
 def test_a_charge_counts_once_in_a_statement_and_is_overdue_from_its_own_day() -> None:
     life = running().does(s.Repay(amount=D("106.62")), FEB)
     life.does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(30)), date(2026, 2, 10))
