@@ -290,7 +290,7 @@ class TestDisbursing:
             ((offered(), accepted(), counter_offered()), Refusal.OFFER_NOT_COVERED),
             ((offered(), accepted(), rejected()), Refusal.APPLICATION_REJECTED),
             ((approved(), offered(), accepted(), WITHDRAWN), Refusal.APPLICATION_ENDED),
-            ((approved(), offered(), accepted(), disbursed()), Refusal.ALREADY_DISBURSED),
+            ((approved(), offered(), accepted(), disbursed()), Refusal.FULLY_DISBURSED),
         ],
     )
     def test_is_refused_without(self, history: tuple[e.Event, ...], refusal: Refusal) -> None:
