@@ -112,7 +112,7 @@ def test_an_interrupted_import_is_finished_by_the_next_run(served: Serve, tmp_pa
     minutes = [f"{h:02}:{m:02}:00" for h in range(8, 18) for m in range(60)]
     notes = [("W_Bellen", at) for at in minutes]
     cases: list[Written] = [
-        (f"c{n}", "100", [("A_SUBMITTED", "07:00:00"), *notes[:500]]) for n in range(20)
+        (f"c{n}", "100", [("A_SUBMITTED", "07:00:00"), *notes[:500]]) for n in range(40)
     ]
     log = log_file(tmp_path, *cases)
     one_by_one = ["--concurrency", "1"]  # else it is over before anybody could stop it
@@ -136,10 +136,10 @@ def test_an_interrupted_import_is_finished_by_the_next_run(served: Serve, tmp_pa
     stopped_at = _head(ledger)
     done = lending("import", "xes", str(log), "--url", ledger.base_url)
     assert done.returncode == 0, done.stderr
-    ours = 20 * 501
+    ours = 40 * 501
     assert stopped_at < ours
     rows = listed(ledger)
-    assert len(rows) == 20
+    assert len(rows) == 40
     assert {row["notes"] for row in rows} == {500}
     assert {row["version"] for row in rows} == {501}
 
