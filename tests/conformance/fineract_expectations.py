@@ -9,7 +9,10 @@ from typing import Any, Final
 from lending.domain.loan import entries as e
 from lending.domain.loan.book import Instalment, LoanStatus
 from lending.domain.loan.delinquency import bucket, delinquency, delinquent_days, paused_days
-from lending.domain.loan.journal import LedgerAccount, Posting, postings, reversal
+from lending.domain.loan.engine import fold
+from lending.domain.loan.entries import Entry
+from lending.domain.loan.journal import LedgerAccount, Posting
+from lending.domain.loan.position import Position, difference, position
 from tests.conformance.fineract_scenarios import Scenario, Transaction, money
 from tests.conformance.loan_outcomes import Case, Differs, same
 
@@ -228,19 +231,23 @@ def _journal(scenario: Scenario, where: str, step: Case) -> None:
 
 
 def _lines(scenario: Scenario, one: Transaction) -> Counter[Line]:
-    assert one.seen is not None
-    entered = postings(one.entry.act, one.seen, charged_off=_lost_before(scenario, one))
-    lines = _merged(entered)
-    return lines + _merged(reversal(entered)) if one.undone else lines
+    """What a transaction posts, of those that count as it does, and its undoing if it was undone.
+
+    The source enters a transaction's lines anew where another entry has changed what it comes to.
+    """
+    on = one.entry.on
+    before = [
+        entry for entry in scenario.standing() if (entry.on, entry.number) < (on, one.entry.number)
+    ]
+    with_it = _position(scenario, [*before, one.entry], on)
+    lines = _merged(difference(_position(scenario, before, on), with_it))
+    undoing = Counter({(code, -amount): count for (code, amount), count in lines.items()})
+    return lines + undoing if one.undone else lines
 
 
-def _lost_before(scenario: Scenario, one: Transaction) -> bool:
-    return any(
-        isinstance(other.entry.act, e.ChargedOff)
-        and not other.undone
-        and other.entry.number < one.entry.number
-        for other in scenario.transactions
-    )
+def _position(scenario: Scenario, entries: list[Entry], on: date) -> Position:
+    terms = scenario.the_terms()
+    return position(terms, entries, on, fold(terms, entries, on))
 
 
 def _merged(entered: Iterable[Posting]) -> Counter[Line]:

@@ -68,6 +68,15 @@ class Scenario:
         amount = money(self._loan["principal"])
         return [Entry(1, date.fromisoformat(self._loan["date"]), e.Disbursed(amount=amount))]
 
+    def standing(self) -> list[Entry]:
+        """Those that were not undone."""
+        undone = {one.entry.number for one in self.transactions if one.undone}
+        return [
+            entry
+            for entry in self.entries
+            if entry.number not in undone and not isinstance(entry.act, e.Reversed)
+        ]
+
     def the_terms(self) -> Terms:
         """The terms of the loan that was submitted."""
         if self.terms is None:

@@ -8,7 +8,8 @@ from uuid import UUID
 from lending.domain.application import events as e
 from lending.domain.calendar import PeriodUnit
 from lending.domain.loan.book import LoanStatus
-from lending.domain.loan.journal import LedgerAccount
+from lending.domain.loan.entries import Arrears
+from lending.domain.loan.journal import LedgerAccount, Posting
 from lending.domain.loan.terms import LateFee, PaymentKind, RateStep, Terms
 from lending.domain.servicing import events as s
 from lending.domain.servicing.commands import ChargeKind, ReversalReason
@@ -51,9 +52,9 @@ BOOKING: Final = s.Booking(
     status=LoanStatus.ACTIVE,
     through=date(2026, 4, 10),
     postings=(
-        s.PostingLine(account=LedgerAccount.CASH, amount=D("371.89")),
-        s.PostingLine(account=LedgerAccount.LOANS_RECEIVABLE, amount=D("-299.39")),
-        s.PostingLine(account=LedgerAccount.INTEREST_INCOME, amount=D("-72.50")),
+        Posting(account=LedgerAccount.CASH, amount=D("371.89")),
+        Posting(account=LedgerAccount.LOANS_RECEIVABLE, amount=D("-299.39")),
+        Posting(account=LedgerAccount.INTEREST_INCOME, amount=D("-72.50")),
     ),
     reallocated=(
         s.Reallocated(
@@ -109,7 +110,7 @@ LOAN_SAMPLES: Final[tuple[e.Event, ...]] = (
         schedule=SCHEDULE,
         booking=BOOKING,
         arrears=(
-            s.OverdueLine(
+            Arrears(
                 due_on=date(2026, 2, 1),
                 principal=D("100.00"),
                 interest=D("50.00"),

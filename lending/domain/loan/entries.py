@@ -56,7 +56,10 @@ class Boarded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrears:
-    """What is left unpaid of an instalment that fell due before boarding."""
+    """What is left unpaid of an instalment that fell due before boarding.
+
+    WARNING: it is stored in events, as `lending.domain.servicing.events` has them.
+    """
 
     due_on: date
     principal: Decimal = Decimal(0)

@@ -12,13 +12,12 @@ from decimal import Decimal
 from typing import Final
 
 from lending.domain.loan import entries as e
-from lending.domain.loan.account import Account
+from lending.domain.loan.account import Account, Effect
 from lending.domain.loan.book import Sums
 from lending.domain.loan.engine import fold, in_force
 from lending.domain.loan.entries import Ending, Entry
-from lending.domain.loan.journal import LedgerAccount, Posting, payment_source, postings
+from lending.domain.loan.journal import LedgerAccount, Posting, payment_source
 from lending.domain.loan.lines import LineKind
-from lending.domain.loan.reading import allocations_of
 from lending.domain.loan.rounding import ZERO, interest_rounder
 from lending.domain.loan.terms import Component, InterestGrace, Terms
 
@@ -51,10 +50,8 @@ def position(terms: Terms, entries: Iterable[Entry], on: date, account: Account)
     before, off = counting[:taken_off], counting[taken_off]
     found = _standing(fold(terms, before, off.on), before, off.on)
     _take_off(found, off.act)
-    done = allocations_of(account)
     for entry in counting[taken_off + 1 :]:
-        for line in postings(entry.act, done[entry.number], charged_off=True):
-            found[line.account] += line.amount
+        _recover(found, entry, account.done[entry.number].effect)
     return _balanced(found)
 
 
@@ -148,6 +145,20 @@ def _take_off(found: defaultdict[LedgerAccount, Decimal], act: e.Act) -> None:
         found[_A.INTEREST_INCOME] -= left - principal
     else:
         found[_A.TRANSFER_RESULT] -= left - principal
+
+
+def _recover(found: defaultdict[LedgerAccount, Decimal], entry: Entry, effect: Effect) -> None:
+    """Post what came in, or went back, on a loan that is off the books."""
+    match entry.act:
+        case e.Paid() | e.ChargedBack() | e.CreditRefunded():
+            settled = _through_other_accounts(found, entry, effect.sums, effect.credit)
+            found[_A.RECOVERY_INCOME] -= settled.total + effect.recovered
+            found[_A.CREDIT_BALANCES] -= effect.credit
+        case e.Ended(proceeds=proceeds):
+            found[_A.SUSPENSE] += proceeds
+            found[_A.RECOVERY_INCOME] -= proceeds
+        case _:
+            pass
 
 
 def interest_receivable(account: Account, on: date) -> Decimal:

@@ -42,7 +42,7 @@ def book_of(account: Account, on: date) -> LoanBook:
         status=_status(account, instalments),
         instalments=instalments,
         charges=tuple(_charge(number, owed) for number, owed in account.charges.items()),
-        allocations=allocations_of(account),
+        allocations=_allocations(account),
         principal=account.principal + grown,
         capitalised_in_grace=grown,
         credit=account.credit,
@@ -123,8 +123,7 @@ def _nothing(account: Account) -> Sums:
     return Sums(*[account.nothing] * 4)
 
 
-def allocations_of(account: Account) -> dict[int, Allocation]:
-    """What each entry that counts did, by its number."""
+def _allocations(account: Account) -> dict[int, Allocation]:
     nothing = _nothing(account)
     return {number: _allocation(number, done, nothing) for number, done in account.done.items()}
 

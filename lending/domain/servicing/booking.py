@@ -14,10 +14,11 @@ from lending.domain import money
 from lending.domain.loan.book import Allocation, LoanBook, Sums
 from lending.domain.loan.engine import fold, replay
 from lending.domain.loan.entries import Entry, Reversed
+from lending.domain.loan.journal import Posting
 from lending.domain.loan.position import difference, position
 from lending.domain.loan.reading import book_of
 from lending.domain.loan.terms import Terms
-from lending.domain.servicing.events import BindingSchedule, Booking, PostingLine, Reallocated
+from lending.domain.servicing.events import BindingSchedule, Booking, Reallocated
 from lending.domain.servicing.state import Loan
 
 REALLOCATED_MAX: Final = 200
@@ -49,8 +50,7 @@ def try_out(loan: Loan, entry: Entry | None, on: date) -> Booked:
     booking = replace(
         _booking(book, own, terms.currency),
         postings=tuple(
-            PostingLine(account=one.account, amount=money.in_currency(one.amount, terms.currency))
-            for one in moved
+            Posting(one.account, money.in_currency(one.amount, terms.currency)) for one in moved
         ),
         reallocated=tuple(changed[:REALLOCATED_MAX]),
         left_out=max(len(changed) - REALLOCATED_MAX, 0),

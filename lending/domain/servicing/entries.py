@@ -26,16 +26,7 @@ def _boarded(event: e.Boarded) -> Act:
         paid_through=event.paid_through,
         accrued_interest=event.accrued_interest,
         dues=event.schedule.dues,
-        overdue=tuple(
-            act.Arrears(
-                due_on=one.due_on,
-                principal=one.principal,
-                interest=one.interest,
-                fees=one.fees,
-                penalties=one.penalties,
-            )
-            for one in event.arrears
-        ),
+        overdue=event.arrears,
     )
 
 

@@ -15,7 +15,8 @@ from uuid import UUID
 from lending.domain.calendar import PeriodUnit
 from lending.domain.fields import Erased, Personal
 from lending.domain.loan.book import LoanStatus
-from lending.domain.loan.journal import LedgerAccount
+from lending.domain.loan.entries import Arrears
+from lending.domain.loan.journal import Posting
 from lending.domain.loan.terms import PaymentKind, Terms
 from lending.domain.servicing.commands import ChargeKind, ReversalReason
 
@@ -106,14 +107,6 @@ class BindingSchedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostingLine:
-    """An amount on an account of the journal: a debit above zero, a credit below."""
-
-    account: LedgerAccount
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reallocated:
     """An earlier transaction came to something else: by how much more, component by component."""
 
@@ -146,20 +139,9 @@ class Booking:
     balance: Decimal
     status: LoanStatus
     through: date
-    postings: tuple[PostingLine, ...] = ()
+    postings: tuple[Posting, ...] = ()
     reallocated: tuple[Reallocated, ...] = ()
     left_out: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverdueLine:
-    """What was unpaid, at boarding, of an instalment that had fallen due."""
-
-    due_on: date
-    principal: Decimal
-    interest: Decimal
-    fees: Decimal
-    penalties: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +157,7 @@ class Boarded:
     paid_through: date
     schedule: BindingSchedule
     booking: Booking
-    arrears: tuple[OverdueLine, ...] = ()
+    arrears: tuple[Arrears, ...] = ()
     reference: str | None = None
 
 

@@ -14,7 +14,7 @@ from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Offer, OfferStatus
 from lending.domain.loan.due_dates import due_dates
-from lending.domain.loan.entries import Disbursed
+from lending.domain.loan.entries import Arrears, Disbursed
 from lending.domain.loan.faults import faults
 from lending.domain.loan.fees import funding
 from lending.domain.loan.lines import LineKind
@@ -253,7 +253,7 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
         paid_through=command.paid_through,
         schedule=e.BindingSchedule(due_on=dues, principal=(), interest=()),
         booking=UNBOOKED,
-        arrears=tuple(_overdue_line(one, currency) for one in command.arrears),
+        arrears=tuple(_arrears(one, currency) for one in command.arrears),
         reference=command.reference,
     )
     loan = Loan(terms=terms, entries=(), through=given.effective_on)
@@ -303,11 +303,11 @@ def _wrong_boarding(command: c.Board, currency: str, given: Circumstances) -> Re
     return None
 
 
-def _overdue_line(one: c.Arrears, currency: str) -> e.OverdueLine:
+def _arrears(one: c.Arrears, currency: str) -> Arrears:
     def written(amount: Decimal | None) -> Decimal:
         return money.in_currency(amount or Decimal(0), currency)
 
-    return e.OverdueLine(
+    return Arrears(
         due_on=one.due_on,
         principal=written(one.principal),
         interest=written(one.interest),

@@ -1,12 +1,13 @@
-"""Every entry's postings: which accounts, and that both sides are equal."""
+"""The accounts of a loan: what is on which, on and off the books."""
 
 from datetime import date
 from decimal import Decimal
 
 from lending.domain.loan import entries as e
-from lending.domain.loan.engine import payoff, replay
+from lending.domain.loan.engine import fold, payoff, replay
 from lending.domain.loan.entries import Entry
-from lending.domain.loan.journal import LedgerAccount, Posting, postings
+from lending.domain.loan.journal import LedgerAccount
+from lending.domain.loan.position import Position, position
 from lending.domain.loan.terms import PaymentKind, Terms
 
 TERMS = Terms(currency="USD", rate_percent=Decimal(12), instalments=12)
@@ -26,28 +27,21 @@ BOARDED = e.Boarded(
 )
 
 
-def posted(entries: list[Entry], on: date) -> dict[LedgerAccount, Decimal]:
+def accounts(entries: list[Entry], on: date) -> Position:
     """The balance of each account that the entries touched."""
-    book = replay(TERMS, entries, on)
-    balances: dict[LedgerAccount, Decimal] = {}
-    for entry in entries:
-        lines = postings(entry.act, book.allocations[entry.number], charged_off=False)
-        assert sum(line.amount for line in lines) == 0
-        for line in lines:
-            balances[line.account] = balances.get(line.account, Decimal(0)) + line.amount
-    return balances
+    return position(TERMS, entries, on, fold(TERMS, entries, on))
 
 
 def test_what_a_boarded_loan_owes_is_receivable_against_suspense() -> None:
     on = date(2024, 5, 1)
+    assert accounts([Entry(1, on, BOARDED)], on) == {
+        LedgerAccount.LOANS_RECEIVABLE: Decimal("1020.00"),
+        LedgerAccount.INTEREST_RECEIVABLE: Decimal("12.10"),
+        LedgerAccount.FEES_RECEIVABLE: Decimal("2.50"),
+        LedgerAccount.PENALTIES_RECEIVABLE: Decimal("15.00"),
+        LedgerAccount.SUSPENSE: Decimal("-1049.60"),
+    }
     book = replay(TERMS, [Entry(1, on, BOARDED)], on)
-    assert postings(BOARDED, book.allocations[1], charged_off=False) == (
-        Posting(LedgerAccount.LOANS_RECEIVABLE, Decimal("1020.00")),
-        Posting(LedgerAccount.INTEREST_RECEIVABLE, Decimal("12.10")),
-        Posting(LedgerAccount.FEES_RECEIVABLE, Decimal("2.50")),
-        Posting(LedgerAccount.PENALTIES_RECEIVABLE, Decimal("15.00")),
-        Posting(LedgerAccount.SUSPENSE, Decimal("-1049.60")),
-    )
     assert (book.principal, book.accrued_interest) == (Decimal("1020.00"), Decimal("3.10"))
 
 
@@ -57,8 +51,22 @@ def test_paying_a_boarded_loan_off_at_once_clears_its_receivables() -> None:
     quoted = payoff(TERMS, boarded, on)
     assert quoted.total == Decimal("1049.60")
     paid = Entry(2, on, e.Paid(amount=quoted.total, kind=PaymentKind.PAYOFF))
-    left = {account: amount for account, amount in posted([*boarded, paid], on).items() if amount}
-    assert left == {
+    assert accounts([*boarded, paid], on) == {
         LedgerAccount.CASH: Decimal("1049.60"),
         LedgerAccount.SUSPENSE: Decimal("-1049.60"),
+    }
+
+
+def test_who_takes_a_loan_over_that_is_off_the_books_gives_what_is_recovered() -> None:
+    on = date(2024, 5, 1)
+    entries = [
+        Entry(1, on, e.Disbursed(amount=Decimal("900.00"))),
+        Entry(2, on, e.ChargedOff()),
+        Entry(3, on, e.Ended(how=e.Ending.REFINANCED, proceeds=Decimal("900.00"))),
+    ]
+    assert accounts(entries, on) == {
+        LedgerAccount.CASH: Decimal("-900.00"),
+        LedgerAccount.CHARGE_OFF_EXPENSE: Decimal("900.00"),
+        LedgerAccount.SUSPENSE: Decimal("900.00"),
+        LedgerAccount.RECOVERY_INCOME: Decimal("-900.00"),
     }

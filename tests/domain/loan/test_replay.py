@@ -11,7 +11,6 @@ from lending.domain.loan.account import Account
 from lending.domain.loan.credit import run_to
 from lending.domain.loan.engine import fold, in_force, payoff, post, replay, start_of
 from lending.domain.loan.entries import Entry
-from lending.domain.loan.journal import postings
 from lending.domain.loan.position import position
 from lending.domain.loan.reading import book_of
 from lending.domain.loan.terms import PaymentKind, Terms
@@ -113,16 +112,6 @@ def test_a_reversed_entry_never_counted(the_terms: Terms, entries: list[Entry], 
     without = [entry for entry in entries if entry is not gone]
     reversed_ = Entry(len(entries) + 1, gone.on, e.Reversed(of=gone.number))
     assert replay(the_terms, [*entries, reversed_], LATER) == replay(the_terms, without, LATER)
-
-
-@given(terms, histories())
-def test_postings_of_every_entry_sum_to_zero(the_terms: Terms, entries: list[Entry]) -> None:
-    book = replay(the_terms, entries, LATER)
-    for entry in in_force(the_terms, entries, LATER):
-        did = book.allocations[entry.number]
-        for charged_off in (False, True):
-            lines = postings(entry.act, did, charged_off=charged_off)
-            assert sum((line.amount for line in lines), Decimal(0)) == 0
 
 
 @given(terms, histories(), DAYS)
