@@ -1,6 +1,7 @@
 """Reading one loan: its schedule, statements and payoff quotes."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -8,12 +9,11 @@ from starlette.responses import Response
 from lending.api.answers import JSON, Answer
 from lending.api.incoming import Incoming
 from lending.api.negotiation import accepted
-from lending.api.problems import invalid_parameter
 from lending.api.query import VERSION_MAX, Query, day, instant, number
+from lending.api.reading import moment_of
 from lending.contract import loan_views as views
 from lending.contract.rendering import json_bytes
 from lending.domain.authority import Permission
-from lending.service.history import Moment
 from lending.service.loans import LoanAt, Loans
 
 CSV: Final = "text/csv"
@@ -43,7 +43,7 @@ _POLICY: Final = (
 class LoanReading:
     """The endpoints that read a loan."""
 
-    def __init__(self, loans: Loans, clock: Any) -> None:
+    def __init__(self, loans: Loans, clock: Callable[[], datetime]) -> None:
         self._loans = loans
         self._clock = clock
 
@@ -93,9 +93,7 @@ class LoanReading:
     async def _found(self, request: Incoming, asked: dict[str, Any]) -> LoanAt:
         application_id = request.application_id()
         request.require(Permission.READ_APPLICATIONS)
-        if asked.get("as_of", datetime.min.replace(tzinfo=UTC)) > self._clock():
-            raise invalid_parameter("as_of", "must not be later than now")
-        return await self._loans.at(application_id, Moment(**asked))
+        return await self._loans.at(application_id, moment_of(asked, self._clock()))
 
 
 def _table(body: bytes, name: str) -> Answer:

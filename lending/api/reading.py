@@ -1,9 +1,8 @@
 """Reading applications: one at any moment, its events, and lists from the read model."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from starlette.responses import Response
 
@@ -21,9 +20,8 @@ from lending.domain.application.state import Stage, Status
 from lending.domain.authority import Permission
 from lending.domain.identifiers import shard_of
 from lending.runtime import limits
-from lending.service.aggregates import Aggregate
 from lending.service.authority import FIRST_SHARD, Authority
-from lending.service.history import History, Moment, UnknownMoment
+from lending.service.history import History, Moment
 from lending.service.listing import ApplicationFilter, Listing
 
 LIST: Final = Query(
@@ -48,6 +46,14 @@ EVENTS: Final = Query(
 )
 
 
+def moment_of(asked: Mapping[str, Any], now: datetime) -> Moment:
+    """The moment that these parameters name. Raises Problem for one that is still to come."""
+    moment = Moment(**asked)
+    if moment.as_of is not None and moment.as_of > now:
+        raise invalid_parameter("as_of", "must not be later than now")
+    return moment
+
+
 class Reading:
     """The endpoints that read applications."""
 
@@ -68,12 +74,9 @@ class Reading:
         application_id = request.application_id()
         asked = ONE.read(request.query)
         request.require(Permission.READ_APPLICATIONS)
-        if asked:
-            if asked.get("as_of", datetime.min.replace(tzinfo=UTC)) > self._clock():
-                raise invalid_parameter("as_of", "must not be later than now")
-            aggregate, allowed = await self._at(application_id, Moment(**asked)), None
-        else:
-            aggregate = await self._history.now(application_id)
+        moment = moment_of(asked, self._clock())
+        aggregate, allowed = await self._history.seen(application_id, moment), None
+        if not asked:
             shard = shard_of(application_id)
             asking = self._authority.asking(shard, request.principal)
             allowed = self._authority.allowed(shard, aggregate.state, self._clock(), asking)
@@ -81,13 +84,6 @@ class Reading:
             json_bytes(application(application_id, aggregate, allowed)),
             headers=[(b"etag", b'"%d"' % aggregate.version)],
         )
-
-    async def _at(self, application_id: UUID, moment: Moment) -> Aggregate:
-        try:
-            return await self._history.at(application_id, moment)
-        except UnknownMoment:
-            await self._history.now(application_id)  # an unknown application is the better answer
-            raise
 
     async def events(self, request: Incoming) -> Response:
         """The events of one application, in order."""

@@ -12,6 +12,7 @@ _UNITS = (
     "characters",
     "commands",
     "connections",
+    "days",
     "events",
     "items",
     "requests",

@@ -48,6 +48,12 @@ BULK_MAX_COMMANDS: Final = 1_000
 DAY_CLOSE_PAGE: Final = 500
 """Applications whose day is closed at once."""
 
+STATEMENT_MAX_DAYS: Final = 30 * 366
+"""What one statement of a loan may cover, and how far ahead of today its schedule may be asked for."""
+
+PAYOFF_QUOTE_AHEAD_MAX_DAYS: Final = 366
+"""How far ahead of today a payoff quote may be asked for."""
+
 BULK_SLICE_COMMANDS: Final = 64
 """Commands of a bulk that are handled before other requests get a turn."""
 

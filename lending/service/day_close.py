@@ -5,11 +5,10 @@ so a run that was cut short is simply run again, and one that is run twice books
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from importlib.resources import files
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,15 +19,12 @@ from lending.domain.servicing.commands import CloseDay
 from lending.domain.servicing.events import ChargeAssessed, ChargedOff, InterestAccrued, WrittenOff
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
-from lending.runtime.postgres import Pool
-from lending.runtime.sql import load_queries
 from lending.service.authority import FIRST_SHARD
 from lending.service.bulk import BulkHandler
 from lending.service.bulk_work import Answered, BulkCommand
 from lending.service.listing import Listing
 from lending.service.requests import CommandAnswer, CommandRequest
 
-_SQL: Final = load_queries(files("lending.service") / "listing.sql")
 _LAST: Final = time(23, 59, 59, 999_999)
 _MOMENT: Final = timedelta(microseconds=1)
 
@@ -87,13 +83,11 @@ class DayClose:
     def __init__(
         self,
         *,
-        pool: Pool,
         listing: Listing,
         handler: BulkHandler,
         zone: ZoneInfo,
         clock: Callable[[], datetime],
     ) -> None:
-        self._pool = pool
         self._listing = listing
         self._handler = handler
         self._zone = zone
@@ -107,11 +101,7 @@ class DayClose:
         wait = limits.FRESHNESS_WAIT_MAX_SECONDS
         if not await self._listing.reached(FIRST_SHARD, head, wait):
             raise ReadModelBehind("the read model loan_applications is behind; start the worker")
-        async with self._pool.connection() as connection:
-            row = await (
-                await connection.execute(_SQL["count_to_close"], {"shard": FIRST_SHARD})
-            ).fetchone()
-        return 0 if row is None else int(row[0])
+        return await self._listing.count_to_close(FIRST_SHARD)
 
     async def close(
         self, day: date, principal: Principal, correlation_id: str, path: str
@@ -122,7 +112,9 @@ class DayClose:
         """
         at = self._instant(day)
         done, after = DayClosed(), UUID(int=0)
-        while page := await self._page(after):
+        while page := await self._listing.to_close(
+            FIRST_SHARD, after=after, limit=limits.DAY_CLOSE_PAGE
+        ):
             for answer in await self._handler.handle_all(
                 [_command(one, at, principal, correlation_id, path) for one in page]
             ):
@@ -139,12 +131,6 @@ class DayClose:
         if day == today:
             return now - _MOMENT
         return datetime.combine(day, _LAST, self._zone)
-
-    async def _page(self, after: UUID) -> Sequence[UUID]:
-        asked = {"shard": FIRST_SHARD, "after": after, "limit": limits.DAY_CLOSE_PAGE}
-        async with self._pool.connection() as connection:
-            rows = await (await connection.execute(_SQL["to_close"], asked)).fetchall()
-        return [row[0] for row in rows]
 
 
 def _command(

@@ -141,6 +141,18 @@ class History:
             )
         return past.aggregate
 
+    async def seen(self, application_id: UUID, moment: Moment) -> Aggregate:
+        """The application at a moment, now where none is named. Raises UnknownApplication, and
+        UnknownMoment of one that exists.
+        """
+        if moment == Moment():
+            return await self.now(application_id)
+        try:
+            return await self.at(application_id, moment)
+        except UnknownMoment:
+            await self.now(application_id)  # an unknown application is the better answer
+            raise
+
     async def after(self, answer: StoredAnswer) -> Past:
         """The application as a command left it, and the events that the command caused.
 

@@ -282,7 +282,6 @@ class Ledger:
             new_id=new_id,
         )
         self.day_close = DayClose(
-            pool=self.pool,
             listing=self.listing,
             handler=self.handler,
             zone=zone,

@@ -97,6 +97,21 @@ class Listing:
             found[applicant].append(OpenApplication(*one))
         return found
 
+    async def count_to_close(self, shard: int) -> int:
+        """How many applications the end of a day may bring something to."""
+        async with self._pool.connection() as connection:
+            row = await (
+                await connection.execute(_SQL["count_to_close"], {"shard": shard})
+            ).fetchone()
+        return 0 if row is None else int(row[0])
+
+    async def to_close(self, shard: int, *, after: UUID, limit: int) -> Sequence[UUID]:
+        """A page of them: those with an id above `after`."""
+        asked = {"shard": shard, "after": after, "limit": limit}
+        async with self._pool.connection() as connection:
+            rows = await (await connection.execute(_SQL["to_close"], asked)).fetchall()
+        return [row[0] for row in rows]
+
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time.min, self._zone)
 

@@ -14,14 +14,14 @@ from lending.domain.servicing import statement as views
 from lending.domain.servicing.disclosure import Plan, plan
 from lending.domain.servicing.state import Loan
 from lending.domain.servicing.statement import Balances, PayoffQuote, Statement
+from lending.runtime import limits
 from lending.service.aggregates import Aggregate
 from lending.service.calendars import business_days
 from lending.service.history import History, Moment
 from lending.service.requests import RequestFault
 
-STATEMENT_YEARS_MAX: Final = 30
-QUOTE_DAYS_MAX: Final = 366
-_YEAR: Final = timedelta(days=366)
+_STATEMENT: Final = timedelta(days=limits.STATEMENT_MAX_DAYS)
+_AHEAD: Final = timedelta(days=limits.PAYOFF_QUOTE_AHEAD_MAX_DAYS)
 
 
 class NoLoan(RequestFault):
@@ -66,12 +66,8 @@ class Loans:
         self._clock = clock
 
     async def at(self, application_id: UUID, moment: Moment) -> LoanAt:
-        """The loan as it was on record at a moment. Raises NoLoan."""
-        aggregate = (
-            await self._history.now(application_id)
-            if moment == Moment()
-            else await self._history.at(application_id, moment)
-        )
+        """The loan as it was on record at a moment. Raises NoLoan, UnknownMoment."""
+        aggregate = await self._history.seen(application_id, moment)
         loan = aggregate.state.loan
         if loan is None:
             raise NoLoan(f"application {application_id} has no loan that was paid out")
@@ -89,19 +85,19 @@ class Loans:
         funded = found.loan.funded_on
         last = self._day(found.loan, end)
         first = start or funded
-        if first > last or last - first > STATEMENT_YEARS_MAX * _YEAR:
+        if first > last or last - first > _STATEMENT:
             raise DayOutOfRange(
-                f"a statement is of at most {STATEMENT_YEARS_MAX} years, and ends after it begins"
+                f"a statement is of at most {_STATEMENT.days} days, and ends after it begins"
             )
         return views.statement(found.loan, first, last)
 
     def payoff_quote(self, found: LoanAt, on: date | None) -> PayoffQuote:
         """What pays the loan off on a day, today if none is given. Raises DayOutOfRange."""
         day = on or max(self.today, found.loan.through)
-        if day < found.loan.through or day > self.today + timedelta(days=QUOTE_DAYS_MAX):
+        if day < found.loan.through or day > self.today + _AHEAD:
             raise DayOutOfRange(
                 f"a quote is for {found.loan.through} at the earliest, and for at most"
-                f" {QUOTE_DAYS_MAX} days ahead"
+                f" {_AHEAD.days} days ahead"
             )
         return views.payoff_quote(found.loan, day)
 
@@ -130,6 +126,8 @@ class Loans:
 
     def _day(self, loan: Loan, on: date | None) -> date:
         day = on or self.today
-        if day < loan.funded_on or day > self.today + STATEMENT_YEARS_MAX * _YEAR:
+        if day < loan.funded_on:
             raise DayOutOfRange(f"the loan was funded on {loan.funded_on}")
+        if day > self.today + _STATEMENT:
+            raise DayOutOfRange(f"a day is at most {_STATEMENT.days} days ahead")
         return day

@@ -99,29 +99,29 @@ def _with_terms(
     instalments = command.instalments or _instalments(command.term_months, given)
     if isinstance(instalments, Refused):
         return instalments
-    terms = funding.product_terms(
+    under = funding.product_terms(
         given,
         state.currency,
         amount=offered.amount,
         rate_percent=command.rate_percent,
         instalments=instalments,
     )
-    if isinstance(terms, Refused):
-        return terms
-    months = _months(terms)
+    if isinstance(under, Refused):
+        return under
+    terms, months = under.terms, _months(under.terms)
     if command.term_months is not None and months not in (None, command.term_months):
         return Refused(Refusal.TERMS_NOT_POSSIBLE, f"the instalments run {months} months")
     disburse_on = command.disburse_on or given.effective_on
     disclosed = funding.disclosed_for(
         terms, offered.amount, disburse_on, command.first_due_on, given
     )
-    if isinstance(disclosed, Refused) or given.product is None:
-        return disclosed if isinstance(disclosed, Refused) else Refused(Refusal.PRODUCT_UNKNOWN)
+    if isinstance(disclosed, Refused):
+        return disclosed
     return replace(
         offered,
         term_months=command.term_months or months,
         rate_percent=terms.rate_percent,
-        product=funding.cited(given.product),
+        product=under.product,
         terms=terms,
         first_due_on=command.first_due_on,
         disburse_on=disburse_on,

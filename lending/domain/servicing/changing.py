@@ -16,8 +16,7 @@ from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX, NegativeRate
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on, to_come
-from lending.domain.servicing.charging import too_far
-from lending.domain.servicing.entering import UNBOOKED, Entered, enter, loan_of
+from lending.domain.servicing.entering import UNBOOKED, Entered, enter, loan_of, too_far
 from lending.domain.servicing.events import TermsChange
 from lending.domain.servicing.funding import with_level
 

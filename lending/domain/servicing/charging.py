@@ -1,8 +1,5 @@
 """Charges and what is waived of them."""
 
-from datetime import date
-from typing import Final
-
 from lending.domain import money
 from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
@@ -12,16 +9,8 @@ from lending.domain.loan import entries as act
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on
-from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
+from lending.domain.servicing.entering import UNBOOKED, enter, loan_of, too_far
 from lending.domain.servicing.paying import implausible
-
-YEARS_AHEAD_MAX: Final = 100
-"""How far a date that is still to come may be away."""
-
-
-def too_far(day: date, given: Circumstances) -> bool:
-    """Whether a day is more than `YEARS_AHEAD_MAX` years away."""
-    return day.year - given.effective_on.year > YEARS_AHEAD_MAX
 
 
 def assess(command: c.AssessCharge, state: Application, given: Circumstances) -> Answer:

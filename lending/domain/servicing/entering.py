@@ -15,6 +15,9 @@ from lending.domain.servicing.entries import act_of
 from lending.domain.servicing.events import Booking
 from lending.domain.servicing.state import MAX_ENTRIES, Loan
 
+YEARS_AHEAD_MAX: Final = 100
+"""How far a date that is still to come may be away."""
+
 _NO: Final = Decimal(0)
 UNBOOKED: Final = Booking(
     principal=_NO,
@@ -71,6 +74,11 @@ def unfit(loan: Loan, given: Circumstances) -> Refused | None:
     if len(loan.entries) >= MAX_ENTRIES:
         return Refused(Refusal.TOO_MANY_TRANSACTIONS)
     return None
+
+
+def too_far(day: date, given: Circumstances) -> bool:
+    """Whether a day is more than `YEARS_AHEAD_MAX` years away."""
+    return day.year - given.effective_on.year > YEARS_AHEAD_MAX
 
 
 def later_entries(loan: Loan, given: Circumstances) -> Refused | None:

@@ -1,10 +1,9 @@
 """Paying out, taking over a running loan, and giving terms to one that was paid out without."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from lending.domain import money
@@ -18,15 +17,14 @@ from lending.domain.loan.entries import Arrears, Disbursed
 from lending.domain.loan.faults import faults
 from lending.domain.loan.fees import funding
 from lending.domain.loan.lines import LineKind
-from lending.domain.loan.schedule import Advance, Schedule, schedule
+from lending.domain.loan.schedule import Advance, schedule
 from lending.domain.loan.terms import DownPaymentMode, PaymentKind, Terms
 from lending.domain.products import ProductFault, ProductOnRecord, terms_of
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import to_come, try_out
-from lending.domain.servicing.charging import too_far
 from lending.domain.servicing.disclosure import binding, must_be_disclosed_again, plan
-from lending.domain.servicing.entering import UNBOOKED, enter
+from lending.domain.servicing.entering import UNBOOKED, enter, loan_of, too_far
 from lending.domain.servicing.evolve import advance_entry, disbursed, evolve_loan
 from lending.domain.servicing.state import Loan
 
@@ -34,8 +32,14 @@ OVERDUE_YEARS_MAX: Final = 50
 """How far in the past what a boarded loan brings with it may be."""
 
 
-def cited(product: ProductOnRecord) -> e.ProductCited:
-    """How an event names a product on record."""
+class ProductTerms(NamedTuple):
+    """Terms taken from a product, and how an event names that."""
+
+    terms: Terms
+    product: e.ProductCited
+
+
+def _cited(product: ProductOnRecord) -> e.ProductCited:
     return e.ProductCited(
         name=product.product.name,
         version=product.product.version,
@@ -51,7 +55,7 @@ def product_terms(
     amount: Decimal,
     rate_percent: Decimal | None,
     instalments: int | None,
-) -> Terms | Refused:
+) -> ProductTerms | Refused:
     """The terms of the product that a command names, for a loan of `amount`."""
     product = given.product
     if product is None:
@@ -66,7 +70,7 @@ def product_terms(
     )
     if isinstance(found, ProductFault):
         return Refused(Refusal.TERMS_NOT_POSSIBLE, found.value)
-    return found
+    return ProductTerms(found, _cited(product))
 
 
 def with_level(terms: Terms, level: Decimal, principal: Decimal) -> Terms | Refused:
@@ -155,8 +159,8 @@ def pay_out(
         return Refused(Refusal.REFINANCING_TOO_SMALL, left)
     if loan is not None and given.effective_on < loan.funded_on:
         return Refused(Refusal.EFFECTIVE_BEFORE_FUNDING, f"it was funded on {loan.funded_on}")
-    advances = _advances(loan) if loan is not None else []
-    advances.append(Advance(given.effective_on, funded.principal))
+    paid = [] if loan is None else _advances(loan)
+    advances = sorted([*paid, Advance(given.effective_on, funded.principal)])
     dues = _dues(terms, offer, loan, given)
     if isinstance(dues, Refused):
         return dues
@@ -176,7 +180,7 @@ def pay_out(
         paid_out=funded.paid_out - refinanced,
         refinanced=refinanced or None,
         refinances=refinances,
-        schedule=binding(_schedule(terms, advances, dues), state.currency),
+        schedule=binding(schedule(terms, advances, dues=dues), state.currency),
         disclosed=disclosed,
         booking=UNBOOKED,
     )
@@ -225,10 +229,6 @@ def _advances(loan: Loan) -> list[Advance]:
     return [Advance(on, amount) for on, amount in sorted(found)]
 
 
-def _schedule(terms: Terms, advances: Sequence[Advance], dues: Sequence[date]) -> Schedule:
-    return schedule(terms, sorted(advances), dues=dues)
-
-
 # taking over, and terms afterwards
 
 
@@ -237,16 +237,15 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
     currency = state.currency
     if (wrong := _wrong_boarding(command, currency, given)) is not None:
         return wrong
-    terms = _boarding_terms(command, currency, given)
-    if isinstance(terms, Refused):
-        return terms
+    under = _boarding_terms(command, currency, given)
+    if isinstance(under, Refused):
+        return under
+    terms = under.terms
     dues = dues_of(terms, command.paid_through, command.first_due_on, given)
     if isinstance(dues, Refused):
         return dues
-    if given.product is None:
-        raise ValueError("no product is known")
     boarded = e.Boarded(
-        product=cited(given.product),
+        product=under.product,
         terms=terms,
         principal=money.in_currency(command.principal, currency),
         accrued_interest=money.in_currency(command.accrued_interest or Decimal(0), currency),
@@ -258,25 +257,26 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
     )
     loan = Loan(terms=terms, entries=(), through=given.effective_on)
     entered = enter(loan, boarded, given)
-    schedule = replace(to_come(entered.book, currency), down_payments=0)
-    if schedule.due_on != dues:
-        schedule = e.BindingSchedule(due_on=dues, principal=(), interest=())
-    return [replace(entered.event, schedule=schedule)]
+    ahead = to_come(entered.book, currency)
+    return [replace(entered.event, schedule=ahead) if ahead.due_on == dues else entered.event]
 
 
-def _boarding_terms(command: c.Board, currency: str, given: Circumstances) -> Terms | Refused:
+def _boarding_terms(
+    command: c.Board, currency: str, given: Circumstances
+) -> ProductTerms | Refused:
     """The product's terms with what the command says of this loan."""
-    terms = product_terms(
+    under = product_terms(
         given,
         currency,
         amount=command.principal,
         rate_percent=command.rate_percent,
         instalments=command.instalments,
     )
-    if isinstance(terms, Refused) or command.instalment_amount is None:
-        return terms
+    if isinstance(under, Refused) or command.instalment_amount is None:
+        return under
     level = money.in_currency(command.instalment_amount, currency)
-    return with_level(terms, level, command.principal)
+    terms = with_level(under.terms, level, command.principal)
+    return terms if isinstance(terms, Refused) else under._replace(terms=terms)
 
 
 def _wrong_boarding(command: c.Board, currency: str, given: Circumstances) -> Refused | None:
@@ -318,28 +318,24 @@ def _arrears(one: c.Arrears, currency: str) -> Arrears:
 
 def set_terms(command: c.SetTerms, state: Application, given: Circumstances) -> Answer:
     """Terms for a loan that was paid out without any."""
-    loan = state.loan
-    if loan is None:
-        raise ValueError("there is no loan")
-    terms = product_terms(
+    loan = loan_of(state)
+    under = product_terms(
         given,
         state.currency,
         amount=loan.advanced,
         rate_percent=command.rate_percent,
         instalments=command.instalments,
     )
-    if isinstance(terms, Refused):
-        return terms
-    start = loan.funded_on
+    if isinstance(under, Refused):
+        return under
+    terms, start = under.terms, loan.funded_on
     dues = dues_of(terms, start, command.first_due_on, given)
     if isinstance(dues, Refused):
         return dues
-    if given.product is None:
-        raise ValueError("no product is known")
     event = e.TermsSet(
-        product=cited(given.product),
+        product=under.product,
         terms=terms,
-        schedule=binding(_schedule(terms, _advances(loan), dues), state.currency),
+        schedule=binding(schedule(terms, _advances(loan), dues=dues), state.currency),
         booking=UNBOOKED,
     )
     with_terms = evolve_loan(loan, event, given.version + 1, given.effective_on)

@@ -16,11 +16,11 @@ from lending.domain.loan import entries as act
 from lending.domain.loan.account import Account
 from lending.domain.loan.book import Allocation, Charge, Instalment, LoanBook, LoanStatus, Sums
 from lending.domain.loan.delinquency import Delinquency, delinquency
-from lending.domain.loan.engine import fold, payoff, replay
+from lending.domain.loan.engine import fold, payoff
 from lending.domain.loan.entries import Act, Entry
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.position import interest_receivable, position
-from lending.domain.loan.reading import book_of
+from lending.domain.loan.reading import book_of, payoff_of
 from lending.domain.loan.rounding import zero
 from lending.domain.loan.terms import PaymentKind
 from lending.domain.servicing import events as e
@@ -100,7 +100,8 @@ class PayoffQuote(NamedTuple):
 
 def balances(loan: Loan, on: date) -> Balances:
     """What is owed at the end of a day."""
-    return _balances(loan, fold(loan.known_terms, loan.entries, on), on)
+    account = fold(loan.known_terms, loan.entries, on)
+    return _balances(loan, account, book_of(account, on))
 
 
 def standing_on(loan: Loan, on: date) -> Loan:
@@ -121,7 +122,7 @@ def lines(loan: Loan, on: date) -> tuple[LoanBook, Balances, Delinquency]:
     """The lines of a loan at the end of a day, with what is owed and the arrears."""
     account = fold(loan.known_terms, loan.entries, on)
     book = book_of(account, on)
-    return book, _balances(loan, account, on), delinquency(loan.known_terms, book)
+    return book, _balances(loan, account, book), delinquency(loan.known_terms, book)
 
 
 def statement(loan: Loan, start: date, end: date) -> Statement:
@@ -153,27 +154,27 @@ def statement(loan: Loan, start: date, end: date) -> Statement:
             for one in in_order
             if one.number in reversals
         ),
-        closing=_balances(loan, account, end),
+        closing=_balances(loan, account, book),
     )
 
 
 def payoff_quote(loan: Loan, on: date) -> PayoffQuote:
     """What pays the loan off on a day."""
-    currency = loan.known_terms.currency
-    today = payoff(loan.known_terms, loan.entries, on)
-    tomorrow = payoff(loan.known_terms, loan.entries, on + _ONE_DAY)
-    book = replay(loan.known_terms, loan.entries, on)
+    terms, currency = loan.known_terms, loan.known_terms.currency
+    account = fold(terms, loan.entries, on)
+    today = payoff_of(account, on)
+    tomorrow = payoff(terms, loan.entries, on + _ONE_DAY)
     return PayoffQuote(
         on,
         Sums(*(money.in_currency(one, currency) for one in today)),
-        money.in_currency(book.credit, currency),
+        money.in_currency(account.credit, currency),
         money.in_currency(tomorrow.total - today.total, currency),
     )
 
 
-def _balances(loan: Loan, account: Account, on: date) -> Balances:
-    terms, book = loan.known_terms, book_of(account, on)
-    receivable = interest_receivable(account, on)
+def _balances(loan: Loan, account: Account, book: LoanBook) -> Balances:
+    terms = loan.known_terms
+    receivable = interest_receivable(account, book.on)
     due = overdue = Sums(*[zero(terms)] * 4)
     for day, left in _asked_for(book):
         due = due.add(left) if day <= book.on else due
