@@ -39,8 +39,7 @@ def demo(
             _verify(environment, console)
         return
     settings = load_settings()
-    where = url or f"http://{settings.host}:{settings.port}"
-    _demonstrate(where, settings.credential, applications, console)
+    _demonstrate(url or settings.local_url, settings.credential, applications, console)
     if url is None and (settings.database_url or (settings.data_dir / "postgres").exists()):
         _verify(os.environ, console)
     else:

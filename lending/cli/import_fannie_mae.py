@@ -1,26 +1,22 @@
 """`lending import fannie-mae`: send Fannie Mae's mortgages to the ledger, over HTTP."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lending.cli.importing import Concurrency, Url, resumable
 from lending.runtime.settings import load_settings
 
 
 def fannie_mae(
     acquisition: Annotated[Path, typer.Option(help="Acquisition_*.txt, plain or gzipped.")],
     performance: Annotated[Path, typer.Option(help="Performance_*.txt, plain or gzipped.")],
-    url: Annotated[
-        str | None, typer.Option(help="The service; the local one unless given.", metavar="URL")
-    ] = None,
+    url: Url = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="The first N mortgages only.", metavar="N")
     ] = None,
-    concurrency: Annotated[
-        int, typer.Option(min=1, max=1000, help="Requests at a time.", metavar="N")
-    ] = 8,
+    concurrency: Concurrency = 8,
 ) -> None:
     """Send Fannie Mae's loan performance files as loans with their monthly payments.
 
@@ -36,13 +32,10 @@ def fannie_mae(
     order = Order(
         acquisition=acquisition,
         performance=performance,
-        url=url or f"http://{settings.host}:{settings.port}",
+        url=url or settings.local_url,
         limit=limit,
         concurrency=concurrency,
         credential=settings.credential,
     )
-    try:
+    with resumable():
         import_mortgages(order, console=Console(), chance=random.Random())  # noqa: S311 - jitter only
-    except KeyboardInterrupt:
-        print("lending: stopped; run the same line again to go on from here", file=sys.stderr)
-        raise typer.Exit(130) from None

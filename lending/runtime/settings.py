@@ -236,6 +236,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def local_url(self) -> str:
+        """Where a command of ours finds the service, unless it is told where."""
+        return url_at(self.host, self.port)
+
+    @property
     def credential(self) -> str | None:
         """What a command of ours that asks a ledger proves itself with, if it is given anything."""
         return None if self.api_key is None else self.api_key.get_secret_value()
@@ -259,6 +264,12 @@ class Settings(BaseSettings):
     def master_key_path(self) -> Path:
         """The file of the master key: the one given, else `master.key` in the data directory."""
         return self.master_key_file or self.data_dir / "master.key"
+
+
+def url_at(host: str, port: int) -> str:
+    """The URL of an address, whose host may be IPv6, in brackets or not."""
+    host = host.strip("[]")
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def load_settings(**given: object) -> Settings:

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
+from lending.runtime.settings import url_at
 
 CUT = "lending.cut"
 """Where a request's scope has what cuts its connection, though not everything was sent."""
@@ -88,7 +89,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def url_of(listener: socket.socket) -> str:
     """The address of a bound socket, as a browser takes it."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return url_at(host, port)
 
 
 class _OneWrite:

@@ -1,12 +1,14 @@
 """The client against a served ledger: every test runs with the blocking client and with asyncio's."""
 
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from enum import Enum
+from typing import Any, cast, get_args, get_type_hints
 
 import pytest
 
+from lending import client as client_package
 from lending.client import (
     AcceptOffer,
     AddNote,
@@ -186,3 +188,20 @@ async def test_the_credential_is_shown_nowhere(shared: Api) -> None:
 def test_what_is_no_url_of_a_service_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="URL"):
         LedgerClient(url)
+
+
+def test_whatever_a_command_is_made_of_comes_with_the_client() -> None:
+    found: set[Any] = set()
+
+    def see(hint: Any) -> None:
+        if is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, Enum)):
+            found.add(hint)
+        if is_dataclass(hint):
+            for inner in get_type_hints(hint).values():
+                see(inner)
+        for argument in get_args(hint):
+            see(argument)
+
+    see(client_package.Command)
+    assert {one.__name__ for one in found} <= set(client_package.__all__)
+    assert all(getattr(client_package, one.__name__) is one for one in found)

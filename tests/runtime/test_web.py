@@ -1,16 +1,22 @@
 """Without authentication the HTTP server listens on this machine only; it says why it cannot listen."""
 
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
+from lending.runtime.settings import load_settings
 from lending.runtime.web import CannotListen, NotLoopback, listen, url_of
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "::1", "[::1]"])
 def test_a_loopback_address_will_do(host: str) -> None:
     with listen(host, 0) as listener:
-        assert url_of(listener).startswith("http://")
+        address, port = listener.getsockname()[:2]
+        found = urlsplit(url_of(listener))
+        assert (found.hostname, found.port) == (address, port)
+        local = urlsplit(load_settings(host=host, port=port).local_url)
+        assert (local.hostname, local.port) == (host.strip("[]"), port)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "10.0.0.1", "example.org", "", "*"])
