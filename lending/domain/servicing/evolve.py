@@ -37,7 +37,7 @@ def evolve_loan(loan: Loan | None, event: ServicingEvent, number: int, on: date)
     if loan.closed and isinstance(event, _REOPEN):
         loan = loan._replace(closed=False)
     loan = _entered(loan, event, number, on)
-    if isinstance(event, e.DisbursementReversed) and not loan.counting:
+    if isinstance(event, REVERSALS) and not loan.counting:
         return None
     return loan
 
@@ -60,7 +60,7 @@ def disbursed(
 ) -> Loan:
     """The loan after a disbursement, under the terms of the accepted offer."""
     before = loan or Loan(terms=terms, entries=(), through=on)
-    entry = advance_entry(event, number, on, first=loan is None)
+    entry = advance_entry(event, number, on, first=not before.funded)
     after = before._replace(
         entries=(*before.entries, entry), advanced=before.advanced + event.amount, closed=False
     )

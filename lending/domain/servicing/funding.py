@@ -159,13 +159,14 @@ def pay_out(
         return Refused(Refusal.REFINANCING_TOO_SMALL, left)
     if loan is not None and given.effective_on < loan.funded_on:
         return Refused(Refusal.EFFECTIVE_BEFORE_FUNDING, f"it was funded on {loan.funded_on}")
+    first = loan is None or not loan.funded
     paid = [] if loan is None else _advances(loan)
     advances = sorted([*paid, Advance(given.effective_on, funded.principal)])
     dues = _dues(terms, offer, loan, given)
     if isinstance(dues, Refused):
         return dues
     disclosed = None
-    if loan is None and amount == offer.amount:
+    if first and amount == offer.amount:
         disclosed = plan(terms, amount, given.effective_on, dues).disclosed
         if offer.disclosed and must_be_disclosed_again(offer.disclosed, disclosed):
             rates = f"{offer.disclosed.apr_percent} disclosed, {disclosed.apr_percent} at funding"
@@ -196,7 +197,7 @@ def _booked(
     """The advance with its booking, and the down payment that is booked with it."""
     on, number = given.effective_on, given.version + 1
     before = state.loan or Loan(terms=terms, entries=(), through=on)
-    tried = try_out(before, advance_entry(event, number, on, first=state.loan is None), on)
+    tried = try_out(before, advance_entry(event, number, on, first=not before.funded), on)
     event = replace(event, booking=tried.booking)
     down = [
         one for one in tried.book.instalments if one.kind is LineKind.DOWN_PAYMENT and one.due == on
@@ -216,7 +217,7 @@ def _dues(
     terms: Terms, offer: Offer, loan: Loan | None, given: Circumstances
 ) -> tuple[date, ...] | Refused:
     """The due dates: those of the first advance, which bind."""
-    if loan is None:
+    if loan is None or not loan.funded:
         return dues_of(terms, given.effective_on, offer.first_due_on, given)
     return next(
         (one.act.dues for one in loan.counting if isinstance(one.act, Disbursed) and one.act.dues),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lending.domain.loan.book import LoanStatus
-from lending.domain.loan.entries import Entry, Reversed
+from lending.domain.loan.entries import Boarded, Disbursed, Entry, Reversed
 from lending.domain.loan.journal import LedgerAccount
 from lending.domain.loan.position import Position
 from lending.domain.loan.terms import Terms
@@ -75,6 +75,11 @@ class Loan(NamedTuple):
             for entry in self.entries
             if entry.number not in gone and not isinstance(entry.act, Reversed)
         ]
+
+    @property
+    def funded(self) -> bool:
+        """Whether anything counts that was paid out or taken over."""
+        return any(isinstance(entry.act, Disbursed | Boarded) for entry in self.counting)
 
     @property
     def credit(self) -> Decimal:

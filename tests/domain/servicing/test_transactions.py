@@ -11,6 +11,7 @@ import pytest
 
 from lending.domain.application import commands as c
 from lending.domain.application.state import Status
+from lending.domain.loan.entries import Disbursed
 from lending.domain.loan.journal import LedgerAccount as A
 from lending.domain.loan.terms import (
     DownPaymentMode,
@@ -172,6 +173,26 @@ def test_a_disbursement_that_is_reversed_leaves_an_accepted_offer() -> None:
     life.does(c.Disburse(), day(4))
     assert status_of(life) is Status.ACTIVE
     assert life.loan.funded_on == day(4)
+
+
+def test_what_is_left_of_a_reversed_disbursement_can_be_reversed_too() -> None:
+    life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D("15.00")), day(2))
+    life.does(s.Reverse(version=5, reason=s.ReversalReason.MISTAKE), day(3))
+    assert status_of(life) is Status.ACTIVE
+    life.does(s.Reverse(version=6, reason=s.ReversalReason.MISTAKE), day(3))
+    assert status_of(life) is Status.ACCEPTED
+    life.does(c.Disburse(), day(4))
+    assert life.loan.funded_on == day(4)
+
+
+def test_who_is_paid_out_anew_gets_the_due_dates_of_that_day_though_a_fee_is_left() -> None:
+    life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D("15.00")), day(2))
+    life.does(s.Reverse(version=5, reason=s.ReversalReason.MISTAKE), day(3))
+    life.does(c.Disburse(), day(4))
+    assert life.last.disclosed is not None
+    (advance,) = [one.act for one in life.loan.counting if isinstance(one.act, Disbursed)]
+    assert advance.dues == life.last.schedule.due_on
+    assert advance.dues[0] == date(2026, 2, 5)
 
 
 # pay
