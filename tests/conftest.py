@@ -106,11 +106,14 @@ def empty_database_url(postgres_server: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def served(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Starts `lending serve` with the given arguments on a fresh database; stopped after the test."""
+    """Starts `lending serve` with the given arguments on a fresh database; stopped after the test.
+
+    It offers no tools for models unless asked to: they take as long to import as all the rest.
+    """
     with ExitStack() as services:
 
         def start(*arguments: str, **environment: str) -> Served:
-            wanted = {"DATABASE_URL": database_url, **environment}
+            wanted = {"DATABASE_URL": database_url, "LENDING_MCP": "false", **environment}
             return services.enter_context(serving(tmp_path, *arguments, environment=wanted))
 
         yield start

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_service_offers_the_tools(served: Callable[..., Served]) -> None:
-    service = served("--no-worker", LENDING_LOG_LEVEL="debug")
+    service = served("--no-worker", LENDING_LOG_LEVEL="debug", LENDING_MCP="true")
     async with Client(f"{service.base_url}/mcp") as client:
         paid = await whole_life(client, "served")
     metrics = httpx2.get(f"{service.base_url}/metrics").text
@@ -25,7 +25,7 @@ async def test_the_service_offers_the_tools(served: Callable[..., Served]) -> No
 
 
 async def test_the_tools_can_be_left_out(served: Callable[..., Served]) -> None:
-    service = served("--no-worker", LENDING_MCP="false")
+    service = served("--no-worker")
     answered = httpx2.post(f"{service.base_url}/mcp", json={})
     assert answered.status_code == 404
     assert "agents" not in httpx2.get(f"{service.base_url}/readyz").json()["checks"]

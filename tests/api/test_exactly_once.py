@@ -137,6 +137,8 @@ async def test_who_asks_again_while_the_first_is_under_way_waits_for_its_answer(
             assert not third.done()
             stall.released.set()
             answers = [answers_of(answer) for answer in await asyncio.gather(first, second, third)]
+        for service in (slow, other):  # while the database is there, since it takes longer without
+            assert await asyncio.to_thread(service.stop) == 0
     assert not any(replayed for _, replayed in answers[0])
     for again in answers[1:]:
         assert [body for body, _ in again] == [body for body, _ in answers[0]]

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -40,6 +41,7 @@ from tests.domain.strategies import (
     endings,
 )
 
+pytestmark = pytest.mark.timeout(600)  # hypothesis makes a failure small for up to five minutes
 AFTER_THE_END: Final = (e.Noted, e.NoticeSent, e.Released)
 AFTER_A_REJECTION: Final = (
     *AFTER_THE_END, e.Held, e.ContextAttached, e.Scored, e.InformationSupplied, e.Overridden,

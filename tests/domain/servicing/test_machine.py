@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -41,6 +42,8 @@ from lending.domain.servicing import events as e
 from lending.ledger.canonical import canonical_json, parse_json
 from lending.ledger.codec import Codec, NoKeyring
 from tests.domain.servicing.lives import LATE_FEE, PAYOUT, Life, accepted_offer, noon, on_record
+
+pytestmark = pytest.mark.timeout(600)  # hypothesis makes a failure small for up to five minutes
 
 FEE: Final = OriginationFee(percent=Decimal(2), treatment=FeeTreatment.ADDED)
 PRODUCTS: Final = st.builds(
