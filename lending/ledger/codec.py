@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Final, Protocol, Union, get_args, get_origin, get_type_hints
@@ -297,6 +298,8 @@ def _read_int(value: Any, _keyring: Seal) -> int:
 
 
 _IS_DECIMAL: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?").fullmatch
+_REMEMBERED: Final = 4096
+"""Decimals that are not read again: a loan's events repeat most of theirs."""
 
 
 def _write_decimal(value: Decimal, _keyring: Seal, _subject: str) -> str:
@@ -306,9 +309,14 @@ def _write_decimal(value: Decimal, _keyring: Seal, _subject: str) -> str:
 
 
 def _read_decimal(value: Any, _keyring: Seal) -> Decimal:
-    if _IS_DECIMAL(value) is None:
+    return _decimal_of(value)
+
+
+@lru_cache(_REMEMBERED)
+def _decimal_of(text: str) -> Decimal:
+    if _IS_DECIMAL(text) is None:
         raise ValueError("not a decimal number in its canonical form")
-    return Decimal(value)
+    return Decimal(text)
 
 
 def _read_date(value: Any, _keyring: Seal) -> date:

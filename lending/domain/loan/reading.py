@@ -39,10 +39,10 @@ def book_of(account: Account, on: date) -> LoanBook:
     grown = account.capitalised_in_grace()
     return LoanBook(
         on=on,
-        status=_status(account, instalments),
+        status=status_of(account),
         instalments=instalments,
         charges=tuple(_charge(number, owed) for number, owed in account.charges.items()),
-        allocations=_allocations(account),
+        allocations=allocations_of(account),
         principal=account.principal + grown,
         capitalised_in_grace=grown,
         credit=account.credit,
@@ -52,10 +52,14 @@ def book_of(account: Account, on: date) -> LoanBook:
     )
 
 
-def _status(account: Account, instalments: tuple[Instalment, ...]) -> LoanStatus:
+def status_of(account: Account) -> LoanStatus:
+    """The status of an account, to the day it has accrued to."""
     if account.ending is not None:
         return LoanStatus(account.ending.value)
-    if account.principal or any(one.outstanding for one in instalments):
+    if account.principal:
+        return LoanStatus.ACTIVE
+    account.course.project()
+    if any(line.outstanding for line in account.course.lines):
         return LoanStatus.ACTIVE
     return LoanStatus.OVERPAID if account.credit else LoanStatus.PAID_OFF
 
@@ -123,9 +127,16 @@ def _nothing(account: Account) -> Sums:
     return Sums(*[account.nothing] * 4)
 
 
-def _allocations(account: Account) -> dict[int, Allocation]:
+def allocations_of(account: Account) -> dict[int, Allocation]:
+    """What each entry did that counts, by number."""
     nothing = _nothing(account)
     return {number: _allocation(number, done, nothing) for number, done in account.done.items()}
+
+
+def allocation_of(account: Account, number: int) -> Allocation | None:
+    """What one entry did, if it counts."""
+    done = account.done.get(number)
+    return None if done is None else _allocation(number, done, _nothing(account))
 
 
 def _allocation(number: int, done: Done, nothing: Sums) -> Allocation:

@@ -5,19 +5,20 @@ postings. The rules about what may be booked are where the commands are decided.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final
 
 from lending.domain import money
+from lending.domain.loan.account import Account
 from lending.domain.loan.book import Allocation, LoanBook, Sums
 from lending.domain.loan.engine import fold, replay
 from lending.domain.loan.entries import Entry, Reversed
 from lending.domain.loan.journal import Posting
 from lending.domain.loan.position import difference, position
-from lending.domain.loan.reading import book_of
-from lending.domain.loan.terms import Terms
+from lending.domain.loan.reading import allocation_of, allocations_of, book_of, status_of
 from lending.domain.servicing.events import BindingSchedule, Booking, Reallocated
 from lending.domain.servicing.state import Loan
 
@@ -27,11 +28,18 @@ REALLOCATED_MAX: Final = 200
 _NOTHING: Final = Sums()
 
 
-class Booked(NamedTuple):
-    """A transaction that was tried: its booking, and the book with it."""
+@dataclass(frozen=True)
+class Booked:
+    """A transaction that was tried: its booking, and the account with it, as of `on`."""
 
     booking: Booking
-    book: LoanBook
+    account: Account
+    on: date
+
+    @cached_property
+    def book(self) -> LoanBook:
+        """The book with it: of no use to most transactions, and half as much work again."""
+        return book_of(self.account, self.on)
 
 
 def try_out(loan: Loan, entry: Entry | None, on: date) -> Booked:
@@ -43,19 +51,18 @@ def try_out(loan: Loan, entry: Entry | None, on: date) -> Booked:
     entries = loan.entries if entry is None else (*loan.entries, entry)
     through = max(loan.through, on)
     account = fold(terms, entries, through)
-    book = book_of(account, through)
     moved = difference(loan.accounts, position(terms, entries, through, account))
-    own = None if entry is None else book.allocations.get(entry.number)
-    changed = _changed(loan, entry, book, terms) if entry is not None else []
+    own = None if entry is None else allocation_of(account, entry.number)
+    changed = [] if entry is None else _changed(loan, entry, account, through)
     booking = replace(
-        _booking(book, own, terms.currency),
+        _booking(account, own, through),
         postings=tuple(
             Posting(one.account, money.in_currency(one.amount, terms.currency)) for one in moved
         ),
         reallocated=tuple(changed[:REALLOCATED_MAX]),
         left_out=max(len(changed) - REALLOCATED_MAX, 0),
     )
-    return Booked(booking, book)
+    return Booked(booking, account, through)
 
 
 def book_on(loan: Loan, on: date) -> LoanBook:
@@ -75,7 +82,7 @@ def to_come(book: LoanBook, currency: str) -> BindingSchedule:
     )
 
 
-def _changed(loan: Loan, entry: Entry, book: LoanBook, terms: Terms) -> list[Reallocated]:
+def _changed(loan: Loan, entry: Entry, account: Account, through: date) -> list[Reallocated]:
     """The earlier entries that come to something else, in the order of recording.
 
     Nothing before an entry in the order of days can change, so only one that stands before another
@@ -83,9 +90,11 @@ def _changed(loan: Loan, entry: Entry, book: LoanBook, terms: Terms) -> list[Rea
     """
     if not isinstance(entry.act, Reversed) and all(one.on <= entry.on for one in loan.entries):
         return []
-    before = replay(terms, loan.entries, book.on).allocations
-    numbers = [one.number for one in loan.entries if one.number in book.allocations]
-    found = (_more(number, before, book.allocations, terms.currency) for number in numbers)
+    terms = loan.known_terms
+    before = allocations_of(fold(terms, loan.entries, through))
+    after = allocations_of(account)
+    numbers = [one.number for one in loan.entries if one.number in after]
+    found = (_more(number, before, after, terms.currency) for number in numbers)
     return [one for one in found if one is not None]
 
 
@@ -111,12 +120,12 @@ def _more(
     )
 
 
-def _booking(book: LoanBook, own: Allocation | None, currency: str) -> Booking:
+def _booking(account: Account, own: Allocation | None, through: date) -> Booking:
+    currency = account.terms.currency
     sums = _NOTHING if own is None else own.sums
     credit, recovered = (Decimal(0),) * 2 if own is None else (own.credit, own.recovered)
-    amounts = [
-        money.in_currency(one, currency) for one in (*sums, credit, recovered, book.principal)
-    ]
+    left = account.principal + account.capitalised_in_grace()
+    amounts = [money.in_currency(one, currency) for one in (*sums, credit, recovered, left)]
     principal, interest, fees, penalties, credit, recovered, balance = amounts
     return Booking(
         principal=principal,
@@ -126,6 +135,6 @@ def _booking(book: LoanBook, own: Allocation | None, currency: str) -> Booking:
         credit=credit,
         recovered=recovered,
         balance=balance,
-        status=book.status,
-        through=book.on,
+        status=status_of(account),
+        through=through,
     )

@@ -10,7 +10,7 @@ from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.loan.book import LoanBook, LoanStatus
 from lending.domain.loan.entries import Act, Entry, Reversed
-from lending.domain.servicing.booking import try_out
+from lending.domain.servicing.booking import Booked, try_out
 from lending.domain.servicing.entries import act_of
 from lending.domain.servicing.events import Booking
 from lending.domain.servicing.state import MAX_ENTRIES, Loan
@@ -34,16 +34,20 @@ UNBOOKED: Final = Booking(
 
 
 class Entered(NamedTuple):
-    """An event with its booking, and the book with it."""
+    """An event with its booking, and what was tried for it."""
 
     event: Any
-    book: LoanBook
+    tried: Booked
 
     @property
     def booking(self) -> Booking:
         """What it comes to."""
-        booking: Booking = self.event.booking
-        return booking
+        return self.tried.booking
+
+    @property
+    def book(self) -> LoanBook:
+        """The book with it."""
+        return self.tried.book
 
 
 def loan_of(state: Application) -> Loan:
@@ -58,13 +62,13 @@ def enter(loan: Loan, event: Any, given: Circumstances, ahead: int = 0) -> Enter
     act: Act | None = act_of(event)
     if act is None:
         tried = try_out(loan, None, given.effective_on)
-        return Entered(replace(event, booking=tried.booking), tried.book)
+        return Entered(replace(event, booking=tried.booking), tried)
     on = given.effective_on
     if isinstance(act, Reversed):
         on = _entry(loan, act.of).on
     entry = Entry(given.version + 1 + ahead, on, act)
     tried = try_out(loan, entry, given.effective_on)
-    return Entered(replace(event, booking=tried.booking), tried.book)
+    return Entered(replace(event, booking=tried.booking), tried)
 
 
 def unfit(loan: Loan, given: Circumstances) -> Refused | None:
