@@ -22,6 +22,7 @@ from lending.domain.application.commands import (
     Apply,
     Command,
     Decide,
+    Score,
     command_name,
 )
 from lending.domain.application.decide import decide
@@ -48,11 +49,13 @@ from lending.ledger.submission import (
     Submission,
 )
 from lending.ledger.submission import Verdict as Answered
+from lending.policy.evaluator import Evaluator
 from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
-from lending.service.authority import FIRST_SHARD, Authority, asking_of, judged_by
+from lending.service.authority import FIRST_SHARD, Authority, asking_of
 from lending.service.history import History
+from lending.service.judging import judged_by
 from lending.service.named import (
     Named,
     calendar_of,
@@ -117,6 +120,8 @@ class CommandHandler:
         history: History,
         authority: Authority,
         others: OtherApplications,
+        evaluator: Evaluator,
+        registered_models: bool,
         codec: Codec,
         master: MasterKey,
         fingerprints: Fingerprints,
@@ -124,13 +129,17 @@ class CommandHandler:
         clock: Callable[[], datetime],
         new_id: Callable[[int], UUID],
     ) -> None:
-        """`new_id` makes a UUIDv7 that names the given shard."""
+        """`new_id` makes a UUIDv7 that names the given shard. With `registered_models` only scores
+        of models on record count.
+        """
         self._shards = shards
         self._pool = pool
         self._aggregates = aggregates
         self._history = history
         self._authority = authority
         self._others = others
+        self._evaluator = evaluator
+        self._registered_models = registered_models
         self._codec = codec
         self._master = master
         self._fingerprints = fingerprints
@@ -251,7 +260,9 @@ class CommandHandler:
         named = await named_by(request.command, application_id, shard, self._aggregates)
         registry = self._shards[shard].registry
         known = registry.known  # one for all: what is checked is what is guarded
-        judged = judged_by(known.registry, aggregate.state) if asks_policy else None
+        judged = None
+        if asks_policy:
+            judged = await judged_by(known.registry, aggregate.state, now, self._evaluator)
         asking = asking_of(known.registry, request.principal, request.on_behalf_of)
         product = product_of(request.command, known.registry.products)
         given = Circumstances(
@@ -267,6 +278,7 @@ class CommandHandler:
             version=aggregate.version,
             product=product,
             is_business_day=calendar_of(request.command, aggregate.state, product, named),
+            models=known.registry.models if self._registered_models else None,
         )
         answer = decide(request.command, aggregate.state, given)
         refused = answer if isinstance(answer, Refused) else None
@@ -280,7 +292,12 @@ class CommandHandler:
             events=[self._encode(event, keyring, subject) for event in events],
             new_keys=new_keys,
         )
-        relies = asks_policy or asking.restricted or names_product(request.command)
+        relies = (
+            asks_policy
+            or asking.restricted
+            or names_product(request.command)
+            or (self._registered_models and isinstance(request.command, Score))
+        )
         submission = self._submission(
             request,
             effective_at,

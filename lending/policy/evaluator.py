@@ -1,0 +1,146 @@
+"""Asking policies from a process that serves others: in a child process, with a deadline.
+
+The engine holds the interpreter's lock while it works, so neither a thread nor a time-out could stop
+it, and nothing else would run meanwhile. See docs/decisions/0022-policies.md.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lending.domain.application.commands import Outcome
+from lending.domain.application.reasons import Reason
+from lending.domain.fields import FactValue
+from lending.policy.catalogue import is_document
+from lending.policy.child import READY
+from lending.policy.document import canonical_text
+from lending.policy.engine import Evaluation, evaluate
+from lending.policy.faults import Fault, FaultKind, FaultyPolicy
+from lending.runtime import limits
+
+_LINE_MAX_BYTES: Final = 8 * limits.POLICY_TRACE_MAX_BYTES
+"""An answer: a trace with everything in it escaped, and some more."""
+_SECRETS: Final = ("LENDING_", "DATABASE_URL", "PG")
+
+
+class EvaluatorDown(Exception):
+    """The process that evaluates policies cannot be started."""
+
+
+class Evaluator:
+    """Evaluates policies in a child process of its own, one at a time, started when it is needed."""
+
+    def __init__(self, seconds: float = limits.POLICY_EVALUATION_SECONDS) -> None:
+        """`seconds` is how long one answer may take."""
+        self._seconds = seconds
+        self._child: Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def evaluate(
+        self, definition: str, facts: Mapping[str, FactValue], others: Mapping[str, str]
+    ) -> Evaluation | Fault:
+        """What a policy answers to `facts`, or what is wrong with it. Raises EvaluatorDown."""
+        if not is_document(definition):
+            return _built_in(definition, facts)
+        said = await self._ask(
+            {"definition": definition, "facts": dict(facts), "others": dict(others)}
+        )
+        if said is None:
+            return Fault(FaultKind.NO_ANSWER, "", f"not within {self._seconds:g} s")
+        if "faults" in said:
+            return _fault(said["faults"][0])
+        return Evaluation(
+            outcome=Outcome(said["outcome"]),
+            reasons=tuple(Reason(code) for code in said["reasons"]),
+            amount_minor=said["amount_minor"],
+            term_months=said["term_months"],
+            rules=tuple(said["rules"]),
+            trace=said["trace"],
+            engine=said["engine"],
+            engine_version=said["engine_version"],
+        )
+
+    async def unreadable(self, definition: str) -> list[Fault]:
+        """What the engine cannot read of a definition. Raises EvaluatorDown."""
+        said = await self._ask({"definition": definition})
+        if said is None:
+            return [Fault(FaultKind.NOT_EVALUABLE, "/graph", "the engine does not come to an end")]
+        return [_fault(fault) for fault in said["faults"]]
+
+    async def close(self) -> None:
+        """End the child process."""
+        async with self._turn:
+            await self._end()
+
+    async def _ask(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The child's answer; None where it gave none, and was ended."""
+        async with self._turn:
+            child = await self._running()
+            answered = False
+            try:
+                line = await asyncio.wait_for(self._exchange(child, request), self._seconds)
+                answered = line.endswith(b"\n")
+            except (TimeoutError, ConnectionError, ValueError):
+                line = b""
+            finally:
+                if not answered:  # late, dead, or whoever asked has gone: what comes is not for us
+                    await self._end()
+            return json.loads(line) if answered else None
+
+    async def _exchange(self, child: Process, request: Mapping[str, Any]) -> bytes:
+        if child.stdin is None or child.stdout is None:
+            raise EvaluatorDown("the process that evaluates policies has no pipes")
+        child.stdin.write(canonical_text(request).encode() + b"\n")
+        await child.stdin.drain()
+        return await child.stdout.readline()
+
+    async def _running(self) -> Process:
+        """The child, started where there is none. Raises EvaluatorDown."""
+        if self._child is not None and self._child.returncode is None:
+            return self._child
+        try:
+            child = self._child = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "lending.policy.child",
+                stdin=PIPE, stdout=PIPE, limit=_LINE_MAX_BYTES, env=_environment(),
+            )  # fmt: skip
+            if child.stdout is not None:
+                ready = await asyncio.wait_for(
+                    child.stdout.readline(), limits.POLICY_PROCESS_START_SECONDS
+                )
+                if ready == READY:
+                    return child
+        except (OSError, TimeoutError) as fault:
+            await self._end()
+            raise EvaluatorDown(f"it does not start: {fault}") from fault
+        await self._end()
+        raise EvaluatorDown("it ended before it was ready")
+
+    async def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if child.returncode is None:
+            child.kill()
+        await child.wait()
+
+
+def _built_in(definition: str, facts: Mapping[str, FactValue]) -> Evaluation | Fault:
+    """The text of the built-in policy is no program: nothing of it can take long."""
+    try:
+        return evaluate(definition, facts)
+    except FaultyPolicy as faulty:
+        return faulty.fault
+
+
+def _fault(given: list[str]) -> Fault:
+    kind, place, detail = given
+    return Fault(FaultKind(kind), place, detail)
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the ledger's is for a process that runs what somebody published."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(_SECRETS)}
