@@ -118,6 +118,8 @@ def _accepted(base: Any, marks: Marks) -> Any:
         return _text(marks)
     if base is bool:
         return Annotated[bool, Field(strict=True)]
+    if base is object:
+        return Any  # any JSON, for a rule of the service to judge
     if base is date:
         return Annotated[date, PlainValidator(_to_date), WithJsonSchema(_DATE_SCHEMA)]
     if base is UUID:
