@@ -196,7 +196,7 @@ def _evaluating() -> dict[str, Any]:
         "summary": "Ask a version what it answers to given facts",
         "description": "Nothing is recorded.",
         "tags": ["policies"],
-        "parameters": [_NAME, _VERSION, openapi.header(h.CORRELATION_ID)],
+        "parameters": [_NAME, _VERSION],
         "requestBody": openapi.request_body(_BODIES.evaluate, {"facts": _FACTS}),
         "responses": {"200": answer, **openapi.problems(_OF_ACTS)},
     }

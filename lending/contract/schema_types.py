@@ -119,7 +119,7 @@ def _accepted(base: Any, marks: Marks) -> Any:
     if base is bool:
         return Annotated[bool, Field(strict=True)]
     if base is object:
-        return Any  # any JSON, for a rule of the service to judge
+        return Annotated[Any, WithJsonSchema({"description": "Any JSON; the service judges it."})]
     if base is date:
         return Annotated[date, PlainValidator(_to_date), WithJsonSchema(_DATE_SCHEMA)]
     if base is UUID:

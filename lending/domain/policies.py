@@ -21,7 +21,7 @@ FACTS_MAX: Final = 32
 """Facts that a policy may name."""
 CASES_MAX: Final = 100
 """Test cases that a policy may be published with."""
-AMOUNT_MINOR_MAX: Final = 10**19
+AMOUNT_MINOR_MAX: Final = 10**19 - 1
 """No amount of any currency has more minor units: 15 digits, and four after the point."""
 
 PolicyVersion = Annotated[

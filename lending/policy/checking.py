@@ -11,7 +11,7 @@ import zen
 
 from lending.domain.policies import Policies, PublishPolicy
 from lending.policy.catalogue import named
-from lending.policy.document import canonical_text, pointer, read, written
+from lending.policy.document import Document, canonical_text, pointer, read, written
 from lending.policy.engine import Evaluation
 from lending.policy.expressions import faults as expression_faults
 from lending.policy.facts import SCHEMA, wrong_fact
@@ -28,16 +28,17 @@ def faults(policy: PublishPolicy, policies: Policies) -> list[Fault]:
     definition, found = written(policy)
     if len(canonical_text(definition).encode()) > limits.POLICY_DOCUMENT_MAX_BYTES:
         return [Fault(FaultKind.TOO_LARGE)]
-    found += _of_facts(policy)
+    document = read(definition)
+    found += _of_facts(document)
     if not found:
-        graph = read_graph(read(definition).graph)
+        graph = read_graph(document.graph)
         found += graph.faults
         known = {*policy.facts, *graph.makes}
         for node in graph.nodes.values():
             for cell in node.cells:
                 found += expression_faults(cell.text, cell.place, known)
             if node.nested is not None:
-                place = pointer(node.place, "content/key")
+                place = f"{node.place}/content/key"
                 found += _of_nested(node.nested, place, policy, policies)
     return shown(found)
 
@@ -49,7 +50,7 @@ def shown(found: list[Fault]) -> list[Fault]:
     return found[: limits.POLICY_FAULTS_SHOWN_MAX]
 
 
-def _of_facts(policy: PublishPolicy) -> Iterator[Fault]:
+def _of_facts(policy: Document) -> Iterator[Fault]:
     for number, name in enumerate(policy.facts):
         place = pointer("/facts", number)
         if name not in SCHEMA:
@@ -59,7 +60,7 @@ def _of_facts(policy: PublishPolicy) -> Iterator[Fault]:
     if "currency" not in policy.facts:
         yield Fault(FaultKind.FACT_WRONG, "/facts", "every policy needs the currency")
     for number, case in enumerate(policy.cases):
-        yield from wrong_facts(case.facts, policy.facts, f"/cases/{number}/facts")
+        yield from wrong_facts(case["facts"], policy.facts, f"/cases/{number}/facts")
 
 
 def wrong_facts(

@@ -49,7 +49,7 @@ def canonical_text(value: object) -> str:
 def written(policy: PublishPolicy) -> tuple[str, list[Fault]]:
     """The definition of a policy as it is published, and which of its numbers cannot be stored."""
     faults: list[Fault] = []
-    graph = _whole(policy.graph, "/graph", faults)
+    graph = whole(policy.graph, "/graph", faults)
     document = {
         "engine": ENGINE,
         "fact_schema": FACT_SCHEMA,
@@ -78,7 +78,7 @@ def read(definition: str) -> Document:
 
 def _case(case: PolicyCase, place: str, faults: list[Fault]) -> dict[str, Any]:
     given = {
-        "facts": _whole(case.facts, f"{place}/facts", faults),
+        "facts": whole(case.facts, f"{place}/facts", faults),
         "outcome": case.outcome.value,
         "reasons": [reason.value for reason in case.reasons],
         "amount_minor": case.amount_minor,
@@ -92,15 +92,18 @@ def pointer(place: str, name: str | int) -> str:
     return f"{place}/{str(name).replace('~', '~0').replace('/', '~1')}"
 
 
-def _whole(value: object, place: str, faults: list[Fault]) -> Any:
-    """JSON without floats. Where a node is drawn is no rule: such numbers are made whole."""
+def whole(value: object, place: str, faults: list[Fault]) -> Any:
+    """JSON without floats and Decimals; a number that is not whole is a fault, and none.
+
+    Where a node is drawn is no rule: such numbers are made whole.
+    """
     if isinstance(value, Mapping):
         return {
-            name: _drawn(item) if name == "position" else _whole(item, pointer(place, name), faults)
+            name: _drawn(item) if name == "position" else whole(item, pointer(place, name), faults)
             for name, item in value.items()
         }
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_whole(item, pointer(place, n), faults) for n, item in enumerate(value)]
+        return [whole(item, pointer(place, n), faults) for n, item in enumerate(value)]
     if isinstance(value, bool | str | None):
         return value
     if isinstance(value, int | Decimal):

@@ -19,7 +19,7 @@ from lending.domain.application.reasons import MAX_REASONS, Reason
 from lending.domain.fields import FactValue
 from lending.domain.policies import AMOUNT_MINOR_MAX
 from lending.policy import debt_to_income
-from lending.policy.document import ENGINE, canonical_text, pointer
+from lending.policy.document import ENGINE, canonical_text
 from lending.policy.expressions import names
 from lending.policy.faults import Fault, FaultKind, FaultyPolicy
 from lending.policy.graph import ANSWER, Graph, Node, NodeKind, engine_text, graph_of
@@ -200,7 +200,7 @@ def _need_cells(node: Node, hits: Sequence[Mapping[str, Any]], output: Any) -> N
         for column, name in node.columns.items():
             plain = isinstance(values, dict) and not name.endswith("[]")
             if plain and row.get(column) and values.get(name) is None:
-                place = pointer(pointer(node.place, "content/rules"), hit["index"])
+                place = f"{node.place}/content/rules/{hit['index']}"
                 raise FaultyPolicy(Fault(FaultKind.EXPRESSION_FAILED, place, name))
 
 

@@ -77,19 +77,33 @@ class Evaluator:
             await self._end()
 
     async def _ask(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The child's answer; None where it gave none, and was ended."""
+        """The child's answer; None where it gave none, and was ended.
+
+        A child that ended by itself, late in nothing, is asked for once more: it may have been
+        killed for another's sake. One that ends again was ended by what it was asked.
+        """
         async with self._turn:
-            child = await self._running()
-            answered = False
-            try:
-                line = await asyncio.wait_for(self._exchange(child, request), self._seconds)
-                answered = line.endswith(b"\n")
-            except (TimeoutError, ConnectionError, ValueError):
-                line = b""
-            finally:
-                if not answered:  # late, dead, or whoever asked has gone: what comes is not for us
-                    await self._end()
-            return json.loads(line) if answered else None
+            for _ in range(2):
+                line = await self._exchanged(await self._running(), request)
+                if line is None or line.endswith(b"\n"):
+                    return None if line is None else json.loads(line)
+        return None
+
+    async def _exchanged(self, child: Process, request: Mapping[str, Any]) -> bytes | None:
+        """The line that answers, one without an end where the child has ended, None where it is
+        late or too long.
+        """
+        line: bytes | None = None
+        try:
+            line = await asyncio.wait_for(self._exchange(child, request), self._seconds)
+        except ConnectionError:
+            line = b""
+        except (TimeoutError, ValueError):
+            line = None
+        finally:
+            if line is None or not line.endswith(b"\n"):
+                await self._end()  # whatever it may say yet is no answer to the next one
+        return line
 
     async def _exchange(self, child: Process, request: Mapping[str, Any]) -> bytes:
         if child.stdin is None or child.stdout is None:

@@ -7,7 +7,6 @@ changes: published again as it is nothing happens, published otherwise it is ref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from lending.domain.fields import FactValue
 from lending.domain.policies import (
@@ -24,8 +23,8 @@ from lending.domain.policies import (
 from lending.domain.registry import Registry
 from lending.ledger.canonical import parse_instant
 from lending.policy.catalogue import is_document, others_of
-from lending.policy.checking import case_fault, faults, wrong_facts
-from lending.policy.document import digest_of, read, written
+from lending.policy.checking import case_fault, faults, shown, wrong_facts
+from lending.policy.document import digest_of, read, whole, written
 from lending.policy.engine import Evaluation
 from lending.policy.evaluator import Evaluator, EvaluatorDown
 from lending.policy.faults import Fault, FaultKind
@@ -198,10 +197,11 @@ class PolicyCatalogue:
         known = _found(policies, command.name, command.version)
         if not is_document(known.definition):
             raise UnknownPolicy(f"{command.name} {command.version} has no document to evaluate")
-        found = list(wrong_facts(command.facts, read(known.definition).facts, "/facts"))
+        found: list[Fault] = []
+        facts: dict[str, FactValue] = whole(command.facts, "/facts", found)
+        found += wrong_facts(facts, read(known.definition).facts, "/facts")
         if found:
-            raise FactsUnfit(found)
-        facts = cast(Mapping[str, FactValue], command.facts)
+            raise FactsUnfit(shown(found))
         answer = await self._ask(known.definition, facts, others_of(known.definition, policies))
         if isinstance(answer, Fault):
             raise PolicyGaveNoDecision(answer)
