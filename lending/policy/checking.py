@@ -10,6 +10,7 @@ from typing import Any
 import zen
 
 from lending.domain.policies import Policies, PublishPolicy
+from lending.policy import limits
 from lending.policy.catalogue import named
 from lending.policy.document import Document, canonical_text, pointer, read, written
 from lending.policy.engine import Evaluation
@@ -17,7 +18,6 @@ from lending.policy.expressions import faults as expression_faults
 from lending.policy.facts import SCHEMA, wrong_fact
 from lending.policy.faults import Fault, FaultKind
 from lending.policy.graph import engine_text, graph_of, read_graph
-from lending.runtime import limits
 
 
 def faults(policy: PublishPolicy, policies: Policies) -> list[Fault]:

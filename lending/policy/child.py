@@ -11,11 +11,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
+from lending.policy import limits
 from lending.policy.checking import unreadable
 from lending.policy.document import canonical_text
 from lending.policy.engine import evaluate
 from lending.policy.faults import FaultyPolicy
-from lending.runtime import limits
 
 READY: Final = b"ready\n"
 ALARM_SECONDS: Final = 4 * limits.POLICY_EVALUATION_SECONDS

@@ -18,12 +18,11 @@ from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import MAX_REASONS, Reason
 from lending.domain.fields import FactValue
 from lending.domain.policies import AMOUNT_MINOR_MAX
-from lending.policy import debt_to_income
+from lending.policy import debt_to_income, limits
 from lending.policy.document import ENGINE, canonical_text
 from lending.policy.expressions import names
 from lending.policy.faults import Fault, FaultKind, FaultyPolicy
 from lending.policy.graph import ANSWER, Graph, Node, NodeKind, engine_text, graph_of
-from lending.runtime import limits
 
 TERM_MONTHS_MAX: Final = 1_200
 _NO_OTHERS: Final[Mapping[str, str]] = MappingProxyType({})

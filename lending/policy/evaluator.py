@@ -15,12 +15,12 @@ from typing import Any, Final
 from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import Reason
 from lending.domain.fields import FactValue
+from lending.policy import limits
 from lending.policy.catalogue import is_document
 from lending.policy.child import READY
 from lending.policy.document import canonical_text
 from lending.policy.engine import Evaluation, evaluate
 from lending.policy.faults import Fault, FaultKind, FaultyPolicy
-from lending.runtime import limits
 
 _LINE_MAX_BYTES: Final = 8 * limits.POLICY_TRACE_MAX_BYTES
 """An answer: a trace with everything in it escaped, and some more."""

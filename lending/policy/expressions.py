@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Final
 
+from lending.policy import limits
 from lending.policy.faults import Fault, FaultKind
-from lending.runtime import limits
 
 FUNCTIONS: Final = frozenset(
     {

@@ -11,9 +11,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
+from lending.policy import limits
 from lending.policy.document import canonical_text, pointer, read
 from lending.policy.faults import Fault, FaultKind
-from lending.runtime import limits
 
 
 class NodeKind(StrEnum):

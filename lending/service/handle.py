@@ -32,15 +32,13 @@ from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.identifiers import NO_TARGET, is_application_id, registry_id, shard_of
 from lending.ledger.answers import answers_by_command
-from lending.ledger.canonical import canonical_json
-from lending.ledger.codec import Codec, persons
+from lending.ledger.codec import Codec
 from lending.ledger.fingerprint import Fingerprints
 from lending.ledger.leaf import Provenance
-from lending.ledger.sealing import Keyring, MasterKey, WrappedKey
+from lending.ledger.sealing import Keyring, MasterKey
 from lending.ledger.submission import (
     Committed,
     Conflict,
-    EncodedEvent,
     KeyUsed,
     Outcome,
     OutcomeUnknown,
@@ -54,10 +52,10 @@ from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
 from lending.service.authority import FIRST_SHARD, Authority, asking_of
+from lending.service.encoding import Encoding
 from lending.service.history import History
 from lending.service.judging import judged_by
 from lending.service.named import (
-    Named,
     calendar_of,
     named_by,
     names_product,
@@ -69,7 +67,6 @@ from lending.service.requests import (
     CommandAnswer,
     CommandRequest,
     Contended,
-    EventTooLarge,
     KeyRequired,
     KeyReused,
     Rehearsal,
@@ -140,8 +137,7 @@ class CommandHandler:
         self._others = others
         self._evaluator = evaluator
         self._registered_models = registered_models
-        self._codec = codec
-        self._master = master
+        self._encoding = Encoding(codec, master)
         self._fingerprints = fingerprints
         self._zone = zone
         self._clock = clock
@@ -284,12 +280,12 @@ class CommandHandler:
         refused = answer if isinstance(answer, Refused) else None
         events = own_events(answer)
         there = answer.there if isinstance(answer, Both) else ()
-        keyring, new_keys = self._keys_for(events, aggregate)
+        keyring, new_keys = self._encoding.keys_for(events, aggregate)
         subject = _applicant(request.command, aggregate.state)
         stream = StreamAppend(
             application_id=application_id,
             expected_version=aggregate.version,
-            events=[self._encode(event, keyring, subject) for event in events],
+            events=[self._encoding.encode(event, keyring, subject) for event in events],
             new_keys=new_keys,
         )
         relies = (
@@ -307,33 +303,14 @@ class CommandHandler:
             streams=[
                 stream,
                 *([registry.guard(known.version)] if relies else []),
-                *([] if named is None else [named.append(self._encoded_there(there, named))]),
+                *(
+                    []
+                    if named is None
+                    else [named.append(self._encoding.encode_there(there, named))]
+                ),
             ],
         )
         return Decided(events, refused, submission, keyring, asking)
-
-    def _encoded_there(self, events: Sequence[Event], named: Named) -> list[EncodedEvent]:
-        """Events of the application that the command names; none of them has anything personal."""
-        return [self._encode(event, named.aggregate.keyring, "") for event in events]
-
-    def _keys_for(
-        self, events: Sequence[Event], aggregate: Aggregate
-    ) -> tuple[Keyring, list[WrappedKey]]:
-        wanted = dict.fromkeys(
-            person
-            for event in events
-            for person in persons(event, getattr(event, "applicant_id", ""))
-            if person
-        )
-        return aggregate.keyring.grow(list(wanted), self._master)
-
-    def _encode(self, event: Event, keyring: Keyring, subject: str) -> EncodedEvent:
-        data = canonical_json(self._codec.encode(event, keyring, subject))
-        if len(data) > limits.EVENT_DATA_MAX_BYTES:
-            raise EventTooLarge(
-                f"the event has {len(data)} bytes, at most {limits.EVENT_DATA_MAX_BYTES} are stored"
-            )
-        return EncodedEvent(event.stored_as, event.schema_version, data)
 
     def _submission(
         self,

@@ -11,7 +11,7 @@ from lending.domain.models import (
     WithdrawModel,
 )
 from lending.domain.registry import Registry
-from lending.runtime import limits
+from lending.policy import limits
 from lending.service.registry_writing import Operator, RegistryWriter
 from lending.service.requests import RequestFault
 

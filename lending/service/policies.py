@@ -22,13 +22,13 @@ from lending.domain.policies import (
 )
 from lending.domain.registry import Registry
 from lending.ledger.canonical import parse_instant
+from lending.policy import limits
 from lending.policy.catalogue import is_document, others_of
 from lending.policy.checking import case_fault, faults, shown, wrong_facts
 from lending.policy.document import digest_of, read, whole, written
 from lending.policy.engine import Evaluation
 from lending.policy.evaluator import Evaluator, EvaluatorDown
 from lending.policy.faults import Fault, FaultKind
-from lending.runtime import limits
 from lending.service.judging import PolicyUnavailable
 from lending.service.registry_writing import Operator, RegistryWriter
 from lending.service.requests import RequestFault

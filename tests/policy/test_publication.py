@@ -16,12 +16,12 @@ from lending.domain.policies import (
     PublishPolicy,
     evolve_policies,
 )
+from lending.policy import limits
 from lending.policy.checking import faults, unreadable
 from lending.policy.document import digest_of, written
 from lending.policy.facts import SCHEMA
 from lending.policy.faults import MEANINGS, FaultKind
 from lending.policy.graph import graph_of
-from lending.runtime import limits
 from tests.policy.graphs import (
     APPROVING,
     CASE,
