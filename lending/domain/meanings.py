@@ -109,6 +109,7 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "base": "Of what it is a part.",
             "grace_days": "How old a shortfall is before it costs a fee.",
             "maximum": "The largest fee.",
+            "shortfall_min": "The least shortfall of principal and interest that costs a fee.",
         },
         t.OriginationFee: {
             "amount": "The fee; with a percentage both together.",

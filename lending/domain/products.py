@@ -164,7 +164,12 @@ def in_digits(product: Product) -> Product:
             and replace(origination, amount=optional(origination.amount)),
             instalment_fee=instalment and replace(instalment, amount=written(instalment.amount)),
             late_fee=late
-            and replace(late, amount=optional(late.amount), maximum=optional(late.maximum)),
+            and replace(
+                late,
+                amount=optional(late.amount),
+                maximum=optional(late.maximum),
+                shortfall_min=optional(late.shortfall_min),
+            ),
         ),
     )
 

@@ -191,7 +191,7 @@ def test_amounts_are_stored_in_the_currencys_digits() -> None:
         instalment_unit=Decimal(1),
         origination_fee=OriginationFee(percent=Decimal("1.5")),
         instalment_fee=InstalmentFee(amount=Decimal("2.5")),
-        late_fee=LateFee(amount=Decimal(10), maximum=Decimal("30.0")),
+        late_fee=LateFee(amount=Decimal(10), maximum=Decimal("30.0"), shortfall_min=Decimal(1)),
         write_off_below=Decimal("0.0100"),
     )
     made = in_digits(replace(BOUNDED, terms=terms))
@@ -200,9 +200,9 @@ def test_amounts_are_stored_in_the_currencys_digits() -> None:
     assert late is not None
     written = [
         made.amount_min, made.terms.instalment_unit, fee.amount, late.amount, late.maximum,
-        made.terms.write_off_below,
+        late.shortfall_min, made.terms.write_off_below,
     ]  # fmt: skip
-    assert list(map(str, written)) == ["1000.00", "1.00", "2.50", "10.00", "30.00", "0.01"]
+    assert list(map(str, written)) == ["1000.00", "1.00", "2.50", "10.00", "30.00", "1.00", "0.01"]
     assert made == replace(BOUNDED, terms=terms)
     assert in_digits(made) == made
 

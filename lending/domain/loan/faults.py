@@ -64,7 +64,8 @@ def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
 def _too_fine(terms: Terms, principal: Decimal) -> bool:
     fixed = [principal, terms.instalment_amount, terms.write_off_below]
     fixed += [fee.amount for fee in (terms.instalment_fee, terms.origination_fee) if fee]
-    fixed += [terms.late_fee.amount, terms.late_fee.maximum] if terms.late_fee else []
+    late = terms.late_fee
+    fixed += [late.amount, late.maximum, late.shortfall_min] if late else []
     return any(amount is not None and not is_exact(amount, terms.currency) for amount in fixed)
 
 

@@ -63,11 +63,14 @@ def late_fees(
     book = replay(terms, [entry for entry in entries if entry.number not in assessed], on)
     last = on - timedelta(days=fee.grace_days)
     late = [one for one in book.instalments if one.due < last and one.due not in charged_for]
-    found = (LateFeeDue(one.due, _late_fee(terms, fee, one)) for one in late if _short(one))
+    least = fee.shortfall_min or ZERO
+    short = (one for one in late if _short(one) and _short(one) >= least)
+    found = (LateFeeDue(one.due, _late_fee(terms, fee, one)) for one in short)
     return tuple(one for one in found if one.amount)
 
 
 def _short(one: Instalment) -> Decimal:
+    """Unpaid principal and interest of an instalment."""
     return _unpaid(one, "principal") + _unpaid(one, "interest")
 
 

@@ -325,7 +325,8 @@ class PaymentRule:
 class LateFee:
     """A penalty for a shortfall older than `grace_days`: an amount, a percentage, or the larger.
 
-    Never on a shortfall that only an earlier late fee caused (12 CFR 1026.36(c)(2)).
+    A shortfall below `shortfall_min` costs nothing, nor does one that only an earlier late fee
+    caused (12 CFR 1026.36(c)(2)).
     """
 
     amount: NonNegativeAmount | None = None
@@ -333,6 +334,7 @@ class LateFee:
     base: LateFeeBase = LateFeeBase.OVERDUE_PRINCIPAL_AND_INTEREST
     grace_days: Days = 15
     maximum: NonNegativeAmount | None = None
+    shortfall_min: NonNegativeAmount | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,3 +78,13 @@ def test_a_percentage_has_a_base_and_a_maximum() -> None:
     assert late_fees(replace(TERMS, late_fee=whole), entries, on)[0].amount == Decimal("4.44")
     capped = replace(whole, maximum=Decimal("3.00"))
     assert late_fees(replace(TERMS, late_fee=capped), entries, on)[0].amount == Decimal("3.00")
+
+
+def test_a_shortfall_below_the_least_costs_nothing() -> None:
+    forgiving = replace(TERMS, late_fee=replace(FEE, shortfall_min=Decimal("1.00")))
+    on = date(2024, 2, 25)
+    short = {"87.86": 0, "87.85": 1}
+    for amount, fees in short.items():
+        entries = [FUNDED, paid(2, date(2024, 2, 1), amount)]
+        assert len(late_fees(forgiving, entries, on)) == fees, amount
+        assert len(late_fees(replace(TERMS, late_fee=FEE), entries, on)) == 1
