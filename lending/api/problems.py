@@ -274,7 +274,7 @@ class Fault(Enum):
     )  # fmt: skip
     POLICY_UNAVAILABLE = (
         "policy_unavailable", 503, True,
-        "The process that evaluates policies does not start. Nothing was recorded.",
+        "The process that evaluates policies does not start, or gets no time. Nothing was recorded.",
     )  # fmt: skip
     OVERLOADED = "overloaded", 503, True, "Too many requests are under way."
     QUEUE_FULL = (

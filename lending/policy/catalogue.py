@@ -13,7 +13,6 @@ from lending.domain.application.commands import Outcome
 from lending.domain.application.events import PolicyCited
 from lending.domain.application.reasons import Reason
 from lending.domain.application.state import Application
-from lending.domain.fields import FactValue
 from lending.domain.policies import (
     Policies,
     PolicyActivated,
@@ -151,10 +150,3 @@ def verdict(ask: Asked, evaluation: Evaluation) -> Verdict:
         engine_version=evaluation.engine_version,
         trace_digest=evaluation.trace_digest,
     )
-
-
-def facts_on_record(
-    facts: Mapping[str, FactValue] | None, personal: Mapping[str, FactValue] | None
-) -> dict[str, FactValue]:
-    """The facts of a decision on record, together, as its policy saw them."""
-    return {**(facts or {}), **(personal or {})}

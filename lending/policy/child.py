@@ -1,7 +1,7 @@
 """The process that evaluates policies: one request a line on stdin, one answer a line on stdout.
 
-It holds nothing but what it is sent. Whoever started it kills it when an answer is late; should that
-one have ended, an alarm does.
+It holds nothing but what it is sent, and the system ends it when an answer takes more of the
+processor's time, or more memory, than it may: while the engine works nothing else here runs.
 """
 
 import json
@@ -18,11 +18,13 @@ from lending.policy.engine import evaluate
 from lending.policy.faults import FaultyPolicy
 
 READY: Final = b"ready\n"
-ALARM_SECONDS: Final = 4 * limits.POLICY_EVALUATION_SECONDS
+OUT_OF_TIME: Final = signal.SIGPROF
+"""What ends it when an answer takes too long."""
 
 
-def main() -> None:
-    """Answer until stdin ends."""
+def main(seconds: float) -> None:
+    """Answer until stdin ends; each answer may take so many seconds of processor time."""
+    signal.signal(OUT_OF_TIME, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it
     resource.setrlimit(
         resource.RLIMIT_AS, (limits.POLICY_PROCESS_MAX_BYTES, limits.POLICY_PROCESS_MAX_BYTES)
@@ -31,9 +33,9 @@ def main() -> None:
     asking, answering = sys.stdin.buffer, sys.stdout.buffer
     _say(answering, READY)
     for line in asking:
-        signal.setitimer(signal.ITIMER_REAL, ALARM_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         said = answer(json.loads(line))
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         _say(answering, canonical_text(said).encode() + b"\n")
 
 
@@ -63,4 +65,4 @@ def _say(answering: BinaryIO, line: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(float(sys.argv[1]))

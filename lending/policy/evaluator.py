@@ -1,7 +1,8 @@
-"""Asking policies from a process that serves others: in a child process, with a deadline.
+"""Asking policies from a process that serves others: in a child process, with bounded time and memory.
 
-The engine holds the interpreter's lock while it works, so neither a thread nor a time-out could stop
-it, and nothing else would run meanwhile. See docs/decisions/0022-policies.md.
+It is the processor's time that is bounded, so that a busy machine is no fault of a policy. The engine
+holds the interpreter's lock while it works, so neither a thread nor a time-out could stop it, and
+nothing else would run meanwhile. See docs/decisions/0022-policies.md.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from lending.domain.application.reasons import Reason
 from lending.domain.fields import FactValue
 from lending.policy import limits
 from lending.policy.catalogue import is_document
-from lending.policy.child import READY
+from lending.policy.child import OUT_OF_TIME, READY
 from lending.policy.document import canonical_text
 from lending.policy.engine import Evaluation, evaluate
 from lending.policy.faults import Fault, FaultKind, FaultyPolicy
@@ -28,14 +29,14 @@ _SECRETS: Final = ("LENDING_", "DATABASE_URL", "PG")
 
 
 class EvaluatorDown(Exception):
-    """The process that evaluates policies cannot be started."""
+    """The process that evaluates policies does not start, or gets no time."""
 
 
 class Evaluator:
     """Evaluates policies in a child process of its own, one at a time, started when it is needed."""
 
     def __init__(self, seconds: float = limits.POLICY_EVALUATION_SECONDS) -> None:
-        """`seconds` is how long one answer may take."""
+        """`seconds` of processor time are what one answer may take."""
         self._seconds = seconds
         self._child: Process | None = None
         self._turn = asyncio.Lock()
@@ -50,7 +51,7 @@ class Evaluator:
             {"definition": definition, "facts": dict(facts), "others": dict(others)}
         )
         if said is None:
-            return Fault(FaultKind.NO_ANSWER, "", f"not within {self._seconds:g} s")
+            return Fault(FaultKind.NO_ANSWER, "", f"not within {self._seconds:g} s, or the memory")
         if "faults" in said:
             return _fault(said["faults"][0])
         return Evaluation(
@@ -77,40 +78,35 @@ class Evaluator:
             await self._end()
 
     async def _ask(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The child's answer; None where it gave none, and was ended.
+        """The child's answer; None where it took all its time, or ended twice.
 
-        A child that ended by itself, late in nothing, is asked for once more: it may have been
-        killed for another's sake. One that ends again was ended by what it was asked.
+        A child that ended otherwise is asked for once more: it may have been killed for another's
+        sake. One that ends again was ended by what it was asked.
         """
         async with self._turn:
             for _ in range(2):
-                line = await self._exchanged(await self._running(), request)
-                if line is None or line.endswith(b"\n"):
-                    return None if line is None else json.loads(line)
+                child = await self._running()
+                line = await self._exchange(child, request)
+                if line.endswith(b"\n"):
+                    said: dict[str, Any] = json.loads(line)
+                    return said
+                if child.returncode == -OUT_OF_TIME:
+                    return None
         return None
 
-    async def _exchanged(self, child: Process, request: Mapping[str, Any]) -> bytes | None:
-        """The line that answers, one without an end where the child has ended, None where it is
-        late or too long.
-        """
-        line: bytes | None = None
+    async def _exchange(self, child: Process, request: Mapping[str, Any]) -> bytes:
+        """The line that answers; one without an end where the child has ended. Raises EvaluatorDown."""
+        line = b""
         try:
-            line = await asyncio.wait_for(self._exchange(child, request), self._seconds)
+            line = await asyncio.wait_for(_said(child, request), limits.POLICY_WAIT_SECONDS)
         except ConnectionError:
-            line = b""
-        except (TimeoutError, ValueError):
-            line = None
+            return line
+        except TimeoutError as late:
+            raise EvaluatorDown("the machine has no time for it") from late
         finally:
-            if line is None or not line.endswith(b"\n"):
+            if not line.endswith(b"\n"):
                 await self._end()  # whatever it may say yet is no answer to the next one
         return line
-
-    async def _exchange(self, child: Process, request: Mapping[str, Any]) -> bytes:
-        if child.stdin is None or child.stdout is None:
-            raise EvaluatorDown("the process that evaluates policies has no pipes")
-        child.stdin.write(canonical_text(request).encode() + b"\n")
-        await child.stdin.drain()
-        return await child.stdout.readline()
 
     async def _running(self) -> Process:
         """The child, started where there is none. Raises EvaluatorDown."""
@@ -118,7 +114,7 @@ class Evaluator:
             return self._child
         try:
             child = self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "lending.policy.child",
+                sys.executable, "-m", "lending.policy.child", str(self._seconds),
                 stdin=PIPE, stdout=PIPE, limit=_LINE_MAX_BYTES, env=_environment(),
             )  # fmt: skip
             if child.stdout is not None:
@@ -140,6 +136,14 @@ class Evaluator:
         if child.returncode is None:
             child.kill()
         await child.wait()
+
+
+async def _said(child: Process, request: Mapping[str, Any]) -> bytes:
+    if child.stdin is None or child.stdout is None:
+        raise EvaluatorDown("it has no pipes")
+    child.stdin.write(canonical_text(request).encode() + b"\n")
+    await child.stdin.drain()
+    return await child.stdout.readline()
 
 
 def _built_in(definition: str, facts: Mapping[str, FactValue]) -> Evaluation | Fault:

@@ -26,7 +26,10 @@ POLICY_ACTIVATIONS_MAX: Final = 10_000
 """Activations of policies that a ledger has on record."""
 
 POLICY_EVALUATION_SECONDS: Final = 1.0
-"""How long a policy may take to answer; then its process is killed."""
+"""Time of the processor that a policy may take to answer; then its process ends."""
+
+POLICY_WAIT_SECONDS: Final = 10.0
+"""How long an answer is waited for on a machine that has no time for it."""
 
 POLICY_PROCESS_START_SECONDS: Final = 20.0
 """How long the process that evaluates policies may take to start."""

@@ -14,7 +14,7 @@ import pytest
 from lending.api.policy_routes import EXAMPLE
 from lending.domain.authority import LOCAL, MAY, Permission, Role
 from lending.domain.policies import PolicyActivated, PolicyPublished
-from lending.policy import debt_to_income
+from lending.policy import debt_to_income, limits
 from lending.policy.document import digest_of
 from lending.runtime.settings import Settings
 from lending.service.registry_writing import Operator
@@ -251,6 +251,37 @@ async def test_a_policy_that_answers_out_of_range_makes_no_decision(api: Api) ->
     assert api.count() == before
     own = await api.post(f"{path}/decision", {"outcome": "approved"})
     assert own.json()["status"] == "approved"
+
+
+async def test_without_a_process_to_evaluate_it_in_a_policy_decides_nothing_yet(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await api.applied()
+    before = api.count()
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # so that no interpreter starts
+    body = problem(await api.post(f"{path}/decision"), 503, "policy_unavailable")
+    assert body["retryable"] is True
+    assert api.count() == before
+    monkeypatch.delenv("PYTHONHOME")
+    assert (await api.post(f"{path}/decision")).json()["status"] == "approved"
+
+
+async def test_a_policy_is_as_large_as_the_log_holds_and_no_larger(shared: Api) -> None:
+    large = policy("large")
+    note = large["graph"]["nodes"][1]
+    spare = limits.POLICY_DOCUMENT_MAX_BYTES - await size_of(shared, large) - len(',\\"n\\":\\"\\"')
+    note["n"] = "x" * (spare + 1)
+    body = problem(await shared.post("/policies", large), 409, "policy_refused")
+    assert body["policy_faults"][0]["kind"] == "too_large"
+    note["n"] = "x" * spare
+    assert (await shared.post("/policies", large)).status_code == 201
+
+
+async def size_of(api: Api, given: dict[str, Any]) -> int:
+    """The bytes of a policy in its event."""
+    made = await api.post("/policies", {**given, "version": "to-measure"})
+    definition = (await api.get(made.headers["location"])).json()["definition"]
+    return len(json.dumps(definition, ensure_ascii=False).encode())
 
 
 async def test_a_policy_is_built_on_another_and_that_one_cannot_be_withdrawn_meanwhile(

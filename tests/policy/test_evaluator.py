@@ -117,7 +117,7 @@ async def test_the_child_knows_none_of_the_ledgers_secrets(
         assert b"hunter2" not in file.read()
 
 
-async def test_the_child_ends_with_who_started_it(evaluator: Evaluator) -> None:
+async def test_closing_ends_the_child(evaluator: Evaluator) -> None:
     await evaluator.unreadable(GOOD)
     child = evaluator._child
     assert child is not None
