@@ -1,6 +1,7 @@
 """Asking the active credit policy about an application."""
 
 from datetime import datetime
+from typing import Final
 
 from lending.domain.application.circumstances import FactsMissing, Judgement, PolicyFaulty, Verdict
 from lending.domain.application.commands import Outcome
@@ -9,11 +10,14 @@ from lending.domain.application.state import Application
 from lending.domain.registry import Registry
 from lending.policy.catalogue import Asked, asked, verdict
 from lending.policy.evaluator import Evaluator, EvaluatorDown
-from lending.policy.faults import Fault
+from lending.policy.faults import Fault, FaultKind
 from lending.service.requests import RequestFault
 
 Judged = tuple[PolicyCited, Judgement]
 """The active policy, and what it says."""
+
+_IMPERSONAL: Final = (FaultKind.NO_ANSWER, FaultKind.NO_VALUE, FaultKind.ANSWER_UNKNOWN)
+"""Faults whose detail has no values: a refusal is on record in clear, and what a policy saw is not."""
 
 
 class PolicyUnavailable(RequestFault):
@@ -69,7 +73,8 @@ async def _answer(ask: Asked, evaluator: Evaluator) -> Judgement:
     except EvaluatorDown as down:
         raise PolicyUnavailable(f"the policy cannot be evaluated: {down}") from down
     if isinstance(found, Fault):
-        return PolicyFaulty(f"{ask.cited.name}@{ask.cited.version}: {found}")
+        told = found if found.kind in _IMPERSONAL else found._replace(detail="")
+        return PolicyFaulty(f"{ask.cited.name}@{ask.cited.version}: {told}")
     return verdict(ask, found)
 
 

@@ -247,7 +247,7 @@ async def test_a_policy_that_answers_out_of_range_makes_no_decision(api: Api) ->
     path = await api.applied(amount=12000.01)
     before = api.count()
     body = problem(await api.post(f"{path}/decision"), 409, "policy_faulty")
-    assert body["detail"].endswith('edge@1: outcome_invalid at /answer: "perhaps")')
+    assert body["detail"].endswith("edge@1: outcome_invalid at /answer)")
     assert api.count() == before
     own = await api.post(f"{path}/decision", {"outcome": "approved"})
     assert own.json()["status"] == "approved"

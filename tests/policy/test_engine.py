@@ -7,6 +7,7 @@ import pytest
 from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import Reason
 from lending.domain.policies import PublishPolicy
+from lending.policy import limits
 from lending.policy.document import written
 from lending.policy.engine import Evaluation, evaluate
 from lending.policy.faults import FaultyPolicy
@@ -77,6 +78,14 @@ def test_a_nested_policy_answers_with_its_own_rules() -> None:
     found = ask(policy(nested("top", "middle@1")), (inner, middle))
     assert found.outcome is Outcome.COUNTER_OFFERED
     assert found.rules == ("top>ask>limits/r1",)
+
+
+def test_policies_are_asked_as_deep_as_they_may_be_nested() -> None:
+    most = limits.POLICY_NESTING_MAX
+    inner = [policy(nested("ask", f"p{n - 1}@1"), name=f"p{n}") for n in range(2, most)]
+    innermost = policy(table("limits", RULES), name="p1")
+    found = ask(policy(nested("ask", f"p{most - 1}@1")), (innermost, *inner))
+    assert found.rules == ("ask>" * (most - 1) + "limits/r1",)
 
 
 def test_the_trace_is_the_same_each_time_and_has_neither_times_nor_floats() -> None:
