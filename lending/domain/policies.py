@@ -209,6 +209,7 @@ def evolve_policies(
             gone = replace(known.on_record[name, version], withdrawn=True)
             return replace(known, on_record={**known.on_record, (name, version): gone})
         case PolicyActivated(name=name, version=version, effective_from=start):
+            known.on_record[name, version]  # what is not on record cannot decide: a broken history
             since = recorded_at if start is None else start
             activation = Activation(since, position, name, version, start is not None)
             return replace(known, activations=tuple(sorted([*known.activations, activation])))
