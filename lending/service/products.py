@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from lending.domain.meanings import FAULTS
 from lending.domain.products import (
     Product,
     ProductFault,
@@ -37,7 +38,8 @@ class ProductFaulty(RequestFault):
     """The product cannot be meant; `faults` say why."""
 
     def __init__(self, faults: Sequence[ProductFault]) -> None:
-        super().__init__(f"the product cannot be meant: {', '.join(faults)}")
+        words = " ".join(f"{one}: {FAULTS[one]}" for one in faults)
+        super().__init__(f"the product cannot be meant; {words}")
         self.faults = faults
 
 

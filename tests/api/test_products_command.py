@@ -77,7 +77,12 @@ async def test_what_is_no_product_is_one_sentence(api: Api, tmp_path: Path) -> N
     assert "/terms/currency is required" in partial.err
     wrong = {**PRODUCT, "amount_min": 2, "amount_max": 1}
     faulty = await lending(api, "publish", "-", given=json.dumps(wrong))
-    assert faulty == Ran(1, "", "lending: the product cannot be meant: bounds_reversed\n")
+    assert faulty == Ran(
+        1,
+        "",
+        "lending: the product cannot be meant; bounds_reversed: A lower bound is above the upper"
+        " one.\n",
+    )
     unknown = await lending(api, "withdraw", "personal", "9", "--reason", "r")
     assert unknown.err == "lending: there is no version 9 of a product personal\n"
     empty = await lending(api, "withdraw", "personal", "9", "--reason", "")

@@ -143,7 +143,7 @@ class Account:
             return owed.outstanding
         if self.terms.interest_basis is InterestBasis.SCHEDULED:
             course.ensure_projected()
-            there_is = course.to_come + course.lines[index].added
+            there_is = course.to_come + course.lines[index].added_unpaid
             principal = owed.component is Component.PRINCIPAL
             return min(owed.outstanding, there_is) if principal else owed.outstanding
         line = course.lines[index]
@@ -171,17 +171,20 @@ class Account:
     def _principal_ahead(self, index: int, line: Line, interest: Decimal) -> Decimal:
         left = self.course.to_come
         if index == self._only_open():
-            return left + line.added
+            return left + line.added_unpaid
         target = line.target - line.early
         if line.level is not None:
             target -= interest - line.added_interest
-        return max(min(target, left + line.added), self.nothing)
+        return max(min(target, left + line.added_unpaid), self.nothing)
 
     def _only_open(self) -> int | None:
-        lines = self.course.lines
-        found = [
-            index for index in range(self.course.current, len(lines)) if lines[index].may_take_more
-        ]
+        """The line that takes all that is left: the only one that was not paid ahead in full, or
+        the current one where all were and something is owed again.
+        """
+        lines, current = self.course.lines, self.course.current
+        found = [index for index in range(current, len(lines)) if lines[index].may_take_more]
+        if not found:
+            return current
         return found[0] if len(found) == 1 else None
 
     # paying

@@ -129,7 +129,7 @@ class _Payment:
 
     def _lower_principal(self, how: Prepayment) -> None:
         account, course = self._account, self._account.course
-        if self.left >= course.to_come + course.added_to_come:
+        if self.left >= course.to_come + course.added_unpaid:
             account.call_in(self._on)
         amount = min(self.left, course.to_come)
         if amount > ZERO:

@@ -312,6 +312,11 @@ class Course:
         """Principal added to lines that are not settled."""
         return sum((line.added for line in self.lines[self.current :]), ZERO)
 
+    @property
+    def added_unpaid(self) -> Decimal:
+        """What of it was not paid ahead."""
+        return sum((line.added_unpaid for line in self.lines[self.current :]), ZERO)
+
     def call_in(self) -> None:
         """What was added to lines to come is unassigned again."""
         for line in self.lines[self.current :]:

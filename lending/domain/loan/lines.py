@@ -131,6 +131,11 @@ class Line:
         return max(self.early - self.added, ZERO) if self.early else ZERO
 
     @property
+    def added_unpaid(self) -> Decimal:
+        """What was added to it and not paid early."""
+        return max(self.added - self.early, ZERO) if self.added else ZERO
+
+    @property
     def prepaid(self) -> bool:
         """Whether all its principal was paid ahead of its due date."""
         return bool(self.early) and self.target <= self.early

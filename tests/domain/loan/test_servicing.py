@@ -393,3 +393,25 @@ def test_a_down_payment_in_mid_period_leaves_its_interest_running() -> None:
     book = after(terms, (date(2024, 1, 16), e.Disbursed(amount=Decimal("100.00"))))
     assert [one.owed.principal for one in book.instalments[:2]] == [250, 25]
     assert book.instalments[2].owed.interest == Decimal("7.89")
+
+
+@pytest.mark.parametrize("basis", InterestBasis)
+@pytest.mark.parametrize("prepayment", [Prepayment.LAST, Prepayment.NEXT])
+def test_what_is_owed_again_of_a_loan_paid_ahead_is_paid_once(
+    basis: InterestBasis, prepayment: Prepayment
+) -> None:
+    free = replace(
+        TERMS,
+        rate_percent=Decimal(0),
+        instalments=3,
+        interest_basis=basis,
+        payment_rules=(PaymentRule(prepayment=prepayment),),
+    )
+    book = after(
+        free,
+        (date(2024, 1, 10), e.Paid(amount=THOUSAND)),
+        (date(2024, 3, 10), e.CreditRefunded(amount=Decimal("0.01"))),
+        (date(2024, 3, 20), e.Paid(amount=Decimal("250.00"))),
+    )
+    assert (book.principal, book.credit) == (Decimal(0), Decimal("249.99"))
+    assert all(one.outstanding == 0 for one in book.instalments)
