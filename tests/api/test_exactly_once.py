@@ -6,6 +6,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from tests.api.served import APPLICATIONS, STORY
 from tests.http_proxies import Fate, TornHttp, torn_http
-from tests.proxies import FLUSH, Cut, cutting_proxy
+from tests.proxies import FLUSH, Cut, CuttingProxy, cutting_proxy
 from tests.serving import Served
 
 pytestmark = pytest.mark.anyio
@@ -55,11 +56,8 @@ def apply_all_or_none(key: str) -> tuple[str, Any, dict[str, str]]:
     return path, {**body, "atomic": True}, headers
 
 
-WAYS = [
-    pytest.param(apply_alone, id="alone"),
-    pytest.param(apply_among_many, id="among many"),
-    pytest.param(apply_all_or_none, id="all or none"),
-]
+WAYS = {"alone": apply_alone, "many": apply_among_many, "all": apply_all_or_none}
+"""How an apply can be sent. Where nobody is killed, one pair of processes is asked in every way."""
 
 
 def answers_of(answer: httpx2.Response) -> list[tuple[Any, bool]]:
@@ -72,24 +70,23 @@ def answers_of(answer: httpx2.Response) -> list[tuple[Any, bool]]:
     return [(i["body"], "Idempotency-Replayed" in i["headers"]) for i in body["items"]]
 
 
-@pytest.mark.parametrize("way", WAYS)
 async def test_two_processes_asked_at_the_same_moment_do_it_once_and_answer_the_same(
-    served: Services, database_url: str, way: Callable[[str], tuple[str, Any, dict[str, str]]]
+    served: Services, database_url: str
 ) -> None:
     services = [served("--no-worker"), served("--no-worker")]
     async with httpx2.AsyncClient(timeout=60) as client:
-        for number in range(8):
-            path, body, headers = way(f"k{number}")
+        for number, (name, way) in product(range(8), WAYS.items()):
+            path, body, headers = way(f"{name}-{number}")
             one, two = await asyncio.gather(
                 *(client.post(s.base_url + path, json=body, headers=headers) for s in services)
             )
             for (first, again), (other, also) in zip(answers_of(one), answers_of(two), strict=True):
                 assert first == other
                 assert [again, also].count(True) == 1
-    assert count(database_url, "event_type = 'applied'") == 8
+    assert count(database_url, "event_type = 'applied'") == 8 * len(WAYS)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 async def test_a_crash_between_commit_and_answer_is_made_good_by_another_process(
     served: Services,
     database_url: str,
@@ -112,38 +109,46 @@ async def test_a_crash_between_commit_and_answer_is_made_good_by_another_process
     assert count(database_url, "event_type = 'applied'") == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
 async def test_who_asks_again_while_the_first_is_under_way_waits_for_its_answer(
-    served: Services,
-    database_url: str,
-    short_directory: Path,
-    way: Callable[[str], tuple[str, Any, dict[str, str]]],
+    served: Services, database_url: str, short_directory: Path
 ) -> None:
     with cutting_proxy(database_url, short_directory) as (proxy, through):
         slow, other = served("--no-worker", DATABASE_URL=through), served("--no-worker")
-        path, body, headers = way("k")
-        stall = proxy.stall(FLUSH)
         async with httpx2.AsyncClient(timeout=60) as client:
-
-            def ask(service: Served) -> "asyncio.Task[httpx2.Response]":
-                asked = client.post(service.base_url + path, json=body, headers=headers)
-                return asyncio.create_task(asked)
-
-            first = ask(slow)
-            assert await asyncio.to_thread(stall.reached.wait, 20)
-            second, third = ask(other), ask(slow)
-            await asyncio.sleep(1)
-            assert not second.done()
-            assert not third.done()
-            stall.released.set()
-            answers = [answers_of(answer) for answer in await asyncio.gather(first, second, third)]
+            for name, way in WAYS.items():
+                await asked_again(client, proxy, slow, other, way(name))
         for service in (slow, other):  # while the database is there, since it takes longer without
             assert await asyncio.to_thread(service.stop) == 0
+    assert count(database_url, "event_type = 'applied'") == len(WAYS)
+
+
+async def asked_again(
+    client: httpx2.AsyncClient,
+    proxy: CuttingProxy,
+    slow: Served,
+    other: Served,
+    request: tuple[str, Any, dict[str, str]],
+) -> None:
+    """One who asks first and whose flush is held up, and two who ask the same meanwhile."""
+    path, body, headers = request
+    stall = proxy.stall(FLUSH)
+
+    def ask(service: Served) -> "asyncio.Task[httpx2.Response]":
+        asked = client.post(service.base_url + path, json=body, headers=headers)
+        return asyncio.create_task(asked)
+
+    first = ask(slow)
+    assert await asyncio.to_thread(stall.reached.wait, 20)
+    second, third = ask(other), ask(slow)
+    await asyncio.sleep(1)
+    assert not second.done()
+    assert not third.done()
+    stall.released.set()
+    answers = [answers_of(answer) for answer in await asyncio.gather(first, second, third)]
     assert not any(replayed for _, replayed in answers[0])
     for again in answers[1:]:
         assert [body for body, _ in again] == [body for body, _ in answers[0]]
         assert all(replayed for _, replayed in again)
-    assert count(database_url, "event_type = 'applied'") == 1
 
 
 class Agent:
