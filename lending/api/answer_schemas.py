@@ -15,6 +15,7 @@ from lending.domain.products import ProductFault
 from lending.domain.registry import REGISTRY_EVENTS
 from lending.domain.suspensions import Subject
 from lending.ledger.submission import Verdict
+from lending.policy.faults import FaultKind
 
 Schema = Mapping[str, Any]
 
@@ -313,6 +314,7 @@ def _problem(allowed: Schema) -> Schema:
         "resume_after": dict(POSITION),
         "offered": array(TEXT),
         "faults": array(_one_of([*ProductFault])),
+        "policy_faults": array(record(kind=_one_of([*FaultKind]), place=TEXT, detail=TEXT)),
         "checks": {"type": "object", "additionalProperties": dict(TEXT)},
         "incident": dict(TEXT),
     }

@@ -17,7 +17,9 @@ from lending.api import (
     docs_pages,
     feed,
     loan_routes,
+    model_routes,
     openapi,
+    policy_routes,
     product_routes,
     reading,
     refused,
@@ -107,6 +109,8 @@ class LedgerApi(FastAPI):
                     **work_openapi.components(),
                     **webhook_routes.components(),
                     **product_routes.components(),
+                    **policy_routes.components(),
+                    **model_routes.components(),
                     **loan_routes.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
                 },
@@ -179,6 +183,8 @@ def create_app(
         **acts,
         **webhook_routes.BODIES,
         **product_routes.BODIES,
+        **policy_routes.BODIES,
+        **model_routes.BODIES,
     }
     app = LedgerApi(
         schemas({**bodies, **beside}),
@@ -200,6 +206,8 @@ def create_app(
     for routes in (
         webhook_routes.routes(ledger.webhooks),
         product_routes.routes(ledger.products, operators),
+        policy_routes.routes(ledger.policies, operators),
+        model_routes.routes(ledger.models, operators),
     ):
         for method, path, endpoint, operation in routes:
             app.answer(method, path, endpoint, operation)

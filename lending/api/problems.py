@@ -58,6 +58,10 @@ class Fault(Enum):
     POLICY_NOT_FOUND = (
         "policy_not_found", 404, False, "No credit policy of this name was published.",
     )  # fmt: skip
+    MODEL_NOT_FOUND = (
+        "model_not_found", 404, False,
+        "No score model of this name and version is registered.",
+    )  # fmt: skip
     PRODUCT_NOT_FOUND = (
         "product_not_found", 404, False,
         "No product of this name is offered, or it has no such version.",
@@ -125,6 +129,47 @@ class Fault(Enum):
     TOO_MANY_PRODUCTS = (
         "too_many_products", 409, False,
         "As many versions of products are on record as may be.",
+    )  # fmt: skip
+    POLICY_REFUSED = (
+        "policy_refused", 409, False,
+        "The policy cannot be published; policy_faults says what is wrong with it, and where.",
+    )  # fmt: skip
+    POLICY_VERSION_TAKEN = (
+        "policy_version_taken", 409, False,
+        "Another policy is on record under this name and version. Publish it under a new version.",
+    )  # fmt: skip
+    POLICY_WITHDRAWN = (
+        "policy_withdrawn", 409, False,
+        "This version of the policy is withdrawn; it cannot be activated any more.",
+    )  # fmt: skip
+    POLICY_IN_USE = (
+        "policy_in_use", 409, False,
+        "This version of the policy decides, or will, or one that does is built on it."
+        " Activate another first.",
+    )  # fmt: skip
+    ACTIVATION_PAST = (
+        "activation_past", 409, False,
+        "A policy is activated from now on, or from an instant to come.",
+    )  # fmt: skip
+    FACTS_UNFIT = (
+        "facts_unfit", 409, False,
+        "The facts are not those that the policy needs; policy_faults says how they differ.",
+    )  # fmt: skip
+    TOO_MANY_POLICIES = (
+        "too_many_policies", 409, False,
+        "As many versions or activations of policies are on record as may be.",
+    )  # fmt: skip
+    MODEL_VERSION_TAKEN = (
+        "model_version_taken", 409, False,
+        "The model is registered otherwise under this name and version. Register a new version.",
+    )  # fmt: skip
+    MODEL_DAYS_REVERSED = (
+        "model_days_reversed", 409, False,
+        "The last day on which scores of the model count lies before the first.",
+    )  # fmt: skip
+    TOO_MANY_MODELS = (
+        "too_many_models", 409, False,
+        "As many versions of models are on record as may be.",
     )  # fmt: skip
     TOO_MANY_CLAIMS = (
         "too_many_claims", 409, True,
@@ -226,6 +271,10 @@ class Fault(Enum):
     INTERNAL_FAULT = (
         "internal_fault", 500, False,
         "The service failed. Its log says why, under the incident given here.",
+    )  # fmt: skip
+    POLICY_UNAVAILABLE = (
+        "policy_unavailable", 503, True,
+        "The process that evaluates policies does not start, or gets no time. Nothing was recorded.",
     )  # fmt: skip
     OVERLOADED = "overloaded", 503, True, "Too many requests are under way."
     QUEUE_FULL = (

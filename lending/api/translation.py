@@ -19,9 +19,12 @@ from lending.service import (
     authentication,
     calendars,
     history,
+    judging,
     kill_switch,
     loans,
+    models,
     permissions,
+    policies,
     products,
     requests,
     tail,
@@ -62,6 +65,13 @@ def _later(kind: Fault, detail: str | None = None) -> Problem:
 
 def _with_version(kind: Fault) -> Callable[[Any], Problem]:
     return lambda fault: Problem(kind, str(fault), more={"current_version": fault.current_version})
+
+
+def _with_faults(kind: Fault | Refusal) -> Callable[[Any], Problem]:
+    """With the faults of a policy, each by its place."""
+    return lambda fault: Problem(
+        kind, str(fault), more={"policy_faults": [one._asdict() for one in fault.faults]}
+    )
 
 
 def _rewound(fault: history.HistoryGone) -> Problem:
@@ -114,6 +124,20 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         ),
         products.VersionTaken: _said(Fault.PRODUCT_VERSION_TAKEN),
         products.TooManyProducts: _said(Fault.TOO_MANY_PRODUCTS),
+        policies.UnknownPolicy: _said(Fault.POLICY_NOT_FOUND),
+        policies.PolicyRefused: _with_faults(Fault.POLICY_REFUSED),
+        policies.FactsUnfit: _with_faults(Fault.FACTS_UNFIT),
+        policies.PolicyGaveNoDecision: _with_faults(Refusal.POLICY_FAULTY),
+        policies.VersionTaken: _said(Fault.POLICY_VERSION_TAKEN),
+        policies.VersionWithdrawn: _said(Fault.POLICY_WITHDRAWN),
+        policies.PolicyInUse: _said(Fault.POLICY_IN_USE),
+        policies.ActivationPast: _said(Fault.ACTIVATION_PAST),
+        policies.TooManyPolicies: _said(Fault.TOO_MANY_POLICIES),
+        judging.PolicyUnavailable: lambda fault: _later(Fault.POLICY_UNAVAILABLE, str(fault)),
+        models.UnknownModel: _said(Fault.MODEL_NOT_FOUND),
+        models.ModelTaken: _said(Fault.MODEL_VERSION_TAKEN),
+        models.ModelDaysReversed: _said(Fault.MODEL_DAYS_REVERSED),
+        models.TooManyModels: _said(Fault.TOO_MANY_MODELS),
         calendars.UnknownCalendar: _said(Fault.CALENDAR_NOT_FOUND),
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),

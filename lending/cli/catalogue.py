@@ -18,7 +18,7 @@ from uuid import UUID
 import typer
 from annotated_types import Ge, Le, MaxLen, MinLen
 
-from lending.cli import authority_page, limits_page, products_page
+from lending.cli import authority_page, limits_page, policies_page, products_page
 from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
 from lending.domain.application.events import EVENTS
 from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS, Reason
@@ -47,7 +47,9 @@ def catalogue(
         bool, typer.Option("--check", help="Write nothing; fail where a page is not current.")
     ] = False,
 ) -> None:
-    """Write the reference of commands, events, authority, refusals, reasons, limits and products."""
+    """Write the reference of commands, events, authority, refusals, reasons, limits, policies and
+    products.
+    """
     stale = {directory / name: text for name, text in pages().items()}
     stale = {page: text for page, text in stale.items() if not _says(page, text)}
     if check and stale:
@@ -73,6 +75,7 @@ def pages() -> dict[str, str]:
         "refusals.md": _page("Refusals", _refusals()),
         "reasons.md": _page("Reasons", _reasons()),
         "limits.md": _page("Limits", limits_page.blocks()),
+        "policies.md": _page("Policies", policies_page.blocks()),
         "products.md": _page("Products", products_page.blocks(_described)),
     }
 
@@ -188,7 +191,7 @@ def _described(hint: Any) -> str:
 
 def _type(kind: Any) -> str:
     if get_origin(kind) is not None:
-        return "named texts"
+        return "named texts" if get_args(kind)[1] is str else "named facts"
     if kind is Product:
         return "[product](products.md#product)"
     if is_dataclass(kind) and isinstance(kind, type):

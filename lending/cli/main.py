@@ -21,6 +21,8 @@ from lending.cli import (
     keys,
     mcp,
     migrate,
+    models,
+    policies,
     postgres,
     products,
     projections,
@@ -78,6 +80,8 @@ app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")
 app.add_typer(products.products, name="products")
+app.add_typer(policies.policies, name="policies")
+app.add_typer(models.models, name="models")
 app.add_typer(epoch.epoch, name="epoch")
 app.add_typer(keys.keys, name="keys")
 app.command()(postgres.postgres)

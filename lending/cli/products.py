@@ -4,29 +4,23 @@ What a product is goes to stdout as JSON, which can be published as it is; what 
 the version goes to stderr.
 """
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lending.cli.operators import acting
-from lending.runtime.settings import LogLevel, load_settings
-from lending.runtime.telemetry import configure_logs
+from lending.cli.registry_acts import read_json, run, taken, was_so
 
 if TYPE_CHECKING:
-    from lending.domain.products import Product, ProductOnRecord
+    from lending.domain.products import ProductOnRecord
     from lending.service.ledger import Ledger
     from lending.service.registry_writing import Operator
 
 products = typer.Typer(no_args_is_help=True, help="Publish and withdraw sets of loan terms.")
 
 Name = Annotated[str, typer.Argument(help="The product's name.")]
-Taken = TypeVar("Taken")
-Work = Callable[["Ledger", "Operator"], Awaitable[None]]
 
 
 @products.command("list")
@@ -38,7 +32,7 @@ def list_() -> None:
 
         Console().print(_table(list((await ledger.products.standing()).on_record.values())))
 
-    _run(work)
+    run(work)
 
 
 @products.command()
@@ -60,7 +54,7 @@ def show(
         print(json.dumps(plain(found.product), ensure_ascii=False, indent=2))
         print(f"{_said(found)}, sha256 {found.digest}", file=sys.stderr)
 
-    _run(work)
+    run(work)
 
 
 @products.command()
@@ -73,10 +67,12 @@ def publish(
 
     async def work(ledger: "Ledger", operator: "Operator") -> None:
         done = await ledger.products.publish(product, operator)
-        print(f"{_said(done.on_record)}{_was_so(changed=done.changed)}")
+        print(f"{_said(done.on_record)}{was_so(changed=done.changed)}")
 
-    product = _product(file)
-    _run(work)
+    from lending.domain.products import Product
+
+    product = taken(Product, read_json(file))
+    run(work)
 
 
 @products.command()
@@ -91,58 +87,17 @@ def withdraw(
         from lending.domain.products import WithdrawProduct
 
         given = {"name": name, "version": version, "reason": reason}
-        command = _taken(WithdrawProduct, given)
+        command = taken(WithdrawProduct, given)
         done = await ledger.products.withdraw(command, operator)
-        print(f"{_said(done.on_record)}{_was_so(changed=done.changed)}")
+        print(f"{_said(done.on_record)}{was_so(changed=done.changed)}")
 
-    _run(work)
-
-
-def _run(work: Work) -> None:
-    async def opened() -> None:
-        async with acting(settings) as (ledger, operator):
-            await work(ledger, operator)
-
-    settings = load_settings()
-    configure_logs(settings.log_format, LogLevel.ERROR)
-    asyncio.run(opened())
-
-
-def _product(file: Path) -> "Product":
-    """The product in a file. Raises OperatorError."""
-    from lending.contract.json_body import MalformedJson, parse
-    from lending.domain.products import Product
-    from lending.runtime.errors import OperatorError
-
-    try:
-        given = parse(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
-    except OSError as fault:
-        raise OperatorError(f"{file} cannot be read: {fault.strerror}") from None
-    except MalformedJson as fault:
-        raise OperatorError(f"{file} is not JSON: {fault}") from None
-    return _taken(Product, given)
-
-
-def _taken(kind: type[Taken], given: Any) -> Taken:
-    """What `given` says, by the schema that HTTP has. Raises OperatorError."""
-    from lending.contract.bodies import Body, InvalidBody
-    from lending.runtime.errors import OperatorError
-
-    try:
-        return Body(kind).take(given, {}).said
-    except InvalidBody as fault:
-        said = "; ".join(f"{error['pointer'] or 'it'} {error['message']}" for error in fault.errors)
-        raise OperatorError(said) from None
+    run(work)
 
 
 def _said(one: "ProductOnRecord") -> str:
     state = "is withdrawn" if one.withdrawn else "is on record"
     at = f"at position {one.registry_position}"
     return f"{one.product.name} {one.product.version} {state}, published {at}"
-
-
-def _was_so(*, changed: bool) -> str:
-    return "" if changed else ", and was so already"
 
 
 def _table(found: list["ProductOnRecord"]) -> Any:

@@ -130,6 +130,40 @@ class AsyncLedgerClient:
         """A version of a product as the ledger says it. Raises NotFound and the other LedgerErrors."""
         return await self._hold(self._talks.product(name, version))
 
+    async def publish_policy(self, policy: Mapping[str, Any]) -> None:
+        """Put a version of a policy on record, unless it is there; `policy` as JSON has it.
+
+        Raises Refused where it has faults or the version says something else, and the other
+        LedgerErrors.
+        """
+        await self._hold(self._talks.publish_policy(policy))
+
+    async def policy(self, name: str, version: str) -> Mapping[str, Any]:
+        """A version of a policy as the ledger says it. Raises NotFound and the other LedgerErrors."""
+        return await self._hold(self._talks.policy(name, version))
+
+    async def activate_policy(self, name: str, version: str, start: str | None = None) -> None:
+        """Let a version decide from the instant `start` on, such as 2026-11-01T00:00:00Z, or from
+        now on. Raises NotFound, Refused and the other LedgerErrors.
+        """
+        await self._hold(self._talks.activate_policy(name, version, start))
+
+    async def evaluate_policy(
+        self, name: str, version: str, facts: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """What a version answers to these facts, with the trace; nothing is recorded.
+
+        Raises NotFound, Refused where it gives no decision, and the other LedgerErrors.
+        """
+        return await self._hold(self._talks.evaluate_policy(name, version, facts))
+
+    async def register_model(self, model: Mapping[str, Any]) -> None:
+        """Put a version of a score model on record, unless it is there; `model` as JSON has it.
+
+        Raises Refused where the version is registered otherwise, and the other LedgerErrors.
+        """
+        await self._hold(self._talks.register_model(model))
+
     # reading
 
     async def application(self, application_id: UUID | str, **at: object) -> Application:

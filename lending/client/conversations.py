@@ -18,6 +18,8 @@ from lending.client.wire import Deliver, Pause, Reply, Request, Talk
 from lending.contract.command_table import APPLICATION, APPLICATIONS, BULK
 
 PRODUCTS: Final = "/products"
+POLICIES: Final = "/policies"
+MODELS: Final = "/models"
 WORK: Final = "/work"
 CLAIMS: Final = "/work/claims"
 LIVE: Final = "/livez"
@@ -148,13 +150,37 @@ class Conversations:
 
     def publish_product(self, product: Mapping[str, Any]) -> Talk[None]:
         """Put a version of a product on record, unless it is there. Raises Problem."""
-        request = Request(method="POST", path=PRODUCTS, headers=_JSON, body=orjson.dumps(product))
-        yield from self._good(request)
+        yield from self._good(_posting(PRODUCTS, product))
 
     def product(self, name: str, version: str) -> Talk[Mapping[str, Any]]:
         """A version of a product. Raises NotFound."""
-        path = f"{PRODUCTS}/{quote(name, safe='')}/versions/{quote(version, safe='')}"
-        return (yield from self._read(path))
+        return (yield from self._read(_version(PRODUCTS, name, version)))
+
+    def publish_policy(self, policy: Mapping[str, Any]) -> Talk[None]:
+        """Put a version of a policy on record, unless it is there. Raises Problem."""
+        yield from self._good(_posting(POLICIES, policy))
+
+    def policy(self, name: str, version: str) -> Talk[Mapping[str, Any]]:
+        """A version of a policy. Raises NotFound."""
+        return (yield from self._read(_version(POLICIES, name, version)))
+
+    def activate_policy(self, name: str, version: str, start: str | None) -> Talk[None]:
+        """Let a version decide from an instant on, or from now on. Raises Problem."""
+        said = {} if start is None else {"effective_from": start}
+        yield from self._good(_posting(_version(POLICIES, name, version) + "/activation", said))
+
+    def evaluate_policy(
+        self, name: str, version: str, facts: Mapping[str, Any]
+    ) -> Talk[Mapping[str, Any]]:
+        """What a version answers to facts. Raises Problem."""
+        path = _version(POLICIES, name, version) + "/evaluation"
+        answer = yield from self._good(_posting(path, {"facts": dict(facts)}))
+        found: Mapping[str, Any] = orjson.loads(answer.body)
+        return found
+
+    def register_model(self, model: Mapping[str, Any]) -> Talk[None]:
+        """Put a version of a score model on record, unless it is there. Raises Problem."""
+        yield from self._good(_posting(MODELS, model))
 
     # reading
 
@@ -326,3 +352,11 @@ def _all_or_none(left: Sequence[int], *, final: bool) -> list[int]:
 
 def _failed(reply: Reply | None) -> bool:
     return reply is None or reply.status >= 400
+
+
+def _posting(path: str, said: Mapping[str, Any]) -> Request:
+    return Request(method="POST", path=path, headers=_JSON, body=orjson.dumps(dict(said)))
+
+
+def _version(of: str, name: str, version: str) -> str:
+    return f"{of}/{quote(name, safe='')}/versions/{quote(version, safe='')}"

@@ -118,6 +118,8 @@ def _accepted(base: Any, marks: Marks) -> Any:
         return _text(marks)
     if base is bool:
         return Annotated[bool, Field(strict=True)]
+    if base is object:
+        return Annotated[Any, WithJsonSchema({"description": "Any JSON; the service judges it."})]
     if base is date:
         return Annotated[date, PlainValidator(_to_date), WithJsonSchema(_DATE_SCHEMA)]
     if base is UUID:
@@ -131,7 +133,9 @@ def _accepted(base: Any, marks: Marks) -> Any:
     if get_origin(base) is not None and issubclass(get_origin(base), Mapping):
         name, value = get_args(base)
         accepted: Any = dict.__class_getitem__((accepted_type(name), accepted_type(value)))
-        return Annotated[accepted, _lengths(marks)]
+        patterned = Pattern in _unwrapped(name)[1]  # pydantic's schema would let other names pass
+        closed = Field(json_schema_extra={"additionalProperties": False} if patterned else None)
+        return Annotated[accepted, _lengths(marks), closed]
     if is_dataclass(base):
         make: Any = base
         return Annotated[typed_dict(make), AfterValidator(lambda given: make(**given))]

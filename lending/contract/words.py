@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lending.domain.application import events as e
 from lending.domain.application.reasons import REASON_TEXTS, Reason
-from lending.domain.fields import Erased
+from lending.domain.fields import Erased, FactValue
 from lending.domain.servicing import events as s
 from lending.ledger.codec import StoredEvent
 from lending.ledger.leaf import Envelope
@@ -64,13 +64,19 @@ def because(reasons: tuple[Reason, ...], other: str | Erased | None = None) -> s
     return f", because: {'; '.join(texts)}" if texts else ""
 
 
-def facts(given: Mapping[str, str] | Erased | None) -> str:
+def facts(given: Mapping[str, FactValue] | Erased | None) -> str:
     """Named values, in the order of their names."""
     if given is None:
         return ""
     if isinstance(given, Erased):
         return _GONE
-    return ", ".join(f"{name}={quoted(value)}" for name, value in sorted(given.items()))
+    return ", ".join(f"{name}={_fact(value)}" for name, value in sorted(given.items()))
+
+
+def _fact(value: FactValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return quoted(value) if isinstance(value, str) else str(value)
 
 
 def policy(cited: e.PolicyCited) -> str:

@@ -48,6 +48,8 @@ class Permission(StrEnum):
     MANAGE_WEBHOOKS = "manage_webhooks"
     SUSPEND = "suspend"
     PUBLISH_PRODUCTS = "publish_products"
+    PUBLISH_POLICIES = "publish_policies"
+    REGISTER_MODELS = "register_models"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,8 @@ MAY: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
                 _P.MANAGE_WEBHOOKS,
                 _P.SUSPEND,
                 _P.PUBLISH_PRODUCTS,
+                _P.PUBLISH_POLICIES,
+                _P.REGISTER_MODELS,
             }
         ),
         Role.IMPORTER: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS, _P.BACKDATE}),

@@ -92,3 +92,6 @@ Sha256 = Annotated[str, Pattern("^[0-9a-f]{64}$"), MinLen(64), MaxLen(64), Examp
 
 Facts = Annotated[Mapping[Code, Annotated[str, MaxLen(500)]], MaxLen(32)]
 """Named values, each written as a string."""
+
+FactValue = str | int | bool
+"""The value of a fact that a credit policy sees: never a float."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar, Final, NamedTuple, assert_never, get_args
 
-from lending.domain.application.events import PolicyCited
 from lending.domain.identities import (
     NOBODY,
     Identities,
@@ -18,6 +17,23 @@ from lending.domain.identities import (
     KeyRevoked,
     PrincipalRegistered,
     fold_identities,
+)
+from lending.domain.models import (
+    NO_MODELS,
+    ModelEvent,
+    ModelRegistered,
+    Models,
+    ModelWithdrawn,
+    evolve_models,
+)
+from lending.domain.policies import (
+    NO_POLICIES,
+    Policies,
+    PolicyActivated,
+    PolicyEvent,
+    PolicyPublished,
+    PolicyWithdrawn,
+    evolve_policies,
 )
 from lending.domain.products import (
     NO_PRODUCTS,
@@ -35,28 +51,6 @@ from lending.domain.suspensions import (
     Suspensions,
     evolve_suspensions,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyPublished:
-    """A version of a credit policy went on record; `digest` is the SHA-256 of `definition`."""
-
-    stored_as: ClassVar[str] = "policy_published"
-    schema_version: ClassVar[int] = 1
-    name: str
-    version: str
-    definition: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyActivated:
-    """From here on this version decides where a decision names no outcome."""
-
-    stored_as: ClassVar[str] = "policy_activated"
-    schema_version: ClassVar[int] = 1
-    name: str
-    version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +73,7 @@ class EpochOpened:
 RegistryEvent = (
     PolicyPublished
     | PolicyActivated
+    | PolicyWithdrawn
     | EpochOpened
     | PrincipalRegistered
     | KeyIssued
@@ -87,6 +82,8 @@ RegistryEvent = (
     | Reinstated
     | ProductPublished
     | ProductWithdrawn
+    | ModelRegistered
+    | ModelWithdrawn
 )
 """Any event of a registry stream."""
 
@@ -101,12 +98,12 @@ class Registry:
     `epoch_starts` gives the first position of each epoch but the first.
     """
 
-    policies: Mapping[tuple[str, str], PolicyCited] = field(default_factory=dict)
-    active_policy: PolicyCited | None = None
+    policies: Policies = NO_POLICIES
     epoch_starts: Mapping[int, int] = field(default_factory=dict)
     identities: Identities = NOBODY
     suspensions: Suspensions = NOTHING_SUSPENDED
     products: Products = NO_PRODUCTS
+    models: Models = NO_MODELS
 
     def cut_after(self, epoch: int) -> int | None:
         """The first position that `epoch` does not vouch for: where the earliest later one began.
@@ -137,7 +134,7 @@ def fold_registry(registry: Registry, recorded: Iterable[Recorded]) -> Registry:
         if isinstance(event, PrincipalRegistered | KeyIssued | KeyRevoked):
             of_identities.append((event, at))
         else:
-            registry = _evolve(registry, event, position)
+            registry = _evolve(registry, event, position, at)
     if not of_identities:
         return registry
     return replace(registry, identities=fold_identities(registry.identities, of_identities))
@@ -145,17 +142,15 @@ def fold_registry(registry: Registry, recorded: Iterable[Recorded]) -> Registry:
 
 def _evolve(
     registry: Registry,
-    event: PolicyPublished | PolicyActivated | EpochOpened | SuspensionEvent | ProductEvent,
+    event: PolicyEvent | EpochOpened | SuspensionEvent | ProductEvent | ModelEvent,
     position: int,
+    at: datetime,
 ) -> Registry:
     match event:
-        case PolicyPublished(name=name, version=version, digest=digest):
-            cited = PolicyCited(
-                name=name, version=version, digest=digest, registry_position=position
+        case PolicyPublished() | PolicyActivated() | PolicyWithdrawn():
+            return replace(
+                registry, policies=evolve_policies(registry.policies, event, position, at)
             )
-            return replace(registry, policies={**registry.policies, (name, version): cited})
-        case PolicyActivated(name=name, version=version):
-            return replace(registry, active_policy=registry.policies[name, version])
         case EpochOpened(epoch=epoch, first_position=first_position):
             return replace(registry, epoch_starts={**registry.epoch_starts, epoch: first_position})
         case Suspended() | Reinstated():
@@ -163,5 +158,7 @@ def _evolve(
             return replace(registry, suspensions=suspensions)
         case ProductPublished() | ProductWithdrawn():
             return replace(registry, products=evolve_products(registry.products, event, position))
+        case ModelRegistered() | ModelWithdrawn():
+            return replace(registry, models=evolve_models(registry.models, event, position))
         case _:
             assert_never(event)

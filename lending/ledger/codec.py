@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Protocol, Union, get_args, get_origin,
 from uuid import UUID
 
 from lending.domain.application.events import EVENTS, Event
-from lending.domain.fields import ERASED, Erased, Personal
+from lending.domain.fields import ERASED, Erased, FactValue, Personal
 from lending.domain.registry import REGISTRY_EVENTS, RegistryEvent
 from lending.ledger.canonical import (
     JsonObject,
@@ -220,7 +220,8 @@ def _type_coder(kind: Any, place: str) -> _Coder:
     if origin is tuple:
         return _tuple_coder(_field_coder(get_args(kind)[0], place))
     if origin is Mapping:
-        return _Coder(_write_texts, _read_texts)
+        of_text = get_args(kind)[1] is str
+        return _Coder(_write_named, _read_texts if of_text else _read_facts)
     if is_dataclass(kind) and isinstance(kind, type):
         return _object_coder(kind, place)
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -340,12 +341,23 @@ def _read_uuid(value: Any, _keyring: Seal) -> UUID:
     return identifier
 
 
-def _write_texts(values: Mapping[str, str], _keyring: Seal, _subject: str) -> JsonValue:
+def _write_named(values: Mapping[str, FactValue], _keyring: Seal, _subject: str) -> JsonValue:
     return dict(values)
 
 
 def _read_texts(values: Any, keyring: Seal) -> Mapping[str, str]:
     return {_read_str(name, keyring): _read_str(text, keyring) for name, text in values.items()}
+
+
+def _read_facts(values: Any, keyring: Seal) -> Mapping[str, FactValue]:
+    return {_read_str(name, keyring): _read_fact(value) for name, value in values.items()}
+
+
+def _read_fact(value: Any) -> FactValue:
+    if type(value) not in (str, int, bool):
+        raise TypeError(f"not a fact but {type(value).__name__}")
+    fact: FactValue = value
+    return fact
 
 
 _SCALARS: Final[Mapping[Any, _Coder]] = MappingProxyType(

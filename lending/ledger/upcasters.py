@@ -22,6 +22,8 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = MappingProxyType(
     {
         ("offered", 1): _as_it_is,
         ("disbursed", 1): _as_it_is,
+        ("decided", 1): _as_it_is,
+        ("policy_activated", 1): _as_it_is,
     }
 )
 """By stored name and the version that is read."""

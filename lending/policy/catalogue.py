@@ -1,64 +1,152 @@
-"""Which policies this release can evaluate, and what it publishes of them in the registry."""
+"""From a policy on record to what may be asked of it: what it needs of an application, what it is
+built on, and the verdict that its evaluation comes to.
+"""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from types import MappingProxyType
-from typing import Final
+from importlib.resources import files
+from typing import Any, Final
 
-from lending.domain.application.decide import FactsMissing, Verdict
+from lending.domain.application.circumstances import FactsMissing, Verdict
+from lending.domain.application.commands import Outcome
 from lending.domain.application.events import PolicyCited
+from lending.domain.application.reasons import Reason
 from lending.domain.application.state import Application
-from lending.domain.registry import PolicyActivated, PolicyPublished, RegistryEvent
+from lending.domain.policies import (
+    Policies,
+    PolicyActivated,
+    PolicyCase,
+    PolicyOnRecord,
+    PolicyPublished,
+    PublishPolicy,
+)
 from lending.policy import debt_to_income
+from lending.policy.document import digest_of, read, written
+from lending.policy.engine import Evaluation
+from lending.policy.facts import Facts, facts_of, from_minor_units
+from lending.policy.graph import graph_of
+
+BUILT_IN: Final = "debt_to_income.json"
+"""The policy with which a new ledger begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """A version of a credit policy that this release can evaluate."""
+class Asked:
+    """A policy about to be asked: its definition, those of the policies that it is built on, and the
+    facts.
+    """
 
-    name: str
-    version: str
+    cited: PolicyCited
     definition: str
-    evaluate: Callable[[Application, PolicyCited], Verdict | FactsMissing]
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the definition, in hexadecimal."""
-        return sha256(self.definition.encode()).hexdigest()
+    others: Mapping[str, str]
+    facts: Facts
 
 
-BUILT_IN: Final = Policy(
-    name=debt_to_income.NAME,
-    version=debt_to_income.VERSION,
-    definition=debt_to_income.DEFINITION,
-    evaluate=debt_to_income.evaluate,
-)
-POLICIES: Final[Mapping[tuple[str, str], Policy]] = MappingProxyType(
-    {(BUILT_IN.name, BUILT_IN.version): BUILT_IN}
-)
+def built_in() -> PublishPolicy:
+    """The policy `debt-to-income`, as it could be published by anybody."""
+    given: dict[str, Any] = json.loads((files("lending.policy") / BUILT_IN).read_bytes())
+    cases = [
+        PolicyCase(
+            facts=case["facts"],
+            outcome=Outcome(case["outcome"]),
+            reasons=tuple(Reason(code) for code in case.get("reasons", ())),
+        )
+        for case in given["cases"]
+    ]
+    return PublishPolicy(**{**given, "facts": tuple(given["facts"]), "cases": tuple(cases)})
 
 
-def first_publication() -> list[RegistryEvent]:
+def first_publication() -> list[PolicyPublished | PolicyActivated]:
     """With what a new ledger's registry begins: the built-in policy, published and active."""
+    policy = built_in()
+    definition, _ = written(policy)
     return [
         PolicyPublished(
-            name=BUILT_IN.name,
-            version=BUILT_IN.version,
-            definition=BUILT_IN.definition,
-            digest=BUILT_IN.digest,
+            name=policy.name,
+            version=policy.version,
+            definition=definition,
+            digest=digest_of(definition),
         ),
-        PolicyActivated(name=BUILT_IN.name, version=BUILT_IN.version),
+        PolicyActivated(name=policy.name, version=policy.version),
     ]
 
 
-def evaluate(application: Application, cited: PolicyCited) -> Verdict | FactsMissing:
-    """The verdict of the policy `cited` on `application`.
+def is_document(definition: str) -> bool:
+    """Whether a definition is a document for the engine, and not the built-in one's text."""
+    return definition != debt_to_income.DEFINITION
 
-    Raises LookupError where this release does not know the policy, and ValueError where its digest
-    is another.
+
+def facts_needed(definition: str) -> tuple[str, ...]:
+    """The facts that a policy names."""
+    return read(definition).facts if is_document(definition) else ("amount", "currency", "income")
+
+
+def others_of(definition: str, policies: Policies) -> dict[str, str]:
+    """The definitions of the policies that one is built on, and those of theirs, as name@version."""
+    found: dict[str, str] = {}
+    left = list(graph_of(definition).nested) if is_document(definition) else []
+    while left:
+        key = left.pop()
+        on_record = named(key, policies)
+        if key in found or on_record is None:
+            continue
+        found[key] = on_record.definition
+        left += graph_of(on_record.definition).nested
+    return found
+
+
+def named(key: str, policies: Policies) -> PolicyOnRecord | None:
+    """The policy on record that is named by name@version, where it is a document."""
+    name, _, version = key.partition("@")
+    found = policies.version(name, version)
+    return found if found is not None and is_document(found.definition) else None
+
+
+def asked(
+    policy: PolicyOnRecord, policies: Policies, application: Application
+) -> Asked | FactsMissing:
+    """What there is to ask a policy of an application, or what the application lacks for it.
+
+    Raises ValueError where its definition is not the one that was published.
     """
-    policy = POLICIES[cited.name, cited.version]
-    if policy.digest != cited.digest:
-        raise ValueError(f"policy {cited.name}@{cited.version} is not the one that was published")
-    return policy.evaluate(application, cited)
+    if digest_of(policy.definition) != policy.cited.digest:
+        name = f"{policy.cited.name}@{policy.cited.version}"
+        raise ValueError(f"policy {name} is not the one that was published")
+    if is_document(policy.definition):
+        facts = facts_of(application, read(policy.definition).facts)
+    else:
+        facts = debt_to_income.facts_of(application)
+    if isinstance(facts, FactsMissing):
+        return facts
+    return Asked(
+        cited=policy.cited,
+        definition=policy.definition,
+        others=others_of(policy.definition, policies),
+        facts=facts,
+    )
+
+
+def fact_schema(definition: str) -> int | None:
+    """The version of the fact schema by which a policy sees; none for the built-in one's text."""
+    return read(definition).fact_schema if is_document(definition) else None
+
+
+def verdict(ask: Asked, evaluation: Evaluation) -> Verdict:
+    """What a decision is made of: the answer, with what was asked and what answered."""
+    amount = evaluation.amount_minor
+    currency = ask.facts.all.get("currency")
+    return Verdict(
+        policy=ask.cited,
+        outcome=evaluation.outcome,
+        reasons=evaluation.reasons,
+        facts=ask.facts.open,
+        personal_facts=ask.facts.personal,
+        trace=evaluation.rules,
+        amount=None if amount is None else from_minor_units(amount, str(currency)),
+        term_months=evaluation.term_months,
+        fact_schema=fact_schema(ask.definition),
+        engine=evaluation.engine,
+        engine_version=evaluation.engine_version,
+        trace_digest=evaluation.trace_digest,
+    )

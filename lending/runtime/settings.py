@@ -209,6 +209,10 @@ class Settings(BaseSettings):
         description="Whether webhooks may lead to private addresses, and be plain http.",
     )
 
+    registered_models: bool = Field(
+        default=False,
+        description="Whether only scores of registered, valid models are taken.",
+    )
     rate_limit_per_second: int = Field(
         default=20_000,
         ge=1,

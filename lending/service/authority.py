@@ -11,15 +11,14 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from lending.domain.application.allowed import allowed_commands
-from lending.domain.application.circumstances import Asking, FactsMissing, Verdict
-from lending.domain.application.events import PolicyCited
+from lending.domain.application.circumstances import Asking
 from lending.domain.application.state import Application
 from lending.domain.authority import Principal
 from lending.domain.registry import Registry
 from lending.domain.suspensions import Suspension
 from lending.ledger.canonical import canonical_json
-from lending.policy import catalogue
 from lending.runtime import limits
+from lending.service.judging import foreseen_by
 from lending.service.registry import RegistryReader
 from lending.service.requests import PrincipalSuspended
 
@@ -45,7 +44,7 @@ class Authority:
             state,
             at.astimezone(self._zone).date(),
             asking,
-            lambda judged: judged_by(self._registries[shard].known.registry, judged),
+            lambda judged: foreseen_by(self._registries[shard].known.registry, judged, at),
         )
 
     def suspension(
@@ -85,14 +84,6 @@ def asking_of(registry: Registry, principal: Principal, on_behalf_of: str | None
         suspended=registry.suspensions,
         registered=registry.identities.principals.values(),
     )
-
-
-def judged_by(
-    registry: Registry, state: Application
-) -> tuple[PolicyCited, Verdict | FactsMissing] | None:
-    """The active policy and what it says of an application, if there is one."""
-    active = registry.active_policy
-    return None if active is None else (active, catalogue.evaluate(state, active))
 
 
 def _text_of(principal: Principal) -> bytes:

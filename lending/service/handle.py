@@ -22,6 +22,7 @@ from lending.domain.application.commands import (
     Apply,
     Command,
     Decide,
+    Score,
     command_name,
 )
 from lending.domain.application.decide import decide
@@ -31,15 +32,13 @@ from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.identifiers import NO_TARGET, is_application_id, registry_id, shard_of
 from lending.ledger.answers import answers_by_command
-from lending.ledger.canonical import canonical_json
-from lending.ledger.codec import Codec, persons
+from lending.ledger.codec import Codec
 from lending.ledger.fingerprint import Fingerprints
 from lending.ledger.leaf import Provenance
-from lending.ledger.sealing import Keyring, MasterKey, WrappedKey
+from lending.ledger.sealing import Keyring, MasterKey
 from lending.ledger.submission import (
     Committed,
     Conflict,
-    EncodedEvent,
     KeyUsed,
     Outcome,
     OutcomeUnknown,
@@ -48,13 +47,15 @@ from lending.ledger.submission import (
     Submission,
 )
 from lending.ledger.submission import Verdict as Answered
+from lending.policy.evaluator import Evaluator
 from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
-from lending.service.authority import FIRST_SHARD, Authority, asking_of, judged_by
+from lending.service.authority import FIRST_SHARD, Authority, asking_of
+from lending.service.encoding import Encoding
 from lending.service.history import History
+from lending.service.judging import judged_by
 from lending.service.named import (
-    Named,
     calendar_of,
     named_by,
     names_product,
@@ -66,7 +67,6 @@ from lending.service.requests import (
     CommandAnswer,
     CommandRequest,
     Contended,
-    EventTooLarge,
     KeyRequired,
     KeyReused,
     Rehearsal,
@@ -117,6 +117,8 @@ class CommandHandler:
         history: History,
         authority: Authority,
         others: OtherApplications,
+        evaluator: Evaluator,
+        registered_models: bool,
         codec: Codec,
         master: MasterKey,
         fingerprints: Fingerprints,
@@ -124,15 +126,18 @@ class CommandHandler:
         clock: Callable[[], datetime],
         new_id: Callable[[int], UUID],
     ) -> None:
-        """`new_id` makes a UUIDv7 that names the given shard."""
+        """`new_id` makes a UUIDv7 that names the given shard. With `registered_models` only scores
+        of models on record count.
+        """
         self._shards = shards
         self._pool = pool
         self._aggregates = aggregates
         self._history = history
         self._authority = authority
         self._others = others
-        self._codec = codec
-        self._master = master
+        self._evaluator = evaluator
+        self._registered_models = registered_models
+        self._encoding = Encoding(codec, master)
         self._fingerprints = fingerprints
         self._zone = zone
         self._clock = clock
@@ -251,7 +256,9 @@ class CommandHandler:
         named = await named_by(request.command, application_id, shard, self._aggregates)
         registry = self._shards[shard].registry
         known = registry.known  # one for all: what is checked is what is guarded
-        judged = judged_by(known.registry, aggregate.state) if asks_policy else None
+        judged = None
+        if asks_policy:
+            judged = await judged_by(known.registry, aggregate.state, now, self._evaluator)
         asking = asking_of(known.registry, request.principal, request.on_behalf_of)
         product = product_of(request.command, known.registry.products)
         given = Circumstances(
@@ -267,20 +274,26 @@ class CommandHandler:
             version=aggregate.version,
             product=product,
             is_business_day=calendar_of(request.command, aggregate.state, product, named),
+            models=known.registry.models if self._registered_models else None,
         )
         answer = decide(request.command, aggregate.state, given)
         refused = answer if isinstance(answer, Refused) else None
         events = own_events(answer)
         there = answer.there if isinstance(answer, Both) else ()
-        keyring, new_keys = self._keys_for(events, aggregate)
+        keyring, new_keys = self._encoding.keys_for(events, aggregate)
         subject = _applicant(request.command, aggregate.state)
         stream = StreamAppend(
             application_id=application_id,
             expected_version=aggregate.version,
-            events=[self._encode(event, keyring, subject) for event in events],
+            events=[self._encoding.encode(event, keyring, subject) for event in events],
             new_keys=new_keys,
         )
-        relies = asks_policy or asking.restricted or names_product(request.command)
+        relies = (
+            asks_policy
+            or asking.restricted
+            or names_product(request.command)
+            or (self._registered_models and isinstance(request.command, Score))
+        )
         submission = self._submission(
             request,
             effective_at,
@@ -290,33 +303,14 @@ class CommandHandler:
             streams=[
                 stream,
                 *([registry.guard(known.version)] if relies else []),
-                *([] if named is None else [named.append(self._encoded_there(there, named))]),
+                *(
+                    []
+                    if named is None
+                    else [named.append(self._encoding.encode_there(there, named))]
+                ),
             ],
         )
         return Decided(events, refused, submission, keyring, asking)
-
-    def _encoded_there(self, events: Sequence[Event], named: Named) -> list[EncodedEvent]:
-        """Events of the application that the command names; none of them has anything personal."""
-        return [self._encode(event, named.aggregate.keyring, "") for event in events]
-
-    def _keys_for(
-        self, events: Sequence[Event], aggregate: Aggregate
-    ) -> tuple[Keyring, list[WrappedKey]]:
-        wanted = dict.fromkeys(
-            person
-            for event in events
-            for person in persons(event, getattr(event, "applicant_id", ""))
-            if person
-        )
-        return aggregate.keyring.grow(list(wanted), self._master)
-
-    def _encode(self, event: Event, keyring: Keyring, subject: str) -> EncodedEvent:
-        data = canonical_json(self._codec.encode(event, keyring, subject))
-        if len(data) > limits.EVENT_DATA_MAX_BYTES:
-            raise EventTooLarge(
-                f"the event has {len(data)} bytes, at most {limits.EVENT_DATA_MAX_BYTES} are stored"
-            )
-        return EncodedEvent(event.stored_as, event.schema_version, data)
 
     def _submission(
         self,

@@ -137,5 +137,7 @@ def _known(name: str, registry: Registry) -> bool:
 
 def _policies(registry: Registry) -> set[str]:
     return {
-        written for name, version in registry.policies for written in (name, f"{name}@{version}")
+        written
+        for name, version in registry.policies.on_record
+        for written in (name, f"{name}@{version}")
     }

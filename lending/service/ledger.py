@@ -29,6 +29,7 @@ from lending.ledger.leaf import Provenance
 from lending.ledger.sealing import MasterKey
 from lending.ledger.submission import EncodedEvent, StreamAppend, Submission, Verdict
 from lending.policy import catalogue
+from lending.policy.evaluator import Evaluator
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import SERVICE_ROLE, Connection, Pool, connect, pool
@@ -47,7 +48,9 @@ from lending.service.keys import PEPPER_NAME, KeyDigests
 from lending.service.kill_switch import KillSwitch
 from lending.service.listing import Listing
 from lending.service.loans import Loans
+from lending.service.models import ModelRegister
 from lending.service.others import OtherApplications
+from lending.service.policies import PolicyCatalogue
 from lending.service.products import ProductCatalogue
 from lending.service.refused import RefusedCommands
 from lending.service.registry import Lane, RegistryReader
@@ -137,6 +140,10 @@ class Ledger:
         self.refused: RefusedCommands
         self.kill_switch: KillSwitch
         self.products: ProductCatalogue
+        self.policies: PolicyCatalogue
+        self.models: ModelRegister
+        self._deciding = Evaluator()
+        self._trying = Evaluator()
         self.authenticator: Authenticator
         self.watch: RegistryWatch
         self._watched: dict[str, Callable[[], str | None]] = {}
@@ -195,6 +202,7 @@ class Ledger:
                 observer=observer or NoObserver(),
                 batch_max_commands=batch_max_commands,
                 appender=appender,
+                registered_models=settings.registered_models,
             )
             try:
                 await ledger._publish_built_in(new_id)
@@ -217,6 +225,7 @@ class Ledger:
         observer: LaneObserver,
         batch_max_commands: int,
         appender: Callable[[AppendLane], Lane],
+        registered_models: bool,
     ) -> None:
         codec, zone = Codec(), ZoneInfo(self.identity.timezone)
         aggregates = Aggregates(self.pool, codec, master, secrets.token_bytes)
@@ -263,6 +272,8 @@ class Ledger:
         )
         self.kill_switch = KillSwitch(writer)
         self.products = ProductCatalogue(writer)
+        self.policies = PolicyCatalogue(writer, self._trying, clock)
+        self.models = ModelRegister(writer)
         self.work = Work(self.pool, self.history, new_id)
         self.handler = BulkHandler(
             shards={
@@ -274,6 +285,8 @@ class Ledger:
             history=self.history,
             authority=self.authority,
             others=OtherApplications(self.listing),
+            evaluator=self._deciding,
+            registered_models=registered_models,
             codec=codec,
             master=master,
             fingerprints=fingerprints,
@@ -378,6 +391,7 @@ class Ledger:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(self._deciding.close(), self._trying.close())
 
     async def _publish_built_in(self, new_id: Callable[[int], UUID]) -> None:
         """See to it that the registry of each shard begins with the built-in policy, active."""

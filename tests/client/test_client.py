@@ -9,6 +9,7 @@ from typing import Any, cast, get_args, get_type_hints
 import pytest
 
 from lending import client as client_package
+from lending.api.policy_routes import EXAMPLE
 from lending.client import (
     AcceptOffer,
     AddNote,
@@ -205,3 +206,31 @@ def test_whatever_a_command_is_made_of_comes_with_the_client() -> None:
     see(client_package.Command)
     assert {one.__name__ for one in found} <= set(client_package.__all__)
     assert all(getattr(client_package, one.__name__) is one for one in found)
+
+
+async def test_a_policy_is_published_tried_and_activated_and_a_model_registered(
+    client: Client,
+) -> None:
+    policy = {**EXAMPLE, "name": f"by-{type(client.client).__name__.lower()}"}
+    named = (policy["name"], policy["version"])
+    await client.call("publish_policy", policy)
+    await client.call("publish_policy", policy)
+    facts = {"amount_minor": 1_200_000, "currency": "USD", "term_months": 36}
+    tried = await client.call("evaluate_policy", *named, facts)
+    assert (tried["outcome"], tried["rules"]) == ("approved", ["limits/small"])
+    with pytest.raises(Refused) as unfit:
+        await client.call("evaluate_policy", *named, {})
+    assert unfit.value.code == "facts_unfit"
+    await client.call("activate_policy", *named, "2099-01-01T00:00:00Z")
+    read = await client.call("policy", *named)
+    assert read["activations"] == ["2099-01-01T00:00:00.000000Z"]
+    with pytest.raises(NotFound):
+        await client.call("policy", "unheard-of", "1")
+    model = {
+        "name": "m",
+        "version": "1",
+        "artifact_digest": "a" * 64,
+        "owner": "o",
+        "valid_from": "2026-01-01",
+    }
+    await client.call("register_model", model)

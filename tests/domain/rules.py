@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lending.domain import money
 from lending.domain.application import commands as c
-from lending.domain.application.circumstances import Circumstances, FactsMissing
+from lending.domain.application.circumstances import Circumstances, FactsMissing, PolicyFaulty
 from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import Reason
 from lending.domain.application.refusals import (
@@ -53,6 +53,22 @@ def says_nothing(command: Any) -> bool:
 
 def by_policy(command: Any) -> bool:
     return command.outcome is None and says_nothing(command)
+
+
+def model_not_registered(command: Any, _state: Application, given: Circumstances) -> bool:
+    if given.models is None:
+        return False
+    known = given.models.version(command.model, command.model_version)
+    digest = command.artifact_digest
+    return known is None or (digest is not None and digest != known.registered.artifact_digest)
+
+
+def model_not_valid(command: Any, _state: Application, given: Circumstances) -> bool:
+    if given.models is None:
+        return False
+    known = given.models.version(command.model, command.model_version)
+    day = command.scored_on or given.effective_on
+    return known is not None and not known.counts_on(day)
 
 
 def has_terms(command: Any) -> bool:
@@ -191,12 +207,15 @@ RULES: Final[Mapping[type[c.Command], Mapping[Refusal, Rule]]] = {
     },
     c.Score: {
         R.SCORE_OUT_OF_RANGE: lambda x, *_: x.score_low is not None,
+        R.MODEL_NOT_REGISTERED: model_not_registered,
+        R.MODEL_NOT_VALID: model_not_valid,
         R.DATED_AHEAD: lambda x, _, g: x.scored_on is not None and ahead(x.scored_on, g),
     },
     c.Decide: {
         R.OUTCOME_REQUIRED: lambda x, *_: x.outcome is None and not says_nothing(x),
         R.NO_ACTIVE_POLICY: lambda x, _, g: by_policy(x) and g.verdict is None,
         R.FACTS_MISSING: lambda x, _, g: by_policy(x) and isinstance(g.verdict, FactsMissing),
+        R.POLICY_FAULTY: lambda x, _, g: by_policy(x) and isinstance(g.verdict, PolicyFaulty),
         R.POLICY_INCOMPLETE: lambda x, *_: x.policy is not None,
         R.AUTOMATION_SUSPENDED: automation_suspended,
         R.POLICY_SUSPENDED: policy_suspended,
@@ -276,6 +295,7 @@ _REASON_GIVEN = {
 _OF_ADVERSE = {*_REASON_GIVEN, R.REASON_UNSPECIFIED, R.REASONS_REQUIRED}
 _OF_OUTCOME = {*_BY_OUTCOME, *_OF_ADVERSE, R.REASONS_NOT_ALLOWED}
 _OF_AMOUNT = {R.AMOUNT_NOT_POSITIVE, R.AMOUNT_TOO_FINE}
+_OF_POLICY = {R.NO_ACTIVE_POLICY, R.FACTS_MISSING, R.POLICY_FAULTY}
 _PAID_OUT = {R.ALREADY_DISBURSED, R.FULLY_DISBURSED}
 _OVER = {R.APPLICATION_ENDED, R.APPLICATION_REJECTED, *_PAID_OUT}
 EXCLUSIVE: Final[tuple[tuple[set[Refusal], set[Refusal], str], ...]] = (
@@ -301,17 +321,17 @@ EXCLUSIVE: Final[tuple[tuple[set[Refusal], set[Refusal], str], ...]] = (
     ({R.CURRENCY_UNKNOWN}, {R.AMOUNT_TOO_FINE}, "an unknown currency has no digits"),
     ({R.NOTHING_GIVEN}, {*_OF_AMOUNT, R.CO_APPLICANT_REPEATED}, "nothing is not wrong"),
     (
-        {R.OUTCOME_REQUIRED, R.NO_ACTIVE_POLICY, R.FACTS_MISSING},
-        {R.OUTCOME_REQUIRED, R.NO_ACTIVE_POLICY, R.FACTS_MISSING, *_OF_OUTCOME},
+        {R.OUTCOME_REQUIRED, *_OF_POLICY},
+        {R.OUTCOME_REQUIRED, *_OF_POLICY, *_OF_OUTCOME},
         "without an outcome there is nothing to say of it",
     ),
     (
-        {R.NO_ACTIVE_POLICY, R.FACTS_MISSING},
+        _OF_POLICY,
         {R.POLICY_INCOMPLETE, *_OF_AMOUNT},
         "the policy decides only where nothing else is said",
     ),
     (
-        {R.OUTCOME_REQUIRED, R.NO_ACTIVE_POLICY, R.FACTS_MISSING},
+        {R.OUTCOME_REQUIRED, *_OF_POLICY},
         {R.OWN_SCORE, R.ABOVE_AUTHORITY},
         "without an outcome it is nobody's own decision",
     ),

@@ -12,7 +12,7 @@ from lending.domain.application.circumstances import (
     Answer,
     Asking,
     Circumstances,
-    FactsMissing,
+    Judgement,
     Verdict,
     own_events,
 )
@@ -41,7 +41,7 @@ def circumstances(
     at: datetime = NOW,
     on: date | None = None,
     backdated: bool = False,
-    verdict: Verdict | FactsMissing | None = None,
+    verdict: Judgement | None = None,
     continued: Application | None = None,
     asking: Asking = ANYBODY,
 ) -> Circumstances:
@@ -107,7 +107,7 @@ class Given:
         at: datetime = NOW,
         on: date | None = None,
         backdated: bool = False,
-        verdict: Verdict | FactsMissing | None = None,
+        verdict: Judgement | None = None,
         continued: Application | None = None,
         asking: Asking = ANYBODY,
     ) -> When:

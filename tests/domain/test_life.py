@@ -24,13 +24,14 @@ from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import INITIAL, Application, OfferStatus, Status
 from lending.domain.identifiers import uuid7
+from lending.domain.registry import EMPTY_REGISTRY, Recorded, fold_registry
 from lending.ledger.canonical import canonical_json, parse_json
 from lending.ledger.codec import Codec
 from lending.ledger.sealing import KEY_BYTES, Keyring, MasterKey
 from lending.policy import catalogue
-from tests.domain.builders import POLICY
+from lending.policy.engine import evaluate
 from tests.domain.candidates import candidates
-from tests.domain.spec import APPLIED_AT, circumstances
+from tests.domain.spec import APPLIED_AT, NOW, circumstances
 from tests.domain.strategies import (
     APPLICATIONS,
     DAYS,
@@ -49,12 +50,21 @@ AFTER_A_REJECTION: Final = (
 TOWARDS_THE_MONEY: Final = (
     c.Release, c.Decide, c.MakeOffer, c.ReturnOffer, c.AcceptOffer, c.ExpireOffer, c.Disburse,
 )  # fmt: skip
-BUILT_IN: Final = e.PolicyCited(
-    name=catalogue.BUILT_IN.name,
-    version=catalogue.BUILT_IN.version,
-    digest=catalogue.BUILT_IN.digest,
-    registry_position=POLICY.registry_position,
+PUBLISHED: Final = catalogue.first_publication()
+REGISTRY: Final = fold_registry(
+    EMPTY_REGISTRY, [Recorded(event, at, NOW) for at, event in enumerate(PUBLISHED, 1)]
 )
+
+
+def built_in_judgement(state: Application) -> Verdict | FactsMissing:
+    """What the policy says with which a ledger begins."""
+    policies = REGISTRY.policies
+    policy = policies.active(NOW)
+    assert policy is not None
+    ask = catalogue.asked(policy, policies, state)
+    if isinstance(ask, FactsMissing):
+        return ask
+    return catalogue.verdict(ask, evaluate(ask.definition, ask.facts.all, ask.others))
 
 
 class Randomness:
@@ -154,7 +164,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(on=DAYS)
     def the_built_in_policy_decides(self, on: date) -> None:
-        self.issue(c.Decide(), on, catalogue.evaluate(self.state, BUILT_IN))
+        self.issue(c.Decide(), on, built_in_judgement(self.state))
 
     @precondition(lambda self: len(self.events) > 12)
     @rule(command=endings(), on=DAYS)

@@ -15,13 +15,20 @@ import pytest
 
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
-from lending.domain.application.circumstances import Circumstances, FactsMissing
+from lending.domain.application.circumstances import Circumstances, FactsMissing, PolicyFaulty
 from lending.domain.application.commands import Outcome
 from lending.domain.application.decide import decide
 from lending.domain.application.reasons import Reason
 from lending.domain.application.refusals import MAX_OFFERS, Refusal, Refused
 from lending.domain.application.state import INITIAL, Application
 from lending.domain.authority import PrincipalKind
+from lending.domain.models import (
+    NO_MODELS,
+    ModelRegistered,
+    Models,
+    ModelWithdrawn,
+    evolve_models,
+)
 from lending.domain.suspensions import Subject
 from tests.domain.builders import (
     POLICY,
@@ -126,6 +133,7 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
         "score": (Decimal(5),),
         "score_low": (None, Decimal(6)),
         "scored_on": (None, FUTURE, FAR),
+        "artifact_digest": (None, "b" * 64),
     },
     c.Decide: {
         "outcome": (None, *Outcome),
@@ -167,6 +175,18 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
     c.Disburse: {"amount": (None, Decimal(1))},
 }
 PLAIN: Final = circumstances()
+
+
+def models_with(name: str, *, withdrawn: bool = False) -> Models:
+    """Score models with one that counts from yesterday on, unless it was withdrawn."""
+    registered = ModelRegistered(
+        name=name, version="1", artifact_digest="a" * 64, owner="risk", valid_from=PAST
+    )
+    known = evolve_models(NO_MODELS, registered, 1)
+    gone = ModelWithdrawn(name=name, version="1", reason="drift")
+    return evolve_models(known, gone, 2) if withdrawn else known
+
+
 OFF: Final = (
     (Subject.PRINCIPAL, "ada"),
     (Subject.AUTOMATION, None),
@@ -198,6 +218,13 @@ CIRCUMSTANCES: Final[Mapping[type[c.Command], tuple[Circumstances, ...]]] = {
         *UNDER_AUTHORITY,
         *(given._replace(policy=POLICY, verdict=approving()) for given in UNDER_AUTHORITY[:3]),
         STOPPED._replace(policy=POLICY, verdict=FactsMissing(("income",))),
+        circumstances(verdict=PolicyFaulty("no_answer")),
+        STOPPED._replace(policy=POLICY, verdict=PolicyFaulty("no_answer")),
+    ),
+    c.Score: tuple(
+        given._replace(models=models)
+        for models in (None, NO_MODELS, models_with("m"), models_with("m", withdrawn=True))
+        for given in (PLAIN, STOPPED)
     ),
     c.Override: (
         PLAIN,
@@ -207,6 +234,7 @@ CIRCUMSTANCES: Final[Mapping[type[c.Command], tuple[Circumstances, ...]]] = {
         circumstances(asking=by(name="bert", kind=PrincipalKind.HUMAN, limit="9000")),
     ),
 }
+"""What else there is to know."""
 BEFORE: Final = APPLIED_AT - timedelta(days=1)
 
 
@@ -219,7 +247,8 @@ def commands(kind: type[c.Command]) -> list[c.Command]:
 def cases(kind: type[c.Command]) -> Iterator[tuple[c.Command, Application, Circumstances]]:
     """Every variant of a command in every state and in all circumstances."""
     ordinary = CIRCUMSTANCES.get(kind, (PLAIN, STOPPED))
-    before = [given._replace(effective_at=BEFORE) for given in ordinary[:4]]
+    earlier = ordinary if kind in (c.Decide, c.Score) else ordinary[:4]
+    before = [given._replace(effective_at=BEFORE) for given in earlier]
     yield from product(commands(kind), states(kind), (*ordinary, *before))
 
 

@@ -1,13 +1,13 @@
 """The registry: what belongs to no application."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from lending.domain.application.events import PolicyCited
+from lending.domain.models import ModelRegistered, ModelWithdrawn
+from lending.domain.policies import PolicyActivated, PolicyPublished, PolicyWithdrawn
 from lending.domain.registry import (
     EMPTY_REGISTRY,
     EpochOpened,
-    PolicyActivated,
-    PolicyPublished,
     Recorded,
     Registry,
     RegistryEvent,
@@ -32,24 +32,79 @@ def fold(*events: RegistryEvent) -> Registry:
     )
 
 
+def active(registry: Registry, at: datetime = NOW) -> PolicyCited | None:
+    found = registry.policies.active(at)
+    return None if found is None else found.cited
+
+
+def activated(version: str, *, days: int | None = None) -> PolicyActivated:
+    start = None if days is None else NOW + timedelta(days=days)
+    return PolicyActivated(name="p", version=version, effective_from=start)
+
+
 def test_no_policy_is_active_at_first() -> None:
-    assert EMPTY_REGISTRY.active_policy is None
-    assert fold(published("1")).active_policy is None
+    assert active(EMPTY_REGISTRY) is None
+    assert active(fold(published("1"))) is None
 
 
 def test_a_policy_is_cited_by_the_position_of_its_publication() -> None:
-    registry = fold(published("1"), PolicyActivated(name="p", version="1"))
-    assert registry.active_policy == cited("1", 1)
+    assert active(fold(published("1"), activated("1"))) == cited("1", 1)
 
 
 def test_the_policy_activated_last_is_active() -> None:
     history: list[RegistryEvent] = [
         published("1"),
         published("2"),
-        PolicyActivated(name="p", version="2"),
+        activated("2"),
     ]
-    assert fold(*history).active_policy == cited("2", 2)
-    assert fold(*history, PolicyActivated(name="p", version="1")).active_policy == cited("1", 1)
+    assert active(fold(*history)) == cited("2", 2)
+    assert active(fold(*history, activated("1"))) == cited("1", 1)
+
+
+def test_a_policy_activated_for_later_decides_from_then_on() -> None:
+    registry = fold(published("1"), published("2"), activated("2", days=2), activated("1"))
+    assert active(registry, NOW + timedelta(days=2, microseconds=-1)) == cited("1", 1)
+    assert active(registry, NOW + timedelta(days=2)) == cited("2", 2)
+
+
+def test_what_was_activated_without_a_date_is_active_by_any_clock() -> None:
+    registry = fold(published("1"), activated("1"))
+    assert active(registry, NOW - timedelta(seconds=30)) == cited("1", 1)
+
+
+def test_a_version_is_in_use_while_it_decides_or_is_going_to() -> None:
+    known = fold(published("1"), published("2"), activated("1"), activated("2", days=1)).policies
+    assert known.in_use("p", "1", NOW)
+    assert known.in_use("p", "2", NOW)
+    later = NOW + timedelta(days=1)
+    assert not known.in_use("p", "1", later)
+    assert known.in_use("p", "2", later)
+
+
+def test_a_version_that_is_withdrawn_stays_on_record() -> None:
+    gone = PolicyWithdrawn(name="p", version="1", reason="superseded")
+    found = fold(published("1"), gone).policies.version("p", "1")
+    assert found is not None
+    assert (found.withdrawn, found.cited) == (True, cited("1", 1))
+
+
+def test_scores_of_a_model_count_from_its_first_day_to_its_last_unless_it_is_withdrawn() -> None:
+    model = ModelRegistered(
+        name="m",
+        version="1",
+        artifact_digest="a" * 64,
+        owner="risk",
+        valid_from=date(2026, 1, 1),
+        valid_to=date(2026, 12, 31),
+    )
+    known = fold(model).models.version("m", "1")
+    assert known is not None
+    days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 12, 31), date(2027, 1, 1)]
+    assert [known.counts_on(day) for day in days] == [False, True, True, False]
+    gone = fold(model, ModelWithdrawn(name="m", version="1", reason="drift")).models
+    found = gone.version("m", "1")
+    assert found is not None
+    assert not found.counts_on(date(2026, 1, 1))
 
 
 def test_an_epoch_vouches_for_positions_up_to_the_start_of_the_next() -> None:
@@ -75,7 +130,7 @@ def test_an_epoch_whose_own_beginning_was_lost_is_cut_where_the_next_one_begins(
 def test_folding_leaves_what_was_folded_before() -> None:
     one = fold(published("1"))
     fold_registry(one, [Recorded(published("2"), 2, NOW)])
-    assert list(one.policies) == [("p", "1")]
+    assert list(one.policies.on_record) == [("p", "1")]
 
 
 def test_what_was_suspended_last_stands_until_it_is_reinstated() -> None:

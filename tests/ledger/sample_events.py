@@ -13,7 +13,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lending.domain import identities, products, registry, suspensions
+from lending.domain import identities, models, policies, products, registry, suspensions
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.reasons import Reason
@@ -24,24 +24,6 @@ from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, StoredEvent
 from lending.ledger.sealing import Keyring
 from tests.ledger.sample_loans import LOAN_SAMPLES
-
-OLDER: Final[tuple[tuple[StoredEvent, int], ...]] = (
-    (
-        e.Offered(
-            offer_id="1",
-            amount=Decimal("9000.00"),
-            term_months=36,
-            rate_percent=Decimal("7.25"),
-            valid_until=date(2026, 4, 30),
-        ),
-        1,
-    ),
-    (
-        e.Disbursed(offer_id="1", amount=Decimal("9000.00"), reference="pay-1", channel="sepa"),
-        1,
-    ),
-)
-"""What the samples of older versions say, and which version they are of."""
 
 DIRECTORY: Final = Path(__file__).parent / "samples"
 APPLICATION_ID: Final = UUID("019c1234-5678-7000-8abc-def012345678")
@@ -58,6 +40,42 @@ def keyring() -> Keyring:
 CITED: Final = e.PolicyCited(
     name="debt-to-income", version="1", digest="d1" * 32, registry_position=1
 )
+
+OLDER: Final[tuple[tuple[StoredEvent, int], ...]] = (
+    (
+        e.Offered(
+            offer_id="1",
+            amount=Decimal("9000.00"),
+            term_months=36,
+            rate_percent=Decimal("7.25"),
+            valid_until=date(2026, 4, 30),
+        ),
+        1,
+    ),
+    (
+        e.Disbursed(offer_id="1", amount=Decimal("9000.00"), reference="pay-1", channel="sepa"),
+        1,
+    ),
+    (
+        e.Decided(
+            outcome=c.Outcome.COUNTER_OFFERED,
+            decider="policy:debt-to-income@1",
+            amount=Decimal("9000.00"),
+            term_months=36,
+            policy=CITED,
+            reasons=(Reason.INCOME_INSUFFICIENT, Reason.OTHER),
+            other_reason="runs a circus",
+            text="close call",
+            facts={"amount": "12000.00", "currency": "USD"},
+            personal_facts={"income": "6500.00"},
+            trace=("debt_to_income_not_below_limit",),
+        ),
+        1,
+    ),
+    (policies.PolicyActivated(name="debt-to-income", version="1"), 1),
+)
+"""What the samples of older versions say, and which version they are of."""
+
 JOINT: Final = (
     e.JointApplicant(applicant_id="cust_2003", income=Decimal("1000.50")),
     e.JointApplicant(applicant_id="cust_2004"),
@@ -157,9 +175,13 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
         reasons=(Reason.INCOME_INSUFFICIENT, Reason.OTHER),
         other_reason="runs a circus",
         text="close call",
-        facts={"amount": "12000.00", "currency": "USD"},
-        personal_facts={"income": "6500.00"},
-        trace=("debt_to_income_not_below_limit",),
+        facts={"amount_minor": 1200000, "currency": "USD", "score_stale": False},
+        personal_facts={"income_monthly_minor": 650000},
+        trace=("debt to income/not-below-limit",),
+        fact_schema=1,
+        engine="zen",
+        engine_version="2.1.3",
+        trace_digest="f0" * 32,
     ),
     e.Overridden(
         outcome=c.Outcome.APPROVED,
@@ -185,10 +207,24 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
     e.OfferRefused(offer_id="1", text="too dear"),
     e.OfferWithdrawn(offer_id="1", text="rates moved"),
     e.OfferExpired(offer_id="1"),
-    registry.PolicyPublished(
+    policies.PolicyPublished(
         name="debt-to-income", version="1", definition="amount \u2264 income", digest="d1" * 32
     ),
-    registry.PolicyActivated(name="debt-to-income", version="1"),
+    policies.PolicyActivated(
+        name="debt-to-income",
+        version="1",
+        effective_from=datetime(2026, 4, 1, tzinfo=UTC),
+    ),
+    policies.PolicyWithdrawn(name="debt-to-income", version="1", reason="replaced"),
+    models.ModelRegistered(
+        name="credit-risk",
+        version="2026-10",
+        artifact_digest="a0" * 32,
+        owner="risk-modelling",
+        valid_from=date(2026, 1, 1),
+        valid_to=date(2026, 12, 31),
+    ),
+    models.ModelWithdrawn(name="credit-risk", version="2026-10", reason="drift"),
     registry.EpochOpened(
         epoch=1,
         first_position=41,

@@ -15,7 +15,8 @@ from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.fields import ERASED, Personal
 from lending.domain.identifiers import uuid7
-from lending.domain.registry import REGISTRY_EVENTS, PolicyActivated
+from lending.domain.policies import PolicyActivated
+from lending.domain.registry import REGISTRY_EVENTS
 from lending.ledger.canonical import JsonObject, JsonValue, NotCanonical, canonical_json, parse_json
 from lending.ledger.codec import (
     Codec,
@@ -278,7 +279,7 @@ class TestWhatCannotBeRead:
             ("decided", {"outcome": "approved", "decider": "principal", "term_months": "36"}),
             ("decided", {"outcome": "approved", "decider": "principal", "term_months": True}),
             ("decided", {"outcome": "approved", "decider": "principal", "policy": {"name": "x"}}),
-            ("decided", {"outcome": "approved", "decider": "principal", "facts": {"a": 1}}),
+            ("decided", {"outcome": "approved", "decider": "principal", "facts": {"a": [1]}}),
             ("decided", {"outcome": "approved", "decider": "principal", "facts": ["a"]}),
             ("noted", {"text": "in clear"}),
             ("noted", {"text": None}),

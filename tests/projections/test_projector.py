@@ -7,7 +7,8 @@ import pytest
 from lending.domain.application import events as e
 from lending.domain.application.commands import Outcome
 from lending.domain.identifiers import registry_id
-from lending.domain.registry import EpochOpened, PolicyPublished
+from lending.domain.policies import PolicyPublished
+from lending.domain.registry import EpochOpened
 from lending.ledger.sealing import Keyring
 from projections.projector import Step
 from tests.projections.follower import following

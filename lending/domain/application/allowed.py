@@ -10,8 +10,7 @@ from lending.domain.application import commands as c
 from lending.domain.application.circumstances import (
     Asking,
     Circumstances,
-    FactsMissing,
-    Verdict,
+    Judgement,
 )
 from lending.domain.application.decide import decide
 from lending.domain.application.events import PolicyCited
@@ -28,7 +27,7 @@ from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.entries import Act, ChargeAssessed, DelinquencyPaused, Paid
 from lending.domain.servicing import commands as sv
 
-Judge = Callable[[Application], tuple[PolicyCited, Verdict | FactsMissing] | None]
+Judge = Callable[[Application], tuple[PolicyCited, Judgement] | None]
 """Asks the active policy, if there is one."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -12,20 +13,31 @@ from lending.domain.application.reasons import Reason
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import Application
 from lending.domain.authority import LOCAL, Principal, PrincipalKind, Role
+from lending.domain.fields import FactValue
+from lending.domain.models import Models
 from lending.domain.products import ProductOnRecord
 from lending.domain.suspensions import NOTHING_SUSPENDED, Suspension, Suspensions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a credit policy says of an application, and what it saw."""
+    """What a credit policy says of an application, what it saw, and what evaluated it.
+
+    `amount` and `term_months` are the terms of a counter-offer.
+    """
 
     policy: PolicyCited
     outcome: Outcome
     reasons: tuple[Reason, ...]
-    facts: Mapping[str, str]
-    personal_facts: Mapping[str, str]
+    facts: Mapping[str, FactValue]
+    personal_facts: Mapping[str, FactValue]
     trace: tuple[str, ...]
+    amount: Decimal | None = None
+    term_months: int | None = None
+    fact_schema: int | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    trace_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,17 @@ class FactsMissing:
     """What a credit policy says of an application it cannot judge: the names of missing facts."""
 
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFaulty:
+    """A credit policy gave no answer that could be a decision; `fault` says what is wrong with it."""
+
+    fault: str
+
+
+Judgement = Verdict | FactsMissing | PolicyFaulty
+"""What comes of asking a credit policy about an application."""
 
 
 class Asking(NamedTuple):
@@ -96,14 +119,14 @@ class Circumstances(NamedTuple):
     the stream's before the command. `policy` is the active one and `verdict` what it says, where it
     was asked; `named` the application that the command names, where it exists, at `named_version`;
     `product` the product it names, where there is one, and `is_business_day` the calendar of its
-    terms.
+    terms. `models` are the score models on record, where only their scores count.
     """
 
     effective_at: datetime
     effective_on: date
     backdated: bool = False
     policy: PolicyCited | None = None
-    verdict: Verdict | FactsMissing | None = None
+    verdict: Judgement | None = None
     named: Application | None = None
     named_version: int = 0
     asking: Asking = ANYBODY
@@ -111,6 +134,7 @@ class Circumstances(NamedTuple):
     version: int = 0
     product: ProductOnRecord | None = None
     is_business_day: Callable[[date], bool] | None = None
+    models: Models | None = None
 
     def ahead(self, day: date) -> bool:
         """Whether a day has not come yet, in any time zone."""

@@ -8,7 +8,13 @@ from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.barred import above_authority
-from lending.domain.application.circumstances import Answer, Circumstances, FactsMissing, Verdict
+from lending.domain.application.circumstances import (
+    Answer,
+    Circumstances,
+    FactsMissing,
+    PolicyFaulty,
+    Verdict,
+)
 from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import MAX_REASONS, Reason
 from lending.domain.application.refusals import Refusal, Refused, notice_founded
@@ -68,14 +74,33 @@ def _decide_by_policy(command: c.Decide, state: Application, given: Circumstance
             return Refused(Refusal.NO_ACTIVE_POLICY)
         case FactsMissing(names=names):
             return Refused(Refusal.FACTS_MISSING, ", ".join(names))
+        case PolicyFaulty(fault=fault):
+            return Refused(Refusal.POLICY_FAULTY, fault)
         case Verdict():
-            return [_policy_decision(given.verdict, state)]
+            wrong = _wrong_verdict(given.verdict, state, given)
+            return wrong or [_policy_decision(given.verdict, state)]
         case _:
             assert_never(given.verdict)
 
 
+def _wrong_verdict(verdict: Verdict, state: Application, given: Circumstances) -> Refused | None:
+    """What would be refused of anybody who decided so is a fault of the policy."""
+    asked = c.Decide(
+        outcome=verdict.outcome,
+        amount=verdict.amount,
+        term_months=verdict.term_months,
+        reasons=verdict.reasons,
+    )
+    wrong = _wrong_terms(verdict.outcome, asked, state) or _wrong_reasons(
+        verdict.outcome, asked, given
+    )
+    return None if wrong is None else Refused(Refusal.POLICY_FAULTY, wrong.refusal.code)
+
+
 def _policy_decision(verdict: Verdict, state: Application) -> e.Decided:
-    amount, term_months = _decided_terms(verdict.outcome, None, None, state)
+    amount, term_months = _decided_terms(
+        verdict.outcome, verdict.amount, verdict.term_months, state
+    )
     return e.Decided(
         outcome=verdict.outcome,
         decider=f"policy:{verdict.policy.name}@{verdict.policy.version}",
@@ -86,6 +111,10 @@ def _policy_decision(verdict: Verdict, state: Application) -> e.Decided:
         facts=verdict.facts,
         personal_facts=verdict.personal_facts,
         trace=verdict.trace,
+        fact_schema=verdict.fact_schema,
+        engine=verdict.engine,
+        engine_version=verdict.engine_version,
+        trace_digest=verdict.trace_digest,
     )
 
 

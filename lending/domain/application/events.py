@@ -23,7 +23,7 @@ from lending.domain.application.commands import (
     WithdrawnBy,
 )
 from lending.domain.application.reasons import Reason
-from lending.domain.fields import Erased, Personal
+from lending.domain.fields import Erased, FactValue, Personal
 from lending.domain.loan.terms import Terms
 from lending.domain.servicing.events import (
     BindingSchedule,
@@ -35,7 +35,7 @@ from lending.domain.servicing.events import (
 
 PersonalText = Annotated[str | Erased | None, Personal()]
 PersonalAmount = Annotated[Decimal | Erased | None, Personal()]
-PersonalFacts = Annotated[Mapping[str, str] | Erased | None, Personal()]
+PersonalFacts = Annotated[Mapping[str, FactValue] | Erased | None, Personal()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +152,14 @@ class Decided:
     """The application was decided. `decider` is `policy:NAME@VERSION` or `principal`.
 
     `amount` and `term_months` are what was approved or counter-offered. `facts` and
-    `personal_facts` are the values that the policy saw; `trace` names the rules that fired, in
-    order.
+    `personal_facts` are the values that the policy saw, by the version `fact_schema` of the fact
+    schema (none: amounts in major units, as decimal strings); `trace` names the rules that fired,
+    in order. `trace_digest` is the SHA-256 of the whole trace, without times, that `engine` of
+    `engine_version` gave: personal, for what the policy saw could be guessed and held against it.
     """
 
     stored_as: ClassVar[str] = "decided"
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
     outcome: Outcome
     decider: str
     amount: Decimal | None = None
@@ -166,9 +168,13 @@ class Decided:
     reasons: tuple[Reason, ...] = ()
     other_reason: PersonalText = None
     text: PersonalText = None
-    facts: Mapping[str, str] | None = None
+    facts: Mapping[str, FactValue] | None = None
     personal_facts: PersonalFacts = None
     trace: tuple[str, ...] = ()
+    fact_schema: int | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    trace_digest: PersonalText = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,7 +142,13 @@ def _scored(
     state: Application, event: e.Scored, actor: str, on_behalf_of: str | None
 ) -> Application:
     scorers = state.scorers | ({actor} if on_behalf_of is None else {actor, on_behalf_of})
-    score = ScoreOnFile(event.model, event.model_version, event.score)
+    score = ScoreOnFile(
+        event.model,
+        event.model_version,
+        event.score,
+        low=event.score_low,
+        high=event.score_high,
+    )
     return state._replace(score=score, scorers=scorers)
 
 

@@ -164,6 +164,8 @@ def _score(command: c.Score, given: Circumstances) -> Answer:
     high = command.score if command.score_high is None else command.score_high
     if not low <= command.score <= high:
         return Refused(Refusal.SCORE_OUT_OF_RANGE)
+    if (wrong := _wrong_model(command, given)) is not None:
+        return wrong
     if command.scored_on is not None and given.ahead(command.scored_on):
         return Refused(Refusal.DATED_AHEAD)
     scored = e.Scored(
@@ -179,3 +181,19 @@ def _score(command: c.Score, given: Circumstances) -> Answer:
         factors=command.factors,
     )
     return [scored]
+
+
+def _wrong_model(command: c.Score, given: Circumstances) -> Refused | None:
+    """Why a score of this model does not count where models must be registered; history that is
+    brought in was scored elsewhere.
+    """
+    if given.models is None or given.recording:
+        return None
+    known = given.models.version(command.model, command.model_version)
+    named = f"{command.model} {command.model_version}"
+    if known is None:
+        return Refused(Refusal.MODEL_NOT_REGISTERED, named)
+    if command.artifact_digest not in (None, known.registered.artifact_digest):
+        return Refused(Refusal.MODEL_NOT_REGISTERED, f"{named} is registered with another artifact")
+    day = command.scored_on or given.effective_on
+    return None if known.counts_on(day) else Refused(Refusal.MODEL_NOT_VALID, named)

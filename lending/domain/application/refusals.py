@@ -116,6 +116,11 @@ class Refusal(Enum):
         "facts_missing",
         "The policy needs facts that the application lacks. Amend it with them.",
     )
+    POLICY_FAULTY = (
+        "policy_faulty",
+        "The policy gave no answer that could be a decision; the detail says what is wrong with it. "
+        "Decide with an outcome, or have another version activated.",
+    )
     POLICY_INCOMPLETE = (
         "policy_incomplete",
         "A policy is cited by its name and its version. Give both or neither.",
@@ -129,6 +134,15 @@ class Refusal(Enum):
         "Some of these items are not outstanding.",
     )
     SCORE_OUT_OF_RANGE = "score_out_of_range", "The score lies outside the range given with it."
+    MODEL_NOT_REGISTERED = (
+        "model_not_registered",
+        "Only scores of registered models count here, and this model is not registered, or with "
+        "another artifact. Register it first.",
+    )
+    MODEL_NOT_VALID = (
+        "model_not_valid",
+        "The model is withdrawn, or was not valid on the day of the score.",
+    )
     DATED_AHEAD = (
         "dated_ahead",
         "What has happened cannot be dated after the day from which the command counts.",

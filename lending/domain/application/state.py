@@ -22,7 +22,7 @@ from lending.domain.application.commands import (
 )
 from lending.domain.application.events import JointApplicant, PolicyCited
 from lending.domain.application.reasons import Reason
-from lending.domain.fields import Erased
+from lending.domain.fields import Erased, FactValue
 from lending.domain.loan.terms import Terms
 from lending.domain.servicing.events import Disclosed, ProductCited
 from lending.domain.servicing.state import Loan
@@ -75,12 +75,14 @@ class OfferStatus(StrEnum):
 
 
 class ScoreOnFile(NamedTuple):
-    """The latest score; stale once the application was amended after it."""
+    """The latest score, with the range of its scale; stale once the application was amended after it."""
 
     model: str
     model_version: str
     score: Decimal
     stale: bool = False
+    low: Decimal | None = None
+    high: Decimal | None = None
 
 
 class Decision(NamedTuple):
@@ -92,8 +94,8 @@ class Decision(NamedTuple):
     term_months: int | None
     policy: PolicyCited | None
     reasons: tuple[Reason, ...]
-    facts: Mapping[str, str] | None
-    personal_facts: Mapping[str, str] | Erased | None
+    facts: Mapping[str, FactValue] | None
+    personal_facts: Mapping[str, FactValue] | Erased | None
     decided_at: datetime
     overridden: bool = False
     stale: bool = False
