@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: help install run demo test check lint bench chaos lock clean
 
