@@ -41,7 +41,7 @@ def test_a_generator_carries_loans_from_application_to_payment(
 ) -> None:
     service = served("--no-worker")
     done = subprocess.run(
-        command(service.base_url, 1, 4, "test"), check=True, capture_output=True, text=True
+        command(service.base_url, 3, 4, "test"), check=True, capture_output=True, text=True
     )
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["failed"] == 0

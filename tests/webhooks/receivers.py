@@ -74,7 +74,7 @@ class Receiver:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}/events"
 
-    async def until(self, wanted: Callable[[], bool], seconds: float = 30) -> None:
+    async def until(self, wanted: Callable[[], bool], seconds: float = 90) -> None:
         """Wait until something holds, which is looked at whenever a request came."""
         async with asyncio.timeout(seconds):
             while not wanted():
@@ -83,7 +83,7 @@ class Receiver:
                     async with asyncio.timeout(0.2):
                         await self.grown.wait()
 
-    async def until_taken(self, count: int, seconds: float = 30) -> None:
+    async def until_taken(self, count: int, seconds: float = 90) -> None:
         """Wait until so many requests were answered well."""
         await self.until(lambda: len(self.taken) >= count, seconds)
 

@@ -86,7 +86,7 @@ _POSSIBLE: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] 
         c.Hold: lambda s, _: len(s.holds) < _HOLDS,
         c.ReturnOffer: lambda s, _: not all(offer.returned for offer in s.open_offers()),
         c.AcceptOffer: _acceptable,
-        c.Disburse: lambda s, _: s.loan is None or not (s.loan.ended or s.loan.lost),
+        c.Disburse: lambda s, _: s.loan is None or not s.loan.off_the_books,
         **_OF_LOANS,
         c.ExpireOffer: lambda s, on: any(offer.lapsed_on(on) for offer in s.open_offers()),
     }

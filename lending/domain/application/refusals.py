@@ -79,7 +79,10 @@ class Refusal(Enum):
         "The loan is closed. A reversal, a charge-back or a charge reopens it.",
     )
     NOTHING_OWED = "nothing_owed", "Nothing is owed on the loan."
-    NOT_LOST = "not_lost", "The loan was not taken to loss. Record a repayment instead."
+    NOT_LOST = (
+        "not_lost",
+        "The loan was not taken to loss, nor has it ended. Record a repayment instead.",
+    )
     NOT_CHARGED_OFF = "not_charged_off", "The loan is not charged off."
     NO_CREDIT = "no_credit", "The loan has no credit balance."
     APPLICATION_HELD = "application_held", "The application is held. Release the hold first."
@@ -233,7 +236,7 @@ class Refusal(Enum):
     )
     AMOUNT_IMPLAUSIBLE = (
         "amount_implausible",
-        "The amount is more than ten times all that was lent: check the decimal point.",
+        "The amount is more than ten times all that was lent, or applied for: check the decimal point.",
     )
     REFERENCE_REPEATED = (
         "reference_repeated",
@@ -365,7 +368,7 @@ STATE_CHECKS: Final[Mapping[Refusal, Callable[[Application], bool]]] = MappingPr
         Refusal.LOAN_ENDED: lambda s: s.loan is not None and s.loan.ended,
         Refusal.LOAN_CLOSED: lambda s: s.loan is not None and s.loan.closed,
         Refusal.NOTHING_OWED: lambda s: s.loan is not None and s.loan.status in _OWES_NOTHING,
-        Refusal.NOT_LOST: lambda s: s.loan is not None and not s.loan.lost,
+        Refusal.NOT_LOST: lambda s: s.loan is not None and not s.loan.off_the_books,
         Refusal.NOT_CHARGED_OFF: lambda s: s.loan is not None and s.loan.charge_off is None,
         Refusal.NO_CREDIT: lambda s: s.loan is not None and s.loan.credit <= 0,
         Refusal.APPLICATION_HELD: lambda s: bool(s.holds),

@@ -56,7 +56,7 @@ def status_of(account: Account) -> LoanStatus:
     """The status of an account, to the day it has accrued to."""
     if account.ending is not None:
         return LoanStatus(account.ending.value)
-    if account.principal:
+    if account.principal + account.capitalised_in_grace():
         return LoanStatus.ACTIVE
     account.course.project()
     if any(line.outstanding for line in account.course.lines):

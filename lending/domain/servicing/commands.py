@@ -53,7 +53,7 @@ class ReversalReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrears:
-    """What is unpaid of an instalment that fell due before the loan was boarded."""
+    """What is unpaid of an instalment that fell due by the day to which interest is settled."""
 
     due_on: date
     principal: NonNegativeAmount | None = None
@@ -83,8 +83,9 @@ class Board:
     """Take over a running loan, under the terms of a product, of an application that is decided.
 
     Needs an idempotency key. `principal` is what is owed and not yet due, `paid_through` the day to
-    which interest is paid, `accrued_interest` what has accrued since. `instalments` are those to
-    come, the first due on `first_due_on`; `arrears` what fell due and is unpaid.
+    which interest is settled: from then on it is computed. `accrued_interest` is unpaid interest of
+    days before that, due with the first instalment. `instalments` are those to come, the first due
+    on `first_due_on`; `arrears` what fell due by `paid_through` and is unpaid.
     `instalment_amount` is the level payment that was agreed, where the terms would compute another.
     """
 

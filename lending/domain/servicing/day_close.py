@@ -36,10 +36,10 @@ def close_day(state: Application, given: Circumstances) -> Answer:
 
 def _of_loan(loan: Loan, given: Circumstances, ahead: int) -> Iterator[Any]:
     day, terms = given.effective_on, loan.known_terms
-    charged = loan.charge_off is not None
+    free = loan.charge_off is not None or loan.status is not LoanStatus.ACTIVE
     found = (
         ()
-        if charged
+        if free
         else late_fees(
             terms,
             loan.entries,

@@ -26,6 +26,7 @@ from lending.domain.servicing.booking import to_come, try_out
 from lending.domain.servicing.disclosure import binding, must_be_disclosed_again, plan
 from lending.domain.servicing.entering import UNBOOKED, enter, loan_of, too_far
 from lending.domain.servicing.evolve import advance_entry, disbursed, evolve_loan
+from lending.domain.servicing.paying import PLAUSIBLE_TIMES
 from lending.domain.servicing.state import Loan
 
 OVERDUE_YEARS_MAX: Final = 50
@@ -151,7 +152,7 @@ def pay_out(
     if offer is None or offer.terms is None:
         raise ValueError("no offer with terms is accepted")
     terms, loan = offer.terms, state.loan
-    if loan is not None and (loan.ended or loan.lost):
+    if loan is not None and loan.off_the_books:
         return Refused(Refusal.LOAN_ENDED)
     funded = funding(terms, amount)
     if funded.paid_out < refinanced:
@@ -238,6 +239,8 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
     currency = state.currency
     if (wrong := _wrong_boarding(command, currency, given)) is not None:
         return wrong
+    if (wrong := _implausible_boarding(command, state)) is not None:
+        return wrong
     under = _boarding_terms(command, currency, given)
     if isinstance(under, Refused):
         return under
@@ -298,10 +301,20 @@ def _wrong_boarding(command: c.Board, currency: str, given: Circumstances) -> Re
         return Refused(Refusal.DATE_OUT_OF_RANGE, f"paid_through: {command.paid_through}")
     days = [one.due_on for one in command.arrears]
     if any(day > command.paid_through or day.year < earliest for day in days):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, "due_on of arrears")
+        return Refused(Refusal.DATE_OUT_OF_RANGE, "due_on of arrears: not after paid_through")
     if days != sorted(set(days)):
         return Refused(Refusal.ARREARS_OUT_OF_ORDER)
     return None
+
+
+def _implausible_boarding(command: c.Board, state: Application) -> Refused | None:
+    """Whether what is taken over is too much to be meant of this application."""
+    most = PLAUSIBLE_TIMES * state.amount
+    overdue = sum((one.principal or Decimal(0) for one in command.arrears), Decimal(0))
+    if max(command.principal + overdue, command.accrued_interest or Decimal(0)) <= most:
+        return None
+    asked = f"{state.amount:f} {state.currency} were applied for"
+    return Refused(Refusal.AMOUNT_IMPLAUSIBLE, asked)
 
 
 def _arrears(one: c.Arrears, currency: str) -> Arrears:

@@ -9,6 +9,7 @@ from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.loan import entries as act
+from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.engine import payoff
 from lending.domain.loan.entries import Entry
 from lending.domain.loan.terms import PaymentKind
@@ -144,16 +145,21 @@ def _transaction(loan: Loan, version: int) -> Entry | Refused:
 def _irreversible(loan: Loan, entry: Entry) -> Refused | None:
     """Why this one cannot be reversed as things stand."""
     match entry.act:
-        case act.Boarded():
-            return Refused(Refusal.NOT_REVERSIBLE, "a boarded loan is transferred back instead")
         case act.Ended(how=act.Ending.REFINANCED):
             return Refused(Refusal.NOT_REVERSIBLE, "the other loan was paid out by it")
         case act.Disbursed(refinanced=refinanced) if refinanced:
             return Refused(Refusal.NOT_REVERSIBLE, "another loan was paid off by it")
-        case act.Disbursed() | act.Paid():
+        case act.Disbursed() | act.Boarded() | act.Paid():
             needed = [one for one in loan.counting if _rests_on(one, entry)]
         case _:
             needed = []
+    ending = next((one for one in loan.counting if isinstance(one.act, act.Ended)), None)
+    if ending is not None and entry.number < ending.number:
+        if loan.status is LoanStatus.REFINANCED:
+            return Refused(
+                Refusal.NOT_REVERSIBLE, "the other loan paid it off as it stood; charge it back"
+            )
+        needed = [ending]
     if not needed:
         return None
     numbers = ", ".join(str(one.number) for one in needed[:5])
@@ -162,7 +168,7 @@ def _irreversible(loan: Loan, entry: Entry) -> Refused | None:
 
 def _rests_on(later: Entry, entry: Entry) -> bool:
     """Whether a transaction makes no sense without another."""
-    if isinstance(entry.act, act.Disbursed):
+    if isinstance(entry.act, act.Disbursed | act.Boarded):
         return later.number > entry.number and not isinstance(later.act, act.ChargeAssessed)
     return isinstance(later.act, act.ChargedBack) and later.act.of == entry.number
 

@@ -87,10 +87,9 @@ class Loan(NamedTuple):
         return -self.accounts.get(LedgerAccount.CREDIT_BALANCES, Decimal(0))
 
     @property
-    def lost(self) -> bool:
-        """Whether it was taken to loss, so that what is paid is recovered."""
-        given_up = self.status in (LoanStatus.WRITTEN_OFF, LoanStatus.SETTLED)
-        return given_up or self.charge_off is not None
+    def off_the_books(self) -> bool:
+        """Whether it was taken to loss or has ended, so that what is paid is recovered."""
+        return self.ended or self.charge_off is not None
 
     def entry(self, number: int) -> Entry | None:
         """The entry of this number, if there is one."""

@@ -415,3 +415,15 @@ def test_what_is_owed_again_of_a_loan_paid_ahead_is_paid_once(
     )
     assert (book.principal, book.credit) == (Decimal(0), Decimal("249.99"))
     assert all(one.outstanding == 0 for one in book.instalments)
+
+
+@pytest.mark.parametrize("becomes", InterestGrace)
+def test_who_pays_what_is_quoted_owes_nothing_whatever_became_of_interest_in_grace(
+    becomes: InterestGrace,
+) -> None:
+    terms = replace(TERMS, instalments=3, interest_grace=1, interest_grace_as=becomes)
+    on = date(2024, 2, 20)
+    entries = entered()
+    quoted = payoff(terms, entries, on)
+    paid = Entry(2, on, e.Paid(amount=quoted.total, kind=PaymentKind.PAYOFF))
+    assert replay(terms, [*entries, paid], on).status is LoanStatus.PAID_OFF

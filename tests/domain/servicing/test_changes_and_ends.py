@@ -1,5 +1,6 @@
 """How terms change in mid-life, how a loan ends, and what is said of it."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -175,13 +176,19 @@ def test_a_transfer_posts_what_it_gained_or_lost() -> None:
     }
 
 
-def test_refinancing_pays_one_loan_off_out_of_another() -> None:
-    old, new = running(), accepted_offer("2000")
+def refinanced(old: Life, on: date) -> tuple[Life, Life]:
+    """A loan, and the one that pays it off."""
+    new = accepted_offer("2000")
     old.named, old.named_version = new.state, new.version
-    answer = old.answer(s.Refinance(into=NEW), FEB)
+    answer = old.answer(s.Refinance(into=NEW), on)
     assert isinstance(answer, Both)
-    old.records(answer.here[0], FEB)
-    new.records(answer.there[0], FEB)
+    old.records(answer.here[0], on)
+    new.records(answer.there[0], on)
+    return old, new
+
+
+def test_refinancing_pays_one_loan_off_out_of_another() -> None:
+    old, new = refinanced(running(), FEB)
     owed = old.last.amount
     assert owed == D("1212.00")
     assert status_of(old) is Status.REFINANCED
@@ -239,3 +246,50 @@ def test_a_loan_is_not_refinanced_into_one_that_was_applied_for_later() -> None:
     later.does(c.AcceptOffer(offer_id="1"), day(50))
     old.named, old.named_version = later.state, later.version
     assert old.refuses(s.Refinance(into=NEW), FEB) is Refusal.EFFECTIVE_BEFORE_APPLICATION
+
+
+def test_what_was_paid_on_a_loan_that_another_paid_off_is_charged_back_and_never_reversed() -> None:
+    old, _ = refinanced(running().does(s.Repay(amount=D("106.62")), FEB), MAR)
+    assert old.refuses(s.Reverse(version=6, reason=s.ReversalReason.RETURNED_UNPAID), day(70)) is (
+        Refusal.NOT_REVERSIBLE
+    )
+    old.does(s.ChargeBack(version=6), day(70)).does(s.Recover(amount=D("106.62")), day(71))
+    total: dict[A, Decimal] = {}
+    for _, event in old.events:
+        for line in getattr(getattr(event, "booking", None), "postings", ()):
+            total[line.account] = total.get(line.account, Decimal(0)) + line.amount
+    assert total.get(A.RECOVERY_INCOME, Decimal(0)) == 0
+
+
+def test_a_payment_before_a_write_off_is_reversed_after_the_write_off() -> None:
+    life = running().does(s.Repay(amount=D("50.00")), day(3)).does(s.WriteOff(), day(9))
+    mistake = s.ReversalReason.MISTAKE
+    assert life.refuses(s.Reverse(version=6, reason=mistake), day(10)) is Refusal.TRANSACTION_IN_USE
+    life.does(s.Reverse(version=7, reason=mistake), day(10))
+    life.does(s.Reverse(version=6, reason=mistake), day(10))
+    assert life.loan.balance == D("1200.00")
+
+
+def test_a_loan_that_was_overpaid_is_charged_no_late_fee_for_days_before() -> None:
+    life = running().does(s.Repay(amount=D("1400.00")), day(100))
+    assert life.answer(s.CloseDay(), day(99)) == []
+
+
+def test_a_boarding_by_mistake_is_reversed_and_done_again() -> None:
+    board = s.Board(product="personal-loan", principal=D(1000), paid_through=PAYOUT, instalments=10)
+    life = accepted_offer().does(board, PAYOUT)
+    life.does(s.Reverse(version=5, reason=s.ReversalReason.MISTAKE), day(1))
+    assert status_of(life) is Status.ACCEPTED
+    assert sum((line.amount for line in life.last.booking.postings), D(0)) == 0
+    life.does(board, PAYOUT)
+    assert life.loan.balance == D("1000.00")
+    assert life.refuses(replace(board, principal=D(12001)), day(2)) is Refusal.ALREADY_DISBURSED
+
+
+def test_a_boarding_of_far_more_than_was_applied_for_is_taken_for_a_slip() -> None:
+    board = s.Board(
+        product="personal-loan", principal=D(12001), paid_through=PAYOUT, instalments=10
+    )
+    assert accepted_offer().refuses(board, PAYOUT) is Refusal.AMOUNT_IMPLAUSIBLE
+    accrued = replace(board, principal=D(1000), accrued_interest=D(12001))
+    assert accepted_offer().refuses(accrued, PAYOUT) is Refusal.AMOUNT_IMPLAUSIBLE
