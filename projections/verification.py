@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg import sql
 
 from lending.ledger import verification as log_verification
+from lending.ledger.erasures import Pending, check_erasures
 from lending.ledger.sealing import MasterKey
 from lending.ledger.verification import Finding, ShardOfLog
 from lending.runtime.errors import OperatorError
@@ -75,11 +76,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parts, what was found while making them, and where the log ends."""
+    """The parts, what was found while making them, where the log ends, and which erasures are under
+    way: what they are about reads as erased soon, and differs from nothing.
+    """
 
     parts: Sequence[Part]
     findings: Sequence[Finding]
     events: int
+    pending: Sequence[Pending] = ()
 
 
 async def plan(database_url: str, master_key: bytes, *, first_position: int = 1) -> Plan:
@@ -91,6 +95,7 @@ async def plan(database_url: str, master_key: bytes, *, first_position: int = 1)
     connection = await connect_or_explain(database_url, "lending verify", session=_SESSION)
     parts: list[Part] = []
     findings: list[Finding] = []
+    pending: list[Pending] = []
     events = 0
     async with connection:
         identity = await log_verification.read_identity(connection)
@@ -99,6 +104,9 @@ async def plan(database_url: str, master_key: bytes, *, first_position: int = 1)
         ledger_id, shards = identity
         for shard in range(shards):
             epochs, found = await log_verification.read_epochs(connection, shard)
+            findings += found
+            under_way, found = await check_erasures(connection, shard)
+            pending += under_way
             findings += found
             head = await _head(connection, shard)
             log = ShardOfLog(ledger_id, shard, epochs)
@@ -115,7 +123,7 @@ async def plan(database_url: str, master_key: bytes, *, first_position: int = 1)
             answers = await log_verification.answer_pages(connection, shard)
             parts += [*_stretches(whole), *_pages(whole, answers), whole]
             events += max(head - whole.after, 0)
-    return Plan(parts, findings, events)
+    return Plan(parts, findings, events, pending)
 
 
 def _stretches(whole: Part) -> list[Part]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar, Final, NamedTuple, assert_never, get_args
 
+from lending.domain.application.events import EVENTS
 from lending.domain.identities import (
     NOBODY,
     Identities,
@@ -42,6 +43,17 @@ from lending.domain.products import (
     Products,
     ProductWithdrawn,
     evolve_products,
+)
+from lending.domain.subjects import (
+    NO_SUBJECTS,
+    PersonalDataExported,
+    SubjectErased,
+    SubjectEvent,
+    SubjectHeld,
+    SubjectKeysDestroyed,
+    SubjectReleased,
+    Subjects,
+    evolve_subjects,
 )
 from lending.domain.suspensions import (
     NOTHING_SUSPENDED,
@@ -82,13 +94,16 @@ RegistryEvent = (
     | Reinstated
     | ProductPublished
     | ProductWithdrawn
+    | SubjectEvent
     | ModelRegistered
     | ModelWithdrawn
 )
 """Any event of a registry stream."""
 
-REGISTRY_EVENTS: Final[tuple[type[RegistryEvent], ...]] = get_args(RegistryEvent)
-"""Every event class of a registry stream."""
+REGISTRY_EVENTS: Final[tuple[type[RegistryEvent], ...]] = tuple(
+    kind for kind in get_args(RegistryEvent) if kind not in EVENTS
+)
+"""Every event class that only a registry stream has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +118,7 @@ class Registry:
     identities: Identities = NOBODY
     suspensions: Suspensions = NOTHING_SUSPENDED
     products: Products = NO_PRODUCTS
+    subjects: Subjects = NO_SUBJECTS
     models: Models = NO_MODELS
 
     def cut_after(self, epoch: int) -> int | None:
@@ -142,7 +158,7 @@ def fold_registry(registry: Registry, recorded: Iterable[Recorded]) -> Registry:
 
 def _evolve(
     registry: Registry,
-    event: PolicyEvent | EpochOpened | SuspensionEvent | ProductEvent | ModelEvent,
+    event: PolicyEvent | EpochOpened | SuspensionEvent | ProductEvent | ModelEvent | SubjectEvent,
     position: int,
     at: datetime,
 ) -> Registry:
@@ -158,6 +174,11 @@ def _evolve(
             return replace(registry, suspensions=suspensions)
         case ProductPublished() | ProductWithdrawn():
             return replace(registry, products=evolve_products(registry.products, event, position))
+        case (
+            SubjectHeld() | SubjectReleased() | SubjectErased() | SubjectKeysDestroyed()
+            | PersonalDataExported()
+        ):  # fmt: skip
+            return replace(registry, subjects=evolve_subjects(registry.subjects, event, position))
         case ModelRegistered() | ModelWithdrawn():
             return replace(registry, models=evolve_models(registry.models, event, position))
         case _:

@@ -25,6 +25,7 @@ PROJECTOR_ROLE = "lending_projector"
 AUDITOR_ROLE = "lending_auditor"
 OWNER_ROLE = "lending_owner"
 ANALYST_ROLE = "lending_analyst"
+ERASER_ROLE = "lending_eraser"
 
 _NETWORK = {
     "connect_timeout": limits.CONNECT_TIMEOUT_SECONDS,

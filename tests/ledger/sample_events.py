@@ -13,7 +13,15 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lending.domain import identities, models, policies, products, registry, suspensions
+from lending.domain import (
+    identities,
+    models,
+    policies,
+    products,
+    registry,
+    subjects,
+    suspensions,
+)
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.reasons import Reason
@@ -256,6 +264,17 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
     identities.KeyRevoked(key_id="a2b3c4d5e6f7g2h3", reason="was in a log file"),
     products.ProductPublished(product=PRODUCT, digest="f7" * 32),
     products.ProductWithdrawn(name="personal-loan", version="2026-10", reason="replaced"),
+    subjects.SubjectHeld(subject=APPLICANT, reason="a suit about the loan"),
+    subjects.SubjectReleased(subject=APPLICANT, reason="the suit is over"),
+    subjects.SubjectErased(
+        subject=APPLICANT,
+        reason="a request under article 17",
+        applications=(APPLICATION_ID,),
+    ),
+    subjects.SubjectKeysDestroyed(subject=APPLICANT, applications=(APPLICATION_ID,)),
+    subjects.PersonalDataExported(
+        subject=APPLICANT, reason="a request under article 15", applications=1
+    ),
     *LOAN_SAMPLES,
 )
 """The samples of the current versions. An older version's stays in samples/, read by upcasters."""
