@@ -49,6 +49,7 @@ from lending.service.kill_switch import KillSwitch
 from lending.service.listing import Listing
 from lending.service.loans import Loans
 from lending.service.models import ModelRegister
+from lending.service.moments import Moments
 from lending.service.others import OtherApplications
 from lending.service.policies import PolicyCatalogue
 from lending.service.products import ProductCatalogue
@@ -135,6 +136,7 @@ class Ledger:
         self.lanes: dict[int, AppendLane] = {}
         self.handler: BulkHandler
         self.history: History
+        self.moments: Moments
         self.listing: Listing
         self.authority: Authority
         self.refused: RefusedCommands
@@ -190,7 +192,7 @@ class Ledger:
             session=PLAN_ANEW,
         )
         async with reads:
-            identity, secret = await _identity(reads)
+            identity, secret = await read_identity(reads)
             master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
             ledger = cls(identity, reads, Growth(connection))
             ledger._assemble(
@@ -262,6 +264,9 @@ class Ledger:
         self._start("listener", self.growth.listen())
         self.history = History(
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
+        )
+        self.moments = Moments(
+            pool=self.pool, history=self.history, aggregates=aggregates, codec=codec
         )
         self.listing = Listing(self.pool, zone)
         self.loans = Loans(self.history, zone, clock)
@@ -425,7 +430,8 @@ def first_publication(shard: int, command_id: UUID) -> Submission:
     )
 
 
-async def _identity(reads: Pool) -> tuple[Identity, bytes | None]:
+async def read_identity(reads: Pool) -> tuple[Identity, bytes | None]:
+    """Which ledger the database holds, and its wrapped secret. Raises NoLedger."""
     async with reads.connection() as connection:
         row = await (await connection.execute(_CREATION["identity"])).fetchone()
         secret = await (
