@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope
 
 from lending.api.headers import Correlation, Headers, by_name
 from lending.api.problems import Fault, Problem
+from lending.api.query import Query
 from lending.api.translation import unauthenticated
 from lending.api.under_way import UnderWay
 from lending.contract.schema_types import to_uuid
@@ -23,6 +24,7 @@ _JSON: Final = re.compile(
     rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?",
     re.IGNORECASE,
 )
+_NO_QUERY: Final = Query()
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -65,6 +67,11 @@ class Incoming(Request):
         """Raise Problem where who asks has no role with this permission."""
         if not self.principal.may(permission):
             raise Problem(Fault.FORBIDDEN, f"no role of yours may {permission.value}")
+
+    def admit(self, permission: Permission) -> None:
+        """`require`, where the query says nothing either. Raises Problem."""
+        self.require(permission)
+        _NO_QUERY.read(self.query)
 
     def still_admitted(self) -> bool:
         """Whether the credential still is good: an answer that takes long asks every second."""

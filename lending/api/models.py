@@ -7,7 +7,6 @@ from starlette.responses import Response
 from lending.api.acts import Operators
 from lending.api.answers import Answer
 from lending.api.incoming import Incoming
-from lending.api.query import Query
 from lending.contract.bodies import Body
 from lending.contract.positions import position_text
 from lending.contract.rendering import json_bytes
@@ -19,7 +18,6 @@ from lending.service.models import ModelRegister
 MODELS: Final = "/models"
 VERSION: Final = MODELS + "/{name}/versions/{version}"
 WITHDRAWAL: Final = VERSION + "/withdrawal"
-_NONE: Final = Query()
 
 
 class ModelEndpoints:
@@ -39,20 +37,20 @@ class ModelEndpoints:
 
     async def list(self, request: Incoming) -> Response:
         """Every version on record, in the order of their registration."""
-        _admit_reader(request)
+        request.admit(Permission.READ_OPERATIONS)
         known = (await self._register.standing()).on_record.values()
         rows = [row(one) for one in sorted(known, key=lambda one: one.registry_position)]
         return Answer(json_bytes({"items": rows, "next": None}))
 
     async def version(self, request: Incoming) -> Response:
         """One version."""
-        _admit_reader(request)
+        request.admit(Permission.READ_OPERATIONS)
         at = request.in_path
         return Answer(json_bytes(row(await self._register.version(at["name"], at["version"]))))
 
     async def register(self, request: Incoming) -> Response:
         """Put a version on record: 201 where it was not there yet."""
-        _admit_registrar(request)
+        request.admit(Permission.REGISTER_MODELS)
         operator = self._operators.of(request)
         command = self._registering.read(await request.json_bytes(), {}).said
         done = await self._register.register(command, operator)
@@ -62,22 +60,12 @@ class ModelEndpoints:
 
     async def withdraw(self, request: Incoming) -> Response:
         """Let no score of a version count any more."""
-        _admit_registrar(request)
+        request.admit(Permission.REGISTER_MODELS)
         operator = self._operators.of(request)
         command = self._withdrawing.read(await request.json_bytes(), request.in_path).said
         done = await self._register.withdraw(command, operator)
         told = {**row(done.on_record), "changed": done.changed}
         return Answer(json_bytes(told), headers=request.correlation.mark(()))
-
-
-def _admit_reader(request: Incoming) -> None:
-    request.require(Permission.READ_OPERATIONS)
-    _NONE.read(request.query)
-
-
-def _admit_registrar(request: Incoming) -> None:
-    request.require(Permission.REGISTER_MODELS)
-    _NONE.read(request.query)
 
 
 def row(one: ModelOnRecord) -> dict[str, Any]:

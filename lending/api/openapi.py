@@ -75,6 +75,7 @@ OF_THE_LOG: Final = (404, 410, *ALWAYS)
 OF_AUTHORITY: Final = (403, *ALWAYS)
 OF_THE_FEED: Final = (404, 406, 410, 421, 422, 429, 500, 503)
 _MATCHING: Final = (404, 412)
+OF_ACTS: Final = (400, 403, 404, 408, 409, 413, 415, *ALWAYS)
 _COMMAND_PROBLEMS: Final = (400, 403, 404, 408, 409, 412, 413, 415, 421, 422, 429, 500, 503)
 
 
@@ -215,7 +216,7 @@ def command(route: CommandRoute, body: Body[Any]) -> dict[str, Any]:
     names = [n for n in _ON_COMMANDS if not (route.opens and n == h.IF_MATCH)]
     parameters = [header(n, required=n == h.KEY and route.moves_money) for n in names]
     if not route.opens:
-        parameters = [APPLICATION_ID, *_path_parameters(body), *parameters]
+        parameters = [APPLICATION_ID, *path_parameters(body), *parameters]
     operation: dict[str, Any] = {
         "operationId": command_name(route.command),
         "summary": route.summary,
@@ -231,22 +232,55 @@ def command(route: CommandRoute, body: Body[Any]) -> dict[str, Any]:
     return operation
 
 
+def acting(
+    name: str,
+    summary: str,
+    description: str,
+    body: Body[Any],
+    *,
+    tag: str,
+    answer: str,
+    in_path: Sequence[Mapping[str, Any]] = (),
+    example: Mapping[str, object] | None = None,
+    made: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The operation of an act that goes on record in the registry, answered by the component
+    `answer`; `made` are the responses where it made something.
+    """
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": description,
+        "tags": [tag],
+        "parameters": [*in_path, header(h.ACTOR), header(h.CORRELATION_ID)],
+        "requestBody": request_body(body, example),
+        "responses": {
+            "200": so_now(answer), **(made or {}), **problems(OF_ACTS),
+        },
+    }  # fmt: skip
+
+
+def so_now(
+    answer: str,
+    said: str = "It is so now.",
+    headers: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The response of an act, with the component `answer`."""
+    content = {"application/json": {"schema": reference(answer)}}
+    return {"description": said, "headers": {**(headers or {}), **CORRELATION}, "content": content}
+
+
 def suspending(path: str, body: Body[Any]) -> dict[str, Any]:
     """The operation of an act of the kill switch."""
-    kind = ACTS[path]
-    content = {"application/json": {"schema": reference("SuspensionAct")}}
-    return {
-        "operationId": "suspend" if kind is Suspend else "reinstate",
-        "summary": "Suspend" if kind is Suspend else "Reinstate what was suspended",
-        "description": "It counts in every process within a second. Asking again changes nothing.",
-        "tags": ["authority"],
-        "parameters": [header(h.ACTOR), header(h.CORRELATION_ID)],
-        "requestBody": request_body(body),
-        "responses": {
-            "200": {"description": "It is so now.", "headers": CORRELATION, "content": content},
-            **problems((400, 403, 404, 408, 409, 413, 415, *ALWAYS)),
-        },
-    }
+    suspends = ACTS[path] is Suspend
+    return acting(
+        "suspend" if suspends else "reinstate",
+        "Suspend" if suspends else "Reinstate what was suspended",
+        "It counts in every process within a second. Asking again changes nothing.",
+        body,
+        tag="authority",
+        answer="SuspensionAct",
+    )
 
 
 def request_body(body: Body[Any], example: Mapping[str, object] | None = None) -> dict[str, Any]:
@@ -255,9 +289,10 @@ def request_body(body: Body[Any], example: Mapping[str, object] | None = None) -
     return {"required": body.required, "content": {"application/json": content}}
 
 
-def _path_parameters(body: Body[Any]) -> list[dict[str, Any]]:
+def path_parameters(body: Body[Any], whose: str = "The") -> list[dict[str, Any]]:
+    """What a body takes from the path; `whose` is said of each, such as "The product's"."""
     return [
-        in_path(name, accepted.json_schema(ref_template=SCHEMA_REFERENCE), f"The {name}.")
+        in_path(name, accepted.json_schema(ref_template=SCHEMA_REFERENCE), f"{whose} {name}.")
         for name, accepted in body.path_types.items()
     ]
 

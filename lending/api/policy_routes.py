@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from lending.api import headers as h
 from lending.api import openapi
 from lending.api.acts import Operators
 from lending.api.answer_schemas import (
@@ -29,7 +28,7 @@ from lending.api.policies import (
     PolicyEndpoints,
 )
 from lending.api.routing import Endpoint
-from lending.contract.bodies import SCHEMA_REFERENCE, Body
+from lending.contract.bodies import Body
 from lending.domain.policies import ActivatePolicy, EvaluatePolicy, PublishPolicy, WithdrawPolicy
 from lending.service.policies import PolicyCatalogue
 
@@ -116,14 +115,8 @@ EXAMPLE: Final[Mapping[str, object]] = MappingProxyType(
 
 _ALL: Final = openapi.OF_AUTHORITY
 _OF_ONE: Final = (404, *_ALL)
-_OF_ACTS: Final = (400, 403, 404, 408, 409, 413, 415, *openapi.ALWAYS)
-_NAME, _VERSION = (
-    openapi.in_path(name, kind.json_schema(ref_template=SCHEMA_REFERENCE), f"The policy's {name}.")
-    for name, kind in _BODIES.withdraw.path_types.items()
-)
+_NAME, _VERSION = openapi.path_parameters(_BODIES.withdraw, "The policy's")
 _LOCATION: Final = {"Location": {"description": "The version.", "schema": dict(TEXT)}}
-_HEADERS: Final = [openapi.header(h.ACTOR), openapi.header(h.CORRELATION_ID)]
-_ACT: Final = {"application/json": {"schema": reference("PolicyAct")}}
 
 
 def routes(
@@ -143,67 +136,40 @@ def routes(
         "read_policy_version", "One version, withdrawn or not", reference("PolicyOnRecord"),
         tag="policies", parameters=[_NAME, _VERSION], statuses=_OF_ONE,
     )  # fmt: skip
-    yield "POST", POLICIES, to.publish, _publishing()
-    yield "POST", ACTIVATION, to.activate, _act(
-        "activate_policy", "Let a version decide", _BODIES.activate,
-        "From now on, or from an instant to come. What it is to replace decides until then.",
+    yield "POST", POLICIES, to.publish, openapi.acting(
+        "publish_policy", "Publish a version of a policy",
+        "It must be without fault and pass its cases. A version never changes: published again as"
+        " it is nothing happens, published otherwise it is refused.",
+        _BODIES.publish, tag="policies", answer="PolicyAct", example=EXAMPLE,
+        made={"201": openapi.so_now("PolicyAct", "It is on record now.", _LOCATION)},
     )  # fmt: skip
-    yield "POST", WITHDRAWAL, to.withdraw, _act(
-        "withdraw_policy", "Let a version be used no more", _BODIES.withdraw,
-        "One that decides, or will, is in use: activate another first, or suspend it.",
+    yield "POST", ACTIVATION, to.activate, openapi.acting(
+        "activate_policy", "Let a version decide",
+        "From now on, or from an instant to come. What it is to replace decides until then. Asking"
+        " again changes nothing.",
+        _BODIES.activate, tag="policies", answer="PolicyAct", in_path=[_NAME, _VERSION],
+    )  # fmt: skip
+    yield "POST", WITHDRAWAL, to.withdraw, openapi.acting(
+        "withdraw_policy", "Let a version be used no more",
+        "One that decides, or will, is in use: activate another first, or suspend it. Asking again"
+        " changes nothing.",
+        _BODIES.withdraw, tag="policies", answer="PolicyAct", in_path=[_NAME, _VERSION],
     )  # fmt: skip
     yield "POST", EVALUATION, to.evaluate, _evaluating()
 
 
-def _publishing() -> dict[str, Any]:
-    made = {
-        "description": "It is on record now.",
-        "headers": {**_LOCATION, **openapi.CORRELATION},
-        "content": _ACT,
-    }
-    return {
-        "operationId": "publish_policy",
-        "summary": "Publish a version of a policy",
-        "description": "It must be without fault and pass its cases. A version never changes:"
-        " published again as it is nothing happens, published otherwise it is refused.",
-        "tags": ["policies"],
-        "parameters": _HEADERS,
-        "requestBody": openapi.request_body(_BODIES.publish, EXAMPLE),
-        "responses": {"200": _so_already(), "201": made, **openapi.problems(_OF_ACTS)},
-    }
-
-
-def _act(name: str, summary: str, body: Body[Any], description: str) -> dict[str, Any]:
-    return {
-        "operationId": name,
-        "summary": summary,
-        "description": f"{description} Asking again changes nothing.",
-        "tags": ["policies"],
-        "parameters": [_NAME, _VERSION, *_HEADERS],
-        "requestBody": openapi.request_body(body),
-        "responses": {"200": _so_already(), **openapi.problems(_OF_ACTS)},
-    }
-
-
 def _evaluating() -> dict[str, Any]:
-    answer = {
-        "description": "What it answers.",
-        "headers": openapi.CORRELATION,
-        "content": {"application/json": {"schema": reference("PolicyEvaluation")}},
-    }
+    """It reads, though what it reads by is sent as a body."""
+    reading = openapi.reading(
+        "evaluate_policy", "Ask a version what it answers to given facts",
+        reference("PolicyEvaluation"), tag="policies", parameters=[_NAME, _VERSION],
+        statuses=openapi.OF_ACTS, headers=openapi.CORRELATION,
+    )  # fmt: skip
     return {
-        "operationId": "evaluate_policy",
-        "summary": "Ask a version what it answers to given facts",
+        **reading,
         "description": "Nothing is recorded.",
-        "tags": ["policies"],
-        "parameters": [_NAME, _VERSION],
         "requestBody": openapi.request_body(_BODIES.evaluate, {"facts": _FACTS}),
-        "responses": {"200": answer, **openapi.problems(_OF_ACTS)},
     }
-
-
-def _so_already() -> dict[str, Any]:
-    return {"description": "It is so now.", "headers": openapi.CORRELATION, "content": _ACT}
 
 
 def components() -> dict[str, Any]:

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from lending.api import headers as h
 from lending.api import openapi
 from lending.api.acts import Operators
 from lending.api.answer_schemas import DECIMAL, POSITION, TEXT, WHOLE, page, record, reference
 from lending.api.products import PRODUCT, PRODUCTS, VERSION, WITHDRAWAL, ProductEndpoints
 from lending.api.routing import Endpoint
-from lending.contract.bodies import SCHEMA_REFERENCE, Body
+from lending.contract.bodies import Body
 from lending.domain.products import Product, WithdrawProduct
 from lending.service.products import ProductCatalogue
 
@@ -44,11 +43,7 @@ EXAMPLE: Final[Mapping[str, object]] = MappingProxyType(
 
 _ALL: Final = openapi.OF_AUTHORITY
 _OF_ONE: Final = (404, *_ALL)
-_OF_ACTS: Final = (400, 403, 404, 408, 409, 413, 415, *openapi.ALWAYS)
-_NAME, _VERSION = (
-    openapi.in_path(name, kind.json_schema(ref_template=SCHEMA_REFERENCE), f"The product's {name}.")
-    for name, kind in _WITHDRAW.path_types.items()
-)
+_NAME, _VERSION = openapi.path_parameters(_WITHDRAW, "The product's")
 _LOCATION: Final = {"Location": {"description": "The version.", "schema": dict(TEXT)}}
 
 
@@ -69,46 +64,18 @@ def routes(
         "read_product_version", "One version, withdrawn or not", reference("ProductOnRecord"),
         tag="products", parameters=[_NAME, _VERSION], statuses=_OF_ONE,
     )  # fmt: skip
-    yield "POST", PRODUCTS, to.publish, _publishing()
-    yield "POST", WITHDRAWAL, to.withdraw, _withdrawing()
-
-
-def _publishing() -> dict[str, Any]:
-    made = {
-        "description": "It is on record now.",
-        "headers": {**_LOCATION, **openapi.CORRELATION},
-        "content": _ACT,
-    }
-    return {
-        "operationId": "publish_product",
-        "summary": "Publish a version of a product",
-        "description": "A version never changes: published again as it is nothing happens, published"
-        " otherwise it is refused.",
-        "tags": ["products"],
-        "parameters": _HEADERS,
-        "requestBody": openapi.request_body(_PUBLISH, EXAMPLE),
-        "responses": {"200": _so_already(), "201": made, **openapi.problems(_OF_ACTS)},
-    }
-
-
-def _withdrawing() -> dict[str, Any]:
-    return {
-        "operationId": "withdraw_product",
-        "summary": "Make no offer of a version any more",
-        "description": "Loans that run keep their terms. Asking again changes nothing.",
-        "tags": ["products"],
-        "parameters": [_NAME, _VERSION, *_HEADERS],
-        "requestBody": openapi.request_body(_WITHDRAW),
-        "responses": {"200": _so_already(), **openapi.problems(_OF_ACTS)},
-    }
-
-
-_ACT: Final = {"application/json": {"schema": reference("ProductAct")}}
-_HEADERS: Final = [openapi.header(h.ACTOR), openapi.header(h.CORRELATION_ID)]
-
-
-def _so_already() -> dict[str, Any]:
-    return {"description": "It is so now.", "headers": openapi.CORRELATION, "content": _ACT}
+    yield "POST", PRODUCTS, to.publish, openapi.acting(
+        "publish_product", "Publish a version of a product",
+        "A version never changes: published again as it is nothing happens, published otherwise it"
+        " is refused.",
+        _PUBLISH, tag="products", answer="ProductAct", example=EXAMPLE,
+        made={"201": openapi.so_now("ProductAct", "It is on record now.", _LOCATION)},
+    )  # fmt: skip
+    yield "POST", WITHDRAWAL, to.withdraw, openapi.acting(
+        "withdraw_product", "Make no offer of a version any more",
+        "Loans that run keep their terms. Asking again changes nothing.",
+        _WITHDRAW, tag="products", answer="ProductAct", in_path=[_NAME, _VERSION],
+    )  # fmt: skip
 
 
 def components() -> dict[str, Any]:

@@ -7,7 +7,6 @@ from starlette.responses import Response
 from lending.api.acts import Operators
 from lending.api.answers import Answer, Header
 from lending.api.incoming import Incoming
-from lending.api.query import Query
 from lending.contract.bodies import Body
 from lending.contract.positions import position_text
 from lending.contract.rendering import json_bytes
@@ -21,7 +20,6 @@ PRODUCTS: Final = "/products"
 PRODUCT: Final = PRODUCTS + "/{name}"
 VERSION: Final = PRODUCT + "/versions/{version}"
 WITHDRAWAL: Final = VERSION + "/withdrawal"
-_NONE: Final = Query()
 
 
 class ProductEndpoints:
@@ -41,25 +39,25 @@ class ProductEndpoints:
 
     async def list(self, request: Incoming) -> Response:
         """Every version on record, in the order of their publication."""
-        _admit_reader(request)
+        request.admit(Permission.READ_OPERATIONS)
         known = (await self._catalogue.standing()).on_record.values()
         rows = [_row(one) for one in sorted(known, key=lambda one: one.registry_position)]
         return Answer(json_bytes({"items": rows, "next": None}))
 
     async def current(self, request: Incoming) -> Response:
         """The version of a product that offers are made of, whole."""
-        _admit_reader(request)
+        request.admit(Permission.READ_OPERATIONS)
         return _whole(await self._catalogue.current(request.in_path["name"]))
 
     async def version(self, request: Incoming) -> Response:
         """One version, whole."""
-        _admit_reader(request)
+        request.admit(Permission.READ_OPERATIONS)
         named = request.in_path
         return _whole(await self._catalogue.version(named["name"], named["version"]))
 
     async def publish(self, request: Incoming) -> Response:
         """Put a version on record: 201 where it was not there yet."""
-        _admit_publisher(request)
+        request.admit(Permission.PUBLISH_PRODUCTS)
         operator = self._operators.of(request)
         product = self._publishing.read(await request.json_bytes(), {}).said
         done = await self._catalogue.publish(product, operator)
@@ -71,22 +69,12 @@ class ProductEndpoints:
 
     async def withdraw(self, request: Incoming) -> Response:
         """Let no offer be made of a version any more."""
-        _admit_publisher(request)
+        request.admit(Permission.PUBLISH_PRODUCTS)
         operator = self._operators.of(request)
         command = self._withdrawing.read(await request.json_bytes(), request.in_path).said
         done = await self._catalogue.withdraw(command, operator)
         told = {**_row(done.on_record), "changed": done.changed}
         return Answer(json_bytes(told), headers=request.correlation.mark(()))
-
-
-def _admit_reader(request: Incoming) -> None:
-    request.require(Permission.READ_OPERATIONS)
-    _NONE.read(request.query)
-
-
-def _admit_publisher(request: Incoming) -> None:
-    request.require(Permission.PUBLISH_PRODUCTS)
-    _NONE.read(request.query)
 
 
 def _row(one: ProductOnRecord) -> dict[str, Any]:

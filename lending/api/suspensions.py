@@ -8,7 +8,6 @@ from starlette.responses import Response
 from lending.api.acts import Operators
 from lending.api.answers import Answer
 from lending.api.incoming import Incoming
-from lending.api.query import Query
 from lending.api.routing import Endpoint
 from lending.contract.bodies import Body
 from lending.contract.positions import position_text
@@ -22,8 +21,6 @@ SUSPENSIONS: Final = "/suspensions"
 REINSTATEMENTS: Final = "/suspensions/reinstatements"
 ACTS: Final[Mapping[str, Any]] = {SUSPENSIONS: Suspend, REINSTATEMENTS: Reinstate}
 """What is done at each path."""
-
-_NONE: Final = Query()
 
 
 def bodies() -> dict[str, Body[Any]]:
@@ -44,8 +41,7 @@ class Suspending:
 
     async def list(self, request: Incoming) -> Response:
         """What is suspended now."""
-        request.require(Permission.READ_OPERATIONS)
-        _NONE.read(request.query)
+        request.admit(Permission.READ_OPERATIONS)
         standing = (await self._switch.standing()).suspensions.standing
         items = [
             _told(subject, name, suspended=True, reason=why.reason, position=why.position)
@@ -57,8 +53,7 @@ class Suspending:
         """The endpoint that records what `body` reads."""
 
         async def endpoint(request: Incoming) -> Response:
-            request.require(Permission.SUSPEND)
-            _NONE.read(request.query)
+            request.admit(Permission.SUSPEND)
             operator = self._operators.of(request)
             command: Any = body.read(await request.json_bytes(), {}).said
             done = await self._switch.throw(command, operator)

@@ -8,10 +8,9 @@ import typer
 from lending.cli.registry_acts import read_json, run, taken, was_so
 
 if TYPE_CHECKING:
-    from lending.domain.models import Models
+    from lending.domain.models import ModelOnRecord, Models
     from lending.service.ledger import Ledger
-    from lending.service.models import ModelAct
-    from lending.service.registry_writing import Operator
+    from lending.service.registry_writing import Act, Operator
 
 models = typer.Typer(no_args_is_help=True, help="Register and withdraw score models.")
 
@@ -61,7 +60,7 @@ def withdraw(
     run(work)
 
 
-def _tell(done: "ModelAct", what: str) -> None:
+def _tell(done: "Act[ModelOnRecord]", what: str) -> None:
     model = done.on_record.registered
     print(f"{model.name} {model.version} {what}{was_so(changed=done.changed)}")
 

@@ -16,8 +16,8 @@ from lending.cli.registry_acts import read_json, run, taken, was_so
 if TYPE_CHECKING:
     from lending.domain.policies import PolicyOnRecord
     from lending.service.ledger import Ledger
-    from lending.service.policies import PolicyAct, Standing
-    from lending.service.registry_writing import Operator
+    from lending.service.policies import Standing
+    from lending.service.registry_writing import Act, Operator
 
 policies = typer.Typer(no_args_is_help=True, help="Publish, activate and try credit policies.")
 
@@ -42,7 +42,7 @@ def show(name: Name, version: Version) -> None:
     """One version as JSON, as it could be published."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
-        from lending.api.policies import published
+        from lending.contract.policy_views import published
 
         standing = await ledger.policies.standing()
         found = standing.found(name, version)
@@ -52,7 +52,8 @@ def show(name: Name, version: Version) -> None:
         else:
             print(json.dumps(document, ensure_ascii=False, indent=2))
         cited = found.cited
-        print(f"{_state(found, standing)}, sha256 {cited.digest}", file=sys.stderr)
+        state = f"{cited.name} {cited.version} is {_state(found, standing)}"
+        print(f"{state}, sha256 {cited.digest}", file=sys.stderr)
 
     run(work)
 
@@ -123,7 +124,7 @@ def evaluate(
     """What a version answers to given facts, as JSON with the trace; nothing is recorded."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
-        from lending.api.policies import evaluated
+        from lending.contract.policy_views import evaluated
 
         print(json.dumps(evaluated(await ledger.policies.evaluate(command)), indent=2))
 
@@ -134,7 +135,7 @@ def evaluate(
     run(work)
 
 
-def _tell(done: "PolicyAct", what: str) -> None:
+def _tell(done: "Act[PolicyOnRecord]", what: str) -> None:
     cited = done.on_record.cited
     print(f"{cited.name} {cited.version} {what}{was_so(changed=done.changed)}")
 
@@ -146,24 +147,23 @@ def _state(one: "PolicyOnRecord", standing: "Standing") -> str:
         state = "active"
     if standing.registry.suspensions.of_policy(cited.name, cited.version) is not None:
         state += ", suspended"
-    return f"{cited.name} {cited.version} is {state}"
+    return state
 
 
 def _table(standing: "Standing") -> Any:
     from rich.table import Table
 
-    from lending.api.policies import row
+    from lending.contract.policy_views import row
 
     table = Table("name", "version", "facts", "position", "decides from", "")
     for one in standing.policies.on_record.values():
         said = row(one, standing)
-        told = _state(one, standing).partition(" is ")[2]
         table.add_row(
             said["name"],
             said["version"],
             ", ".join(said["facts"]),
             said["position"],
             "\n".join(said["activations"]),
-            told,
+            _state(one, standing),
         )
     return table

@@ -6,6 +6,7 @@ An expression is looked at as text, in one pass; whether the engine can read it 
 
 import re
 from collections.abc import Collection, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
@@ -89,4 +90,4 @@ def _names(found: list[tuple[str, str]]) -> Iterator[tuple[str, bool]]:
 def _divides(found: list[tuple[str, str]], at: int) -> bool:
     """Whether what follows a `/` or `%` is a number other than zero, and is not taken further."""
     kind, value = found[at + 1] if at + 1 < len(found) else ("", "0")
-    return kind == "number" and float(value.replace("_", "")) != 0
+    return kind == "number" and Decimal(value.replace("_", "")) != 0

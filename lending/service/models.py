@@ -1,7 +1,5 @@
 """Score models: registering a version, and withdrawing it; each is an event of the registry."""
 
-from dataclasses import dataclass
-
 from lending.domain.models import (
     ModelOnRecord,
     ModelRegistered,
@@ -12,7 +10,7 @@ from lending.domain.models import (
 )
 from lending.domain.registry import Registry
 from lending.policy import limits
-from lending.service.registry_writing import Operator, RegistryWriter
+from lending.service.registry_writing import Act, Operator, RegistryWriter
 from lending.service.requests import RequestFault
 
 
@@ -32,14 +30,6 @@ class TooManyModels(RequestFault):
     """As many versions of models are on record as may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelAct:
-    """What is on record after an act, and whether the act was recorded or it was so already."""
-
-    on_record: ModelOnRecord
-    changed: bool
-
-
 class ModelRegister:
     """Registers and withdraws score models, in the registry of one shard, and reads them there."""
 
@@ -54,7 +44,7 @@ class ModelRegister:
         """This version, withdrawn or not. Raises UnknownModel."""
         return _found(await self.standing(), name, version)
 
-    async def register(self, command: RegisterModel, operator: Operator) -> ModelAct:
+    async def register(self, command: RegisterModel, operator: Operator) -> Act[ModelOnRecord]:
         """Put a version on record, unless it is already. Raises RequestFault, LaneFault."""
         registered = ModelRegistered(
             name=command.name,
@@ -78,10 +68,9 @@ class ModelRegister:
             return registered
 
         written = await self._writer.write("register_model", operator, decide)
-        found = _found(written.registry.models, command.name, command.version)
-        return ModelAct(found, written.position is not None)
+        return written.leaves(_found(written.registry.models, command.name, command.version))
 
-    async def withdraw(self, command: WithdrawModel, operator: Operator) -> ModelAct:
+    async def withdraw(self, command: WithdrawModel, operator: Operator) -> Act[ModelOnRecord]:
         """Let no score of a version count any more. Raises RequestFault, LaneFault."""
 
         def decide(registry: Registry) -> ModelWithdrawn | None:
@@ -91,8 +80,7 @@ class ModelRegister:
             return ModelWithdrawn(name=command.name, version=command.version, reason=command.reason)
 
         written = await self._writer.write("withdraw_model", operator, decide)
-        found = _found(written.registry.models, command.name, command.version)
-        return ModelAct(found, written.position is not None)
+        return written.leaves(_found(written.registry.models, command.name, command.version))
 
 
 def _found(models: Models, name: str, version: str) -> ModelOnRecord:

@@ -30,7 +30,7 @@ from lending.policy.engine import Evaluation
 from lending.policy.evaluator import Evaluator, EvaluatorDown
 from lending.policy.faults import Fault, FaultKind
 from lending.service.judging import PolicyUnavailable
-from lending.service.registry_writing import Operator, RegistryWriter
+from lending.service.registry_writing import Act, Operator, RegistryWriter
 from lending.service.requests import RequestFault
 
 
@@ -83,14 +83,6 @@ class PolicyGaveNoDecision(RequestFault):
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyAct:
-    """What is on record after an act, and whether the act was recorded or it was so already."""
-
-    on_record: PolicyOnRecord
-    changed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """The policies on record at an instant, and the registry that says so."""
 
@@ -122,7 +114,7 @@ class PolicyCatalogue:
         """The policies on record at this moment."""
         return Standing(await self._writer.standing(), self._clock())
 
-    async def publish(self, policy: PublishPolicy, operator: Operator) -> PolicyAct:
+    async def publish(self, policy: PublishPolicy, operator: Operator) -> Act[PolicyOnRecord]:
         """Put a version on record, unless it is already: one without fault, that passes its cases.
 
         Raises RequestFault, LaneFault.
@@ -150,10 +142,9 @@ class PolicyCatalogue:
             )
 
         act = await self._writer.write("publish_policy", operator, decide)
-        found = _found(act.registry.policies, policy.name, policy.version)
-        return PolicyAct(found, act.position is not None)
+        return act.leaves(_found(act.registry.policies, policy.name, policy.version))
 
-    async def activate(self, command: ActivatePolicy, operator: Operator) -> PolicyAct:
+    async def activate(self, command: ActivatePolicy, operator: Operator) -> Act[PolicyOnRecord]:
         """Let a version decide from now on, or from a later instant. Raises RequestFault, LaneFault."""
         start = _instant(command.effective_from)
 
@@ -171,10 +162,9 @@ class PolicyCatalogue:
             return PolicyActivated(name=command.name, version=command.version, effective_from=start)
 
         act = await self._writer.write("activate_policy", operator, decide)
-        found = _found(act.registry.policies, command.name, command.version)
-        return PolicyAct(found, act.position is not None)
+        return act.leaves(_found(act.registry.policies, command.name, command.version))
 
-    async def withdraw(self, command: WithdrawPolicy, operator: Operator) -> PolicyAct:
+    async def withdraw(self, command: WithdrawPolicy, operator: Operator) -> Act[PolicyOnRecord]:
         """Let a version be used no more. Raises RequestFault, LaneFault."""
 
         def decide(registry: Registry) -> PolicyWithdrawn | None:
@@ -188,8 +178,7 @@ class PolicyCatalogue:
             )
 
         act = await self._writer.write("withdraw_policy", operator, decide)
-        found = _found(act.registry.policies, command.name, command.version)
-        return PolicyAct(found, act.position is not None)
+        return act.leaves(_found(act.registry.policies, command.name, command.version))
 
     async def evaluate(self, command: EvaluatePolicy) -> Evaluation:
         """What a version answers to given facts; nothing is recorded. Raises RequestFault."""

@@ -6,7 +6,6 @@ that were granted under it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 from lending.domain.meanings import FAULTS
@@ -26,7 +25,7 @@ from lending.ledger.canonical import canonical_json
 from lending.ledger.plain import plain
 from lending.runtime import limits
 from lending.service.calendars import business_days
-from lending.service.registry_writing import Operator, RegistryWriter
+from lending.service.registry_writing import Act, Operator, RegistryWriter
 from lending.service.requests import RequestFault
 
 
@@ -51,14 +50,6 @@ class TooManyProducts(RequestFault):
     """As many versions of products are on record as may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProductAct:
-    """What is on record after an act, and whether the act was recorded or it was so already."""
-
-    on_record: ProductOnRecord
-    changed: bool
-
-
 class ProductCatalogue:
     """Publishes and withdraws products, in the registry of one shard, and reads them there."""
 
@@ -80,7 +71,7 @@ class ProductCatalogue:
         """This version, withdrawn or not. Raises UnknownProduct."""
         return _found(await self.standing(), name, version)
 
-    async def publish(self, product: Product, operator: Operator) -> ProductAct:
+    async def publish(self, product: Product, operator: Operator) -> Act[ProductOnRecord]:
         """Put a version on record, unless it is already. Raises RequestFault, LaneFault."""
         product = in_digits(product)
 
@@ -99,10 +90,9 @@ class ProductCatalogue:
             return ProductPublished(product=product, digest=digest_of(product))
 
         written = await self._writer.write("publish_product", operator, decide)
-        found = _found(written.registry.products, product.name, product.version)
-        return ProductAct(found, written.position is not None)
+        return written.leaves(_found(written.registry.products, product.name, product.version))
 
-    async def withdraw(self, command: WithdrawProduct, operator: Operator) -> ProductAct:
+    async def withdraw(self, command: WithdrawProduct, operator: Operator) -> Act[ProductOnRecord]:
         """Let no offer be made of a version any more. Raises RequestFault, LaneFault."""
 
         def decide(registry: Registry) -> ProductWithdrawn | None:
@@ -114,8 +104,7 @@ class ProductCatalogue:
             )
 
         written = await self._writer.write("withdraw_product", operator, decide)
-        found = _found(written.registry.products, command.name, command.version)
-        return ProductAct(found, written.position is not None)
+        return written.leaves(_found(written.registry.products, command.name, command.version))
 
 
 def digest_of(product: Product) -> str:

@@ -6,6 +6,7 @@ may be done, and when it is done already, is said by each kind of act.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from lending.domain.authority import Principal
@@ -20,6 +21,8 @@ from lending.service.authority import asking_of
 from lending.service.permissions import require_acting
 from lending.service.registry import Lane, RegistryReader
 from lending.service.requests import Contended, PrincipalSuspended
+
+OnRecord = TypeVar("OnRecord")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,18 @@ class Written:
 
     registry: Registry
     position: int | None
+
+    def leaves(self, on_record: OnRecord) -> "Act[OnRecord]":
+        """The act that left `on_record`, as the registry has it now."""
+        return Act(on_record, self.position is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Act(Generic[OnRecord]):
+    """What is on record after an act, and whether the act was recorded or it was so already."""
+
+    on_record: OnRecord
+    changed: bool
 
 
 class RegistryWriter:

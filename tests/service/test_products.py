@@ -26,7 +26,6 @@ from lending.domain.suspensions import Subject, Suspend
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, NoKeyring
 from lending.runtime import limits
-from lending.service import products as service
 from lending.service.calendars import UnknownCalendar
 from lending.service.ledger import Ledger
 from lending.service.products import (
@@ -36,7 +35,7 @@ from lending.service.products import (
     VersionTaken,
     digest_of,
 )
-from lending.service.registry_writing import Operator
+from lending.service.registry_writing import Act, Operator
 from lending.service.requests import PrincipalSuspended
 from tests.identities import somebody
 from tests.ledgers import opened_ledger
@@ -178,7 +177,7 @@ async def test_of_two_processes_that_publish_at_once_one_does(
             return_exceptions=True,
         )
         same, taken = found[:2], found[2:]
-        assert sorted(one.changed for one in same if isinstance(one, service.ProductAct)) == [
+        assert sorted(one.changed for one in same if isinstance(one, Act)) == [
             False, True,
         ]  # fmt: skip
         assert [type(one) for one in taken].count(VersionTaken) == 1

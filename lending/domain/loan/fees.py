@@ -64,7 +64,7 @@ def late_fees(
     last = on - timedelta(days=fee.grace_days)
     late = [one for one in book.instalments if one.due < last and one.due not in charged_for]
     least = fee.shortfall_min or ZERO
-    short = (one for one in late if _short(one) and _short(one) >= least)
+    short = (one for one in late if ZERO < _short(one) >= least)
     found = (LateFeeDue(one.due, _late_fee(terms, fee, one)) for one in short)
     return tuple(one for one in found if one.amount)
 

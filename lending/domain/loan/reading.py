@@ -39,7 +39,7 @@ def book_of(account: Account, on: date) -> LoanBook:
     grown = account.capitalised_in_grace()
     return LoanBook(
         on=on,
-        status=status_of(account),
+        status=_status(account, grown),
         instalments=instalments,
         charges=tuple(_charge(number, owed) for number, owed in account.charges.items()),
         allocations=allocations_of(account),
@@ -54,12 +54,17 @@ def book_of(account: Account, on: date) -> LoanBook:
 
 def status_of(account: Account) -> LoanStatus:
     """The status of an account, to the day it has accrued to."""
+    grown = account.capitalised_in_grace()
+    if account.ending is None and not account.principal + grown:
+        account.course.project()
+    return _status(account, grown)
+
+
+def _status(account: Account, grown: Decimal) -> LoanStatus:
+    """The status of an account whose lines to come are projected, unless principal is owed."""
     if account.ending is not None:
         return LoanStatus(account.ending.value)
-    if account.principal + account.capitalised_in_grace():
-        return LoanStatus.ACTIVE
-    account.course.project()
-    if any(line.outstanding for line in account.course.lines):
+    if account.principal + grown or any(line.outstanding for line in account.course.lines):
         return LoanStatus.ACTIVE
     return LoanStatus.OVERPAID if account.credit else LoanStatus.PAID_OFF
 

@@ -9,7 +9,6 @@ from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
 from lending.domain.loan import entries as act
-from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.engine import payoff
 from lending.domain.loan.entries import Entry
 from lending.domain.loan.terms import PaymentKind
@@ -149,28 +148,32 @@ def _irreversible(loan: Loan, entry: Entry) -> Refused | None:
             return Refused(Refusal.NOT_REVERSIBLE, "the other loan was paid out by it")
         case act.Disbursed(refinanced=refinanced) if refinanced:
             return Refused(Refusal.NOT_REVERSIBLE, "another loan was paid off by it")
-        case act.Disbursed() | act.Boarded() | act.Paid():
-            needed = [one for one in loan.counting if _rests_on(one, entry)]
-        case _:
-            needed = []
-    ending = next((one for one in loan.counting if isinstance(one.act, act.Ended)), None)
-    if ending is not None and entry.number < ending.number:
-        if loan.status is LoanStatus.REFINANCED:
-            return Refused(
-                Refusal.NOT_REVERSIBLE, "the other loan paid it off as it stood; charge it back"
-            )
-        needed = [ending]
+    needed = [one for one in loan.counting if _rests_on(one, entry)]
     if not needed:
         return None
+    if any(_is_refinancing(one) for one in needed):
+        return Refused(
+            Refusal.NOT_REVERSIBLE, "the other loan paid it off as it stood; charge it back"
+        )
     numbers = ", ".join(str(one.number) for one in needed[:5])
     return Refused(Refusal.TRANSACTION_IN_USE, f"reverse version {numbers} first")
 
 
+def _is_refinancing(entry: Entry) -> bool:
+    return isinstance(entry.act, act.Ended) and entry.act.how is act.Ending.REFINANCED
+
+
 def _rests_on(later: Entry, entry: Entry) -> bool:
     """Whether a transaction makes no sense without another."""
-    if isinstance(entry.act, act.Disbursed | act.Boarded):
-        return later.number > entry.number and not isinstance(later.act, act.ChargeAssessed)
-    return isinstance(later.act, act.ChargedBack) and later.act.of == entry.number
+    if isinstance(later.act, act.Ended):
+        return later.number > entry.number
+    match entry.act:
+        case act.Disbursed() | act.Boarded():
+            return later.number > entry.number and not isinstance(later.act, act.ChargeAssessed)
+        case act.Paid():
+            return isinstance(later.act, act.ChargedBack) and later.act.of == entry.number
+        case _:
+            return False
 
 
 def charge_back(command: c.ChargeBack, state: Application, given: Circumstances) -> Answer:
