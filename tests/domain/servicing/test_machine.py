@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lending.domain.application import commands as c
-from lending.domain.application.circumstances import Both
+from lending.domain.application.circumstances import Both, own_events
 from lending.domain.application.events import Event
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import INITIAL
 from lending.domain.loan import entries as act
-from lending.domain.loan.book import Sums
-from lending.domain.loan.engine import replay
+from lending.domain.loan.book import LoanStatus, Sums
+from lending.domain.loan.engine import payoff, replay
 from lending.domain.loan.journal import LedgerAccount as Account
 from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import Component, PaymentKind, Terms
@@ -46,6 +46,12 @@ KINDS: Final = st.sampled_from(
         PaymentKind.GOODWILL_CREDIT,
         PaymentKind.MERCHANT_REFUND,
     ]
+)
+RECEIVABLES: Final = (
+    Account.LOANS_RECEIVABLE,
+    Account.INTEREST_RECEIVABLE,
+    Account.FEES_RECEIVABLE,
+    Account.PENALTIES_RECEIVABLE,
 )
 COUNTS: Final = st.integers(1, 4)
 BOARDED: Final = s.Board(
@@ -167,12 +173,13 @@ class Servicing(RuleBasedStateMachine):
         if not isinstance(answer, Both):
             assert isinstance(answer, Refused)
             return
+        before = life.loan.accounts.get(Account.SUSPENSE, ZERO)
         self.record(answer.here, self.today)
         for event in answer.there:
             _is_stored(event)
             other.records(event, self.today)
         in_suspense = [one.loan.accounts.get(Account.SUSPENSE, ZERO) for one in (life, other)]
-        assert sum(in_suspense) == _boarded(life)
+        assert sum(in_suspense) == before
         assert sum(other.loan.accounts.values(), ZERO) == 0
 
     def some_version(self, data: st.DataObject) -> int:
@@ -265,6 +272,27 @@ class Servicing(RuleBasedStateMachine):
         assert paid >= lines - _charged_back(loan.counting)
 
     @invariant()
+    def paying_what_is_quoted_pays_it_off(self) -> None:
+        loan = self.life.state.loan if hasattr(self, "life") else None
+        if loan is None or loan.status is not LoanStatus.ACTIVE:
+            return
+        amount = payoff(loan.known_terms, loan.entries, self.today).total
+        answer = self.life.answer(s.Repay(amount=amount, kind=PaymentKind.PAYOFF), self.today)
+        if not isinstance(answer, Refused):
+            (paid,) = own_events(answer)
+            assert isinstance(paid, e.Repaid)
+            left_over = loan.credit > 0
+            assert paid.booking.status is (
+                LoanStatus.OVERPAID if left_over else LoanStatus.PAID_OFF
+            )
+
+    @invariant()
+    def nothing_is_receivable_of_a_loan_that_is_paid_off(self) -> None:
+        loan = self.life.state.loan if hasattr(self, "life") else None
+        if loan is not None and loan.status is LoanStatus.PAID_OFF:
+            assert not any(loan.accounts.get(one, ZERO) for one in RECEIVABLES), loan.accounts
+
+    @invariant()
     def no_component_is_negative(self) -> None:
         loan = self.life.state.loan if hasattr(self, "life") else None
         if loan is None:
@@ -326,17 +354,6 @@ def _is_stored(event: Event) -> None:
     stored = canonical_json(CODEC.encode(event, NoKeyring(), ""))
     read = CODEC.decode(event.stored_as, event.schema_version, parse_json(stored), NoKeyring())
     assert read == event
-
-
-def _boarded(life: Life) -> Decimal:
-    """What was taken over, which stands in suspense of one side only."""
-    booked = (
-        line
-        for _, event in life.events
-        if isinstance(event, e.Boarded)
-        for line in event.booking.postings
-    )
-    return sum((line.amount for line in booked if line.account is Account.SUSPENSE), ZERO)
 
 
 def _added(instalments: Any, name: str) -> Sums:
