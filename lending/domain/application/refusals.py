@@ -225,6 +225,10 @@ class Refusal(Enum):
         "An accepted offer without terms is paid out whole: the amounts must be equal.",
     )
     ABOVE_THE_OFFER = "above_the_offer", "Less than this is left of the accepted offer."
+    FEE_TAKES_ALL = (
+        "fee_takes_all",
+        "The origination fee is as much as what would be paid out, or more. Pay out more at once.",
+    )
     DISCLOSURE_STALE = (
         "disclosure_stale",
         "The annual percentage rate at funding leaves the one disclosed by more than its tolerance. "
@@ -242,7 +246,10 @@ class Refusal(Enum):
         "reference_repeated",
         "A payment of this reference is on record. If it is the same one, there is nothing to do.",
     )
-    KIND_NOT_ALLOWED = "kind_not_allowed", "This kind of payment has a command of its own."
+    KIND_NOT_ALLOWED = (
+        "kind_not_allowed",
+        "No payment of this kind is taken here; the detail says why.",
+    )
     PAYOFF_SHORT = (
         "payoff_short",
         "The amount does not pay the loan off on that day. Ask for a payoff quote.",

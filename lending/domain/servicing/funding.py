@@ -19,7 +19,7 @@ from lending.domain.loan.fees import funding
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.schedule import Advance, schedule
 from lending.domain.loan.terms import DownPaymentMode, PaymentKind, Terms
-from lending.domain.products import ProductFault, ProductOnRecord, terms_of
+from lending.domain.products import ProductFault, ProductOnRecord, fee_takes_all, terms_of
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import to_come, try_out
@@ -75,10 +75,11 @@ def product_terms(
 
 
 def with_level(terms: Terms, level: Decimal, principal: Decimal) -> Terms | Refused:
-    """Terms with a level payment that was agreed for `principal`."""
+    """Terms with a level payment that was agreed for `principal`, if that makes nothing wrong."""
     fixed = replace(terms, instalment_amount=level)
-    wrong = faults(fixed, principal)
-    return Refused(Refusal.TERMS_NOT_POSSIBLE, wrong[0].value) if wrong else fixed
+    without = faults(replace(terms, instalment_amount=None), principal)
+    wrong = next((one for one in faults(fixed, principal) if one not in without), None)
+    return fixed if wrong is None else Refused(Refusal.TERMS_NOT_POSSIBLE, wrong.value)
 
 
 def dues_of(
@@ -155,6 +156,9 @@ def pay_out(
     if loan is not None and loan.off_the_books:
         return Refused(Refusal.LOAN_ENDED)
     funded = funding(terms, amount)
+    if fee_takes_all(terms, amount):
+        fee = f"the fee on {amount:f} {state.currency} is {funded.fee:f}"
+        return Refused(Refusal.FEE_TAKES_ALL, fee)
     if funded.paid_out < refinanced:
         left = f"{funded.paid_out:f} {state.currency} would be paid out of {refinanced:f}"
         return Refused(Refusal.REFINANCING_TOO_SMALL, left)

@@ -31,8 +31,8 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
     wrong = wrong_payment(command, loan, state)
     if wrong is not None:
         return wrong
-    if command.kind is PaymentKind.RECOVERY:
-        return Refused(Refusal.KIND_NOT_ALLOWED, "record a recovery with recover")
+    if (refused := _kind_not_taken(command.kind, loan)) is not None:
+        return refused
     amount, kind = money.in_currency(command.amount, state.currency), command.kind
     if kind is PaymentKind.PAYOFF or (kind in _PAYS_OFF and amount >= loan.balance):
         wanted = payoff(loan.known_terms, loan.entries, given.effective_on).total
@@ -48,6 +48,15 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
         reference=command.reference,
     )
     return [enter(loan, repaid, given).event]
+
+
+def _kind_not_taken(kind: PaymentKind, loan: Loan) -> Refused | None:
+    """Why a repayment of this kind makes no sense on this loan."""
+    if kind is PaymentKind.RECOVERY:
+        return Refused(Refusal.KIND_NOT_ALLOWED, "record a recovery with recover")
+    if kind is PaymentKind.DOWN_PAYMENT and not loan.known_terms.down_payment_percent:
+        return Refused(Refusal.KIND_NOT_ALLOWED, "the terms of the loan ask for no down payment")
+    return None
 
 
 def recover(command: c.Recover, state: Application, given: Circumstances) -> Answer:

@@ -124,6 +124,14 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
         offer(),
         PAYOUT,
     ),
+    (
+        Refusal.TERMS_NOT_POSSIBLE,
+        lambda: offered(with_terms(origination_fee=OriginationFee(amount=D(1200)))),
+        offer(),
+        PAYOUT,
+    ),
+    (Refusal.FEE_TAKES_ALL, drifted, c.Disburse(amount=D(60)), day(28)),
+    (Refusal.KIND_NOT_ALLOWED, running, replace(REPAY, kind=PaymentKind.DOWN_PAYMENT), day(2)),
     (Refusal.ABOVE_THE_OFFER, accepted_offer, c.Disburse(amount=D("1200.01")), day(1)),
     (Refusal.DISCLOSURE_STALE, drifted, c.Disburse(), day(28)),
     (
