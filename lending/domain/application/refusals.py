@@ -212,8 +212,8 @@ class Refusal(Enum):
     OFFER_NOT_OPEN = "offer_not_open", "The offer is no longer open."
     OFFER_NOT_COVERED = (
         "offer_not_covered",
-        "The decision does not cover this offer. "
-        "Offer at most the approved amount, or exactly the counter-offer's terms.",
+        "The decision does not cover this offer: an approval covers at most its amount over its term, "
+        "a counter-offer exactly its terms. Offer what was decided.",
     )
     OFFER_LAPSED = "offer_lapsed", "The offer's last day has passed. Make a new one."
     OFFER_NOT_LAPSED = (
