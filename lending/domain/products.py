@@ -138,6 +138,15 @@ def terms_of(
     return first or next(_faults_for(terms, amount), None) or terms
 
 
+def rate_may_become(product: Product, rate_percent: Decimal) -> bool:
+    """Whether a loan under this product may get another rate in mid-life.
+
+    The product's bounds hold for its whole life; where a side is open, or both are, nothing bounds
+    what is agreed later.
+    """
+    return _inside(rate_percent, product.rate_percent_min, product.rate_percent_max)
+
+
 def in_digits(product: Product) -> Product:
     """The product with every amount in exactly its currency's digits, as it is stored.
 

@@ -287,6 +287,11 @@ class Refusal(Enum):
     NOTHING_TO_SETTLE = "nothing_to_settle", "The payment leaves nothing to give up. Repay instead."
     BALANCE_NOT_ZERO = "balance_not_zero", "Something is owed, one way or the other."
     REFINANCING_UNKNOWN = "refinancing_unknown", "The application to refinance into does not exist."
+    REFINANCING_OF_OTHERS = (
+        "refinancing_of_others",
+        "Nobody who owes this loan applied for the other one, alone or jointly. "
+        "Have one of them apply.",
+    )
     REFINANCING_NOT_READY = (
         "refinancing_not_ready",
         "The application to refinance into has no accepted offer with terms that can be paid out.",

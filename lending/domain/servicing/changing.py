@@ -13,6 +13,7 @@ from lending.domain.application.state import Application
 from lending.domain.loan.book import LoanBook
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX, NegativeRate
+from lending.domain.products import Product, ProductFault, rate_may_become
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on, to_come
@@ -94,7 +95,7 @@ def _needs_instalments(
 
 
 def _rate(
-    command: c.ChangeRate, book: LoanBook, state: Application, _given: Circumstances
+    command: c.ChangeRate, book: LoanBook, state: Application, given: Circumstances
 ) -> Refused | None:
     if not _to_come(book):
         return Refused(Refusal.NOTHING_TO_COME)
@@ -103,7 +104,20 @@ def _rate(
         return Refused(Refusal.RATE_NEGATIVE)
     if abs(command.rate_percent) > RATE_PERCENT_MAX:
         return Refused(Refusal.TERMS_NOT_POSSIBLE, f"at most {RATE_PERCENT_MAX} % a year")
+    if given.product is not None and not rate_may_become(
+        given.product.product, command.rate_percent
+    ):
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, _bounds(given.product.product))
     return _level(command, book, state)
+
+
+def _bounds(product: Product) -> str:
+    low, high = product.rate_percent_min, product.rate_percent_max
+    sides = [f"at least {low} %"] if low is not None else []
+    sides += [f"at most {high} %"] if high is not None else []
+    said = " and ".join(sides)
+    fault = ProductFault.RATE_OUTSIDE_BOUNDS
+    return f"{fault}: {product.name} {product.version} has rates of {said}"
 
 
 def _level(command: c.ChangeRate, book: LoanBook, state: Application) -> Refused | None:

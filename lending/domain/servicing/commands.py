@@ -210,7 +210,10 @@ class WaiveInterest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRate:
-    """Another nominal annual rate from now on, and with `instalment_amount` another level payment."""
+    """Another nominal annual rate from now on, and with `instalment_amount` another level payment.
+
+    The rate is inside the bounds of the product whose terms the loan has.
+    """
 
     rate_percent: SignedRatePercent
     instalment_amount: Amount | None = None
@@ -317,7 +320,8 @@ class Settle:
 class Refinance:
     """Pay this loan off out of another of this ledger, which is paid out by this: both or neither.
 
-    `into` is an application whose accepted offer has terms. Needs an idempotency key.
+    `into` is an application whose accepted offer has terms, of somebody who owes this loan: as its
+    applicant or jointly. Needs an idempotency key.
     """
 
     into: Annotated[UUID, Example("019c1111-2222-7000-8333-444455556666")]

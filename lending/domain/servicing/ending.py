@@ -94,6 +94,8 @@ def _refinance(command: c.Refinance, state: Application, given: Circumstances) -
     loan, other = loan_of(state), given.named
     if other is None or not other.exists:
         return Refused(Refusal.REFINANCING_UNKNOWN, f"{command.into}")
+    if other.borrowers.isdisjoint(state.borrowers):
+        return Refused(Refusal.REFINANCING_OF_OTHERS)
     offer = other.accepted_offer
     ready = other.status is Status.ACCEPTED and offer is not None and offer.terms is not None
     if offer is None or not ready or other.holds:

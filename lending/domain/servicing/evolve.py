@@ -26,7 +26,7 @@ def evolve_loan(loan: Loan | None, event: ServicingEvent, number: int, on: date)
     left of it that was ever paid out.
     """
     if isinstance(event, e.Boarded):
-        first = Loan(terms=event.terms, entries=(), through=on)
+        first = Loan(terms=event.terms, entries=(), through=on, product=event.product)
         return _entered(first, event, number, on)
     if loan is None:
         raise ValueError(f"{event.stored_as} of a loan that was never paid out")
@@ -143,7 +143,7 @@ def _with_terms(loan: Loan, event: e.TermsSet) -> Loan:
             dues = ()
         else:
             entries.append(entry)
-    return loan._replace(terms=event.terms, entries=tuple(entries))
+    return loan._replace(terms=event.terms, product=event.product, entries=tuple(entries))
 
 
 def _added(

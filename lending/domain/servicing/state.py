@@ -11,6 +11,7 @@ from lending.domain.loan.entries import Boarded, Disbursed, Entry, Reversed
 from lending.domain.loan.journal import LedgerAccount
 from lending.domain.loan.position import Position
 from lending.domain.loan.terms import Terms
+from lending.domain.servicing.events import ProductCited
 
 MAX_ENTRIES = 3000
 """Transactions that one loan may have in its life: every one is computed from all."""
@@ -31,7 +32,8 @@ class Loan(NamedTuple):
 
     `entries` are all transactions, by the version of their event. `through` is the day to which the
     loan was computed last, `accounts` the sum of all postings. `advanced` is all principal that was
-    paid out, `reversed` are the entries that never counted, `charge_off` the one that took the loan
+    paid out, `product` the version whose terms a loan has that was taken over, or got them later,
+    `reversed` are the entries that never counted, `charge_off` the one that took the loan
     to loss. `references` are those of payments that count, with their versions; `late_fees` the
     entries that are late fees, with the due dates they are for.
     """
@@ -43,6 +45,7 @@ class Loan(NamedTuple):
     balance: Decimal = Decimal(0)
     accounts: Position = MappingProxyType({})
     advanced: Decimal = Decimal(0)
+    product: ProductCited | None = None
     reversed: frozenset[int] = frozenset()
     charge_off: int | None = None
     references: Mapping[str, int] = MappingProxyType({})

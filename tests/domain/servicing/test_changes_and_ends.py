@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from lending.domain.application import commands as c
 from lending.domain.application.circumstances import Both
 from lending.domain.application.refusals import Refusal
@@ -236,6 +238,21 @@ def test_a_charge_counts_once_in_a_statement_and_is_overdue_from_its_own_day() -
     assert (said.opening.due.fees, said.fell_due[0].owed.fees) == (D("30.00"), D("0.00"))
     assert said.closing.due.fees == D("30.00")
     assert statement(life.loan, day(-5), day(-1)).closing.status is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "new"),
+    [
+        ({"jointly": ("cust_3003",)}, {"of": "cust_3003"}),
+        ({}, {"of": "cust_3003", "jointly": ("cust_2002",)}),
+    ],
+)
+def test_who_owes_a_loan_jointly_may_refinance_it(
+    theirs: dict[str, Any], new: dict[str, Any]
+) -> None:
+    old, other = running(**theirs), accepted_offer("2000", **new)
+    old.named, old.named_version = other.state, other.version
+    assert isinstance(old.answer(s.Refinance(into=NEW), FEB), Both)
 
 
 def test_a_loan_is_not_refinanced_into_one_that_was_applied_for_later() -> None:

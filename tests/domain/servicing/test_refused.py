@@ -189,6 +189,7 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
         day(41),
     ),
     (Refusal.TERMS_NOT_POSSIBLE, running, s.ChangeRate(rate_percent=D(1001)), day(2)),
+    (Refusal.TERMS_NOT_POSSIBLE, running, s.ChangeRate(rate_percent=D("100.01")), day(2)),
     (
         Refusal.AMOUNT_IMPLAUSIBLE,
         running,
@@ -223,6 +224,12 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
     (Refusal.BALANCE_NOT_ZERO, running, s.CloseLoan(), day(2)),
     (Refusal.REFINANCING_UNKNOWN, lambda: refinancing(None), s.Refinance(into=NEW), FEB),
     (Refusal.REFINANCING_NOT_READY, lambda: refinancing(running()), s.Refinance(into=NEW), FEB),
+    (
+        Refusal.REFINANCING_OF_OTHERS,
+        lambda: refinancing(accepted_offer("2000", of="cust_3003")),
+        s.Refinance(into=NEW),
+        FEB,
+    ),
     (
         Refusal.REFINANCING_NOT_READY,
         lambda: refinancing(accepted_offer(product=None)),
