@@ -133,7 +133,8 @@ class Repay:
     """Record money that came in or was credited; allocated by the product's rule for its kind.
 
     What exceeds all that is owed becomes a credit balance. `reference` is the payer's, and names one
-    payment of the loan only. Needs an idempotency key.
+    payment of the loan only: space around it and how its letters are composed (Unicode's form C) make
+    no difference, upper and lower case do. Needs an idempotency key.
     """
 
     amount: Amount

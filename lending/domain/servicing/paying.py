@@ -16,7 +16,7 @@ from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on
 from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
-from lending.domain.servicing.state import Loan
+from lending.domain.servicing.state import Loan, reference_of
 
 _PAYS_OFF: Final = (PaymentKind.INSTALMENT, PaymentKind.PREPAYMENT)
 """Kinds of payment that pay a loan off where they are enough to: no interest is due beyond the day."""
@@ -45,7 +45,7 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
         kind=kind,
         booking=UNBOOKED,
         channel=command.channel,
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     return [enter(loan, repaid, given).event]
 
@@ -69,7 +69,7 @@ def recover(command: c.Recover, state: Application, given: Circumstances) -> Ans
         amount=money.in_currency(command.amount, state.currency),
         booking=UNBOOKED,
         channel=command.channel,
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     return [enter(loan, recovered, given).event]
 
@@ -85,7 +85,7 @@ def wrong_payment(
         return wrong
     if (refused := implausible(command.amount, loan, state)) is not None:
         return refused
-    used = loan.references.get(command.reference or "")
+    used = loan.references.get(reference_of(command.reference) or "")
     if used is not None:
         return Refused(Refusal.REFERENCE_REPEATED, f"version {used} has it")
     return None
