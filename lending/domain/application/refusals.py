@@ -12,7 +12,7 @@ from typing import Final, assert_never
 
 from lending.domain.application import commands as c
 from lending.domain.application.state import Application
-from lending.domain.loan.book import LoanStatus
+from lending.domain.loan.book import PAID
 from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX
 from lending.domain.servicing import commands as sv
 from lending.domain.servicing.state import MAX_ENTRIES
@@ -364,8 +364,6 @@ def _acceptance_stands(state: Application) -> bool:
     return state.accepted_offer is not None and (state.covered or not state.decided)
 
 
-_OWES_NOTHING: Final = (LoanStatus.PAID_OFF, LoanStatus.OVERPAID)
-
 STATE_CHECKS: Final[Mapping[Refusal, Callable[[Application], bool]]] = MappingProxyType(
     {
         Refusal.APPLICATION_EXISTS: lambda s: s.exists,
@@ -379,7 +377,7 @@ STATE_CHECKS: Final[Mapping[Refusal, Callable[[Application], bool]]] = MappingPr
         Refusal.TERMS_NOT_SET: lambda s: s.loan is not None and s.loan.terms is None,
         Refusal.LOAN_ENDED: lambda s: s.loan is not None and s.loan.ended,
         Refusal.LOAN_CLOSED: lambda s: s.loan is not None and s.loan.closed,
-        Refusal.NOTHING_OWED: lambda s: s.loan is not None and s.loan.status in _OWES_NOTHING,
+        Refusal.NOTHING_OWED: lambda s: s.loan is not None and s.loan.status in PAID,
         Refusal.NOT_LOST: lambda s: s.loan is not None and not s.loan.off_the_books,
         Refusal.NOT_CHARGED_OFF: lambda s: s.loan is not None and s.loan.charge_off is None,
         Refusal.NO_CREDIT: lambda s: s.loan is not None and s.loan.credit <= 0,

@@ -20,6 +20,7 @@ from lending.domain.servicing.booking import book_on, to_come
 from lending.domain.servicing.entering import UNBOOKED, Entered, enter, loan_of, too_far
 from lending.domain.servicing.events import TermsChange
 from lending.domain.servicing.funding import with_level
+from lending.domain.servicing.statement import left_of
 
 TermsCommand = (
     c.ChangeRate | c.MoveDueDate | c.Extend | c.Pause | c.ReAge | c.ReAmortise | c.Capitalise
@@ -88,6 +89,12 @@ def _to_come(book: LoanBook) -> bool:
     return any(one.due > book.on and one.kind is LineKind.INSTALMENT for one in book.instalments)
 
 
+def _bears_interest(book: LoanBook) -> bool:
+    """Whether a rate says anything of what is owed: principal, or interest that is to come."""
+    to_come = [left_of(one) for one in book.instalments if one.due > book.on]
+    return bool(book.principal) or any(left.interest for left in to_come)
+
+
 def _needs_instalments(
     _command: Any, book: LoanBook, _state: Application, _given: Circumstances
 ) -> Refused | None:
@@ -97,7 +104,7 @@ def _needs_instalments(
 def _rate(
     command: c.ChangeRate, book: LoanBook, state: Application, given: Circumstances
 ) -> Refused | None:
-    if not _to_come(book):
+    if not _to_come(book) or not _bears_interest(book):
         return Refused(Refusal.NOTHING_TO_COME)
     allowed = loan_of(state).known_terms.negative_rate is NegativeRate.ALLOWED
     if command.rate_percent < 0 and not allowed:
