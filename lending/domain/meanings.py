@@ -328,3 +328,21 @@ FAULTS: Final[Mapping[ProductFault, str]] = MappingProxyType(
     }
 )
 """What each fault of a product says."""
+
+
+def said_of(fault: ProductFault, product: Product) -> str:
+    """What a fault of an offer says: its name, and the bounds that the product has or its meaning."""
+    low, high, own = {
+        ProductFault.AMOUNT_OUTSIDE_BOUNDS: (product.amount_min, product.amount_max, None),
+        ProductFault.INSTALMENTS_OUTSIDE_BOUNDS: (
+            product.instalments_min, product.instalments_max, product.terms.instalments,
+        ),
+        ProductFault.RATE_OUTSIDE_BOUNDS: (
+            product.rate_percent_min, product.rate_percent_max, product.terms.rate_percent,
+        ),
+    }.get(fault, (None, None, None))  # fmt: skip
+    sides = [f"at least {low}"] if low is not None else []
+    sides += [f"at most {high}"] if high is not None else []
+    bounds = " and ".join(sides) or (None if own is None else f"{own} only")
+    said = FAULTS[fault] if bounds is None else f"{product.name} {product.version} has {bounds}"
+    return f"{fault}: {said}"

@@ -256,7 +256,7 @@ async def test_a_new_rate_lies_inside_the_bounds_of_the_product_the_loan_is_of(
         for rate in ("4.99", "20.01"):
             refused = await one.tries("/terms/rate", "2026-01-10", {"rate_percent": rate})
             body = problem(refused, 409, "terms_not_possible")
-            bounds = "narrow 1 has rates of at least 5 % and at most 20 %"
+            bounds = "narrow 1 has at least 5 and at most 20"
             assert f"(rate_outside_bounds: {bounds})" in body["detail"]
         await one.does("/terms/rate", "2026-01-10", {"rate_percent": "20"})
 

@@ -152,7 +152,7 @@ class Refusal(Enum):
     )
     DATE_OUT_OF_RANGE = (
         "date_out_of_range",
-        "The date lies where it cannot be meant: too early, or more than a century away.",
+        "The date lies where it cannot be meant; the detail names the range.",
     )
     CURRENCY_DIFFERS = "currency_differs", "The currencies differ."
     PRODUCT_UNKNOWN = (

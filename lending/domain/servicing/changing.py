@@ -13,11 +13,12 @@ from lending.domain.application.state import Application
 from lending.domain.loan.book import LoanBook
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX, NegativeRate
-from lending.domain.products import Product, ProductFault, rate_may_become
+from lending.domain.meanings import said_of
+from lending.domain.products import ProductFault, rate_may_become
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on, to_come
-from lending.domain.servicing.entering import UNBOOKED, Entered, enter, loan_of, too_far
+from lending.domain.servicing.entering import ONE_DAY, UNBOOKED, Entered, enter, loan_of, outside
 from lending.domain.servicing.events import TermsChange
 from lending.domain.servicing.funding import with_level
 from lending.domain.servicing.statement import left_of
@@ -71,8 +72,8 @@ def _refused(
     command: TermsCommand, entered: Entered, before: LoanBook, state: Application
 ) -> Refused | None:
     """Why what it would come to cannot stand."""
-    if len(entered.book.instalments) > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
+    if (refused := _too_many(len(entered.book.instalments))) is not None:
+        return refused
     if isinstance(command, c.Forgive) and entered.booking.principal < command.amount:
         most = f"{entered.booking.principal:f} {state.currency} are owed"
         return Refused(Refusal.ABOVE_WHAT_IS_UNPAID, most)
@@ -80,6 +81,12 @@ def _refused(
     if schedules and entered.book.instalments == before.instalments:
         return Refused(Refusal.NOTHING_TO_COME)
     return None
+
+
+def _too_many(count: int) -> Refused | None:
+    if count <= SCHEDULED_INSTALMENTS_MAX:
+        return None
+    return Refused(Refusal.TOO_MANY_INSTALMENTS, f"it would take {count}")
 
 
 # looks
@@ -114,17 +121,9 @@ def _rate(
     if given.product is not None and not rate_may_become(
         given.product.product, command.rate_percent
     ):
-        return Refused(Refusal.TERMS_NOT_POSSIBLE, _bounds(given.product.product))
+        bounds = said_of(ProductFault.RATE_OUTSIDE_BOUNDS, given.product.product)
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, bounds)
     return _level(command, book, state)
-
-
-def _bounds(product: Product) -> str:
-    low, high = product.rate_percent_min, product.rate_percent_max
-    sides = [f"at least {low} %"] if low is not None else []
-    sides += [f"at most {high} %"] if high is not None else []
-    said = " and ".join(sides)
-    fault = ProductFault.RATE_OUTSIDE_BOUNDS
-    return f"{fault}: {product.name} {product.version} has rates of {said}"
 
 
 def _level(command: c.ChangeRate, book: LoanBook, state: Application) -> Refused | None:
@@ -146,9 +145,7 @@ def _due_date(
     moved = next((one for one in to_come if one.due == command.due_on), None)
     if moved is None:
         return Refused(Refusal.DUE_DATE_UNKNOWN, f"{command.due_on}")
-    if command.to <= max(moved.start, book.on) or too_far(command.to, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"to: {command.to}")
-    return None
+    return outside("to", command.to, given, max(moved.start, book.on) + ONE_DAY)
 
 
 def _added(
@@ -156,20 +153,15 @@ def _added(
 ) -> Refused | None:
     if not _to_come(book):
         return Refused(Refusal.NOTHING_TO_COME)
-    if len(book.instalments) + command.instalments > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
-    return None
+    return _too_many(len(book.instalments) + command.instalments)
 
 
 def _re_age(
     command: c.ReAge, book: LoanBook, _state: Application, given: Circumstances
 ) -> Refused | None:
-    if command.first_due_on <= book.on or too_far(command.first_due_on, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"first_due_on: {command.first_due_on}")
+    refused = outside("first_due_on", command.first_due_on, given, book.on + ONE_DAY)
     fallen_due = sum(one.due <= book.on for one in book.instalments)
-    if fallen_due + command.instalments > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
-    return None
+    return refused or _too_many(fallen_due + command.instalments)
 
 
 def _forgive(
@@ -181,9 +173,7 @@ def _forgive(
 def _until(
     command: c.PauseDelinquency, _book: LoanBook, _state: Application, given: Circumstances
 ) -> Refused | None:
-    if command.until <= given.effective_on or too_far(command.until, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"until: {command.until}")
-    return None
+    return outside("until", command.until, given, given.effective_on + ONE_DAY)
 
 
 def _resume(

@@ -38,6 +38,8 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
         wanted = payoff(loan.known_terms, loan.entries, given.effective_on).total
         if amount >= wanted > 0:
             kind = PaymentKind.PAYOFF
+        elif kind is PaymentKind.PAYOFF and not wanted:
+            return Refused(Refusal.NOTHING_OWED, f"on {given.effective_on}")
         elif kind is PaymentKind.PAYOFF:
             return Refused(Refusal.PAYOFF_SHORT, f"{wanted:f} {state.currency} pay it off")
     repaid = e.Repaid(
