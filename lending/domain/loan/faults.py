@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+from typing import assert_never
 
 from lending.domain.loan.accrual import Accrual
 from lending.domain.loan.rounding import HUNDRED, ZERO, interest_rounder
@@ -33,6 +34,8 @@ class TermsFault(StrEnum):
     ORDER_REPEATS = "order_repeats"
     BUCKETS_OVERLAP = "buckets_overlap"
     FLAT_BUT_NOT_SCHEDULED = "flat_but_not_scheduled"
+    UNUSED_BY_AMORTIZATION = "unused_by_amortization"
+    FEE_OF_NOTHING = "fee_of_nothing"
     NEVER_AMORTISES = "never_amortises"
 
 
@@ -56,6 +59,8 @@ def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
         (TermsFault.ORDER_REPEATS, _orders_repeat(terms)),
         (TermsFault.BUCKETS_OVERLAP, _buckets_overlap(terms)),
         (TermsFault.FLAT_BUT_NOT_SCHEDULED, _flat_but_not_scheduled(terms)),
+        (TermsFault.UNUSED_BY_AMORTIZATION, _unused_by_amortization(terms)),
+        (TermsFault.FEE_OF_NOTHING, _fee_of_nothing(terms)),
         (TermsFault.NEVER_AMORTISES, _never_amortises(terms, principal)),
     )
     return (fault for fault, holds in checks if holds)
@@ -89,8 +94,8 @@ def _grace_beyond_term(terms: Terms) -> bool:
 
 
 def _percentage_above_all(terms: Terms) -> bool:
-    given = (terms.balloon_percent, terms.down_payment_percent)
-    return any(percent is not None and percent >= HUNDRED for percent in given)
+    """What is paid first and what is left to the end are parts of the same principal."""
+    return (terms.balloon_percent or ZERO) + (terms.down_payment_percent or ZERO) >= HUNDRED
 
 
 def _repeats(values: list[object]) -> bool:
@@ -112,6 +117,27 @@ def _buckets_overlap(terms: Terms) -> bool:
 def _flat_but_not_scheduled(terms: Terms) -> bool:
     flat = terms.amortization is Amortization.FLAT
     return flat and terms.interest_basis is not InterestBasis.SCHEDULED
+
+
+def _unused_by_amortization(terms: Terms) -> bool:
+    """A level payment where none is level, or a balloon where all principal is one anyway."""
+    levels = (terms.instalment_amount, terms.amortization_instalments)
+    match terms.amortization:
+        case Amortization.EQUAL_INSTALMENTS:
+            unused: tuple[object, ...] = ()
+        case Amortization.INTEREST_ONLY:
+            unused = (*levels, terms.balloon_percent)
+        case Amortization.EQUAL_PRINCIPAL | Amortization.FLAT:
+            unused = levels
+        case _:
+            assert_never(terms.amortization)
+    return any(one is not None for one in unused)
+
+
+def _fee_of_nothing(terms: Terms) -> bool:
+    """A fee that names neither an amount nor a percentage, or nothing of both."""
+    fees = (terms.origination_fee, terms.late_fee)
+    return any(fee is not None and not (fee.amount or fee.percent) for fee in fees)
 
 
 def _never_amortises(terms: Terms, principal: Decimal) -> bool:
