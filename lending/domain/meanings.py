@@ -77,7 +77,7 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "lengthened_instalments_max": "How many instalments a kept instalment may make of the"
             " term at a higher rate.",
             "negative_amortization": "Whether a payment below the interest may raise the balance.",
-            "negative_rate": "Whether a rate below zero is meant.",
+            "negative_rate": "Whether a rate below zero is meant; it counts as zero.",
             "payment_rules": "How payments are allocated, by kind; the one without a kind is for all"
             " others.",
             "credit_balance": "What becomes of money that was paid too much.",
@@ -289,8 +289,8 @@ FAULTS: Final[Mapping[ProductFault, str]] = MappingProxyType(
         ProductFault.INSTALMENTS_OUTSIDE_BOUNDS: "An offer's number of instalments, or the terms'"
         " own, is outside the bounds.",
         ProductFault.RATE_OUTSIDE_BOUNDS: "An offer's rate, or the terms' own, is outside the bounds.",
-        ProductFault.INTEREST_OUT_OF_RANGE: "A period's interest is -100 % of the balance or less,"
-        " more than 1,000 times it, or cannot be computed.",
+        ProductFault.INTEREST_OUT_OF_RANGE: "A period's interest is more than 1,000 times the"
+        " balance, or cannot be computed.",
         ProductFault.UNKNOWN_CURRENCY: "The currency is none of ISO 4217 that has a minor unit.",
         ProductFault.AMOUNT_TOO_FINE: "An amount has more digits than its currency.",
         ProductFault.NEGATIVE_RATE: "A rate, or a bound of it, is below zero, and the terms refuse"
@@ -313,8 +313,11 @@ FAULTS: Final[Mapping[ProductFault, str]] = MappingProxyType(
         " interest_only.",
         ProductFault.FEE_OF_NOTHING: "A late or an origination fee names neither an amount nor a"
         " percentage above zero. Leave the fee out.",
-        ProductFault.NEVER_AMORTISES: "The fixed level payment does not even pay the interest of the"
-        " largest amount.",
+        ProductFault.NEVER_AMORTISES: "A level payment leaves nothing for principal: it is fixed or"
+        " rounded below the interest of the largest amount, or there are so many instalments at such a"
+        " rate that less than a minor unit is repaid by each.",
+        ProductFault.FIRST_PERIOD_WITHOUT_DUE_DAY: "`first_period_days` counts where `due_day` is"
+        " given. Give one, or leave it out.",
         ProductFault.FEE_TAKES_ALL: "The origination fee is as much as what is lent, or more: of every"
         " amount, of the largest one, or of the offer's.",
         ProductFault.DUE_DAY_WITHOUT_MONTHS: "A due day goes with periods of months or years only.",

@@ -18,7 +18,7 @@ from lending.domain.fields import Code, Example, NonNegativeAmount, Pattern
 from lending.domain.loan.accrual import Accrual
 from lending.domain.loan.faults import TermsFault, faults
 from lending.domain.loan.fees import origination_fee
-from lending.domain.loan.rounding import HUNDRED, ONE, ZERO
+from lending.domain.loan.rounding import HUNDRED, ZERO
 from lending.domain.loan.terms import (
     SCHEDULED_INSTALMENTS_MAX,
     TERM_YEARS_MAX,
@@ -86,6 +86,7 @@ class ProductFault(StrEnum):
     FLAT_BUT_NOT_SCHEDULED = TermsFault.FLAT_BUT_NOT_SCHEDULED.value
     UNUSED_BY_AMORTIZATION = TermsFault.UNUSED_BY_AMORTIZATION.value
     FEE_OF_NOTHING = TermsFault.FEE_OF_NOTHING.value
+    FIRST_PERIOD_WITHOUT_DUE_DAY = TermsFault.FIRST_PERIOD_WITHOUT_DUE_DAY.value
     NEVER_AMORTISES = TermsFault.NEVER_AMORTISES.value
     FEE_TAKES_ALL = "fee_takes_all"
     DUE_DAY_WITHOUT_MONTHS = "due_day_without_months"
@@ -373,7 +374,7 @@ def _interest_out_of_range(terms: Terms, rate_percent: Decimal) -> bool:
         factors = [accrual.whole_period(rate) for rate in rates]
     except ArithmeticError:
         return True
-    return any(not -ONE < factor <= INTEREST_FACTOR_MAX for factor in factors)
+    return any(factor > INTEREST_FACTOR_MAX for factor in factors)
 
 
 def _too_long(terms: Terms, instalments: int) -> bool:

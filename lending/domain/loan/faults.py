@@ -1,22 +1,27 @@
 """Terms that cannot be meant: what is wrong with them, before anyone is bound by them."""
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
-from typing import assert_never
+from typing import Final, assert_never
 
-from lending.domain.loan.accrual import Accrual
-from lending.domain.loan.rounding import HUNDRED, ZERO, interest_rounder
+from lending.domain.loan.lines import LineKind
+from lending.domain.loan.rounding import HUNDRED, ZERO
+from lending.domain.loan.schedule import Advance, schedule
 from lending.domain.loan.terms import (
     Amortization,
     Component,
     InterestBasis,
+    InterestGrace,
     NegativeAmortization,
     NegativeRate,
     Terms,
 )
 from lending.domain.money import is_currency, is_exact
+
+_ANY_DAY: Final = date(2026, 1, 1)
 
 
 class TermsFault(StrEnum):
@@ -36,14 +41,21 @@ class TermsFault(StrEnum):
     FLAT_BUT_NOT_SCHEDULED = "flat_but_not_scheduled"
     UNUSED_BY_AMORTIZATION = "unused_by_amortization"
     FEE_OF_NOTHING = "fee_of_nothing"
+    FIRST_PERIOD_WITHOUT_DUE_DAY = "first_period_without_due_day"
     NEVER_AMORTISES = "never_amortises"
 
 
 def faults(terms: Terms, principal: Decimal) -> tuple[TermsFault, ...]:
-    """What is wrong with `terms` for a loan of `principal`; nothing, usually."""
+    """What is wrong with `terms` for a loan of `principal`; nothing, usually.
+
+    Whether they ever amortise shows in their schedule: it is asked of terms that have no other fault.
+    """
     if not is_currency(terms.currency):
         return (TermsFault.UNKNOWN_CURRENCY,)
-    return tuple(_faults(terms, principal))
+    found = tuple(_faults(terms, principal))
+    if not found and _never_amortises(terms, principal):
+        return (TermsFault.NEVER_AMORTISES,)
+    return found
 
 
 def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
@@ -61,7 +73,10 @@ def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
         (TermsFault.FLAT_BUT_NOT_SCHEDULED, _flat_but_not_scheduled(terms)),
         (TermsFault.UNUSED_BY_AMORTIZATION, _unused_by_amortization(terms)),
         (TermsFault.FEE_OF_NOTHING, _fee_of_nothing(terms)),
-        (TermsFault.NEVER_AMORTISES, _never_amortises(terms, principal)),
+        (
+            TermsFault.FIRST_PERIOD_WITHOUT_DUE_DAY,
+            terms.due_day is None and terms.first_period_days > 0,
+        ),
     )
     return (fault for fault, holds in checks if holds)
 
@@ -90,7 +105,10 @@ def _amortization_below_term(terms: Terms) -> bool:
 
 
 def _grace_beyond_term(terms: Terms) -> bool:
-    return terms.principal_grace >= terms.instalments or terms.interest_grace > terms.instalments
+    """Nothing is left to pay what is put off; interest alone may be waived to the end."""
+    waived = terms.interest_grace_as is InterestGrace.WAIVED
+    most = terms.instalments if waived else terms.instalments - 1
+    return terms.principal_grace >= terms.instalments or terms.interest_grace > most
 
 
 def _percentage_above_all(terms: Terms) -> bool:
@@ -141,11 +159,17 @@ def _fee_of_nothing(terms: Terms) -> bool:
 
 
 def _never_amortises(terms: Terms, principal: Decimal) -> bool:
-    """A fixed instalment that does not even pay the interest of a whole period."""
-    level = terms.instalment_amount
-    if level is None or terms.amortization is not Amortization.EQUAL_INSTALMENTS:
+    """A level payment of which nothing is left for principal, in any instalment but the last.
+
+    Where a cap on payments, or negative amortisation, is agreed that may well be.
+    """
+    grows = terms.negative_amortization is NegativeAmortization.ALLOWED
+    capped = terms.payment_cap_percent is not None
+    if terms.amortization is not Amortization.EQUAL_INSTALMENTS or grows or capped:
         return False
-    if terms.negative_amortization is NegativeAmortization.ALLOWED:
-        return False
-    factor = Accrual(terms).whole_period(terms.rate_percent)
-    return level <= interest_rounder(terms)(principal * factor)
+    try:
+        planned = schedule(terms, [Advance(_ANY_DAY, principal)]).instalments
+    except (OverflowError, ArithmeticError):
+        return False  # a term or a rate beyond all bounds, which are looked at elsewhere
+    paying = [one for one in planned if one.kind is LineKind.INSTALMENT][terms.principal_grace : -1]
+    return any(not one.principal and one.balance > ZERO for one in paying)

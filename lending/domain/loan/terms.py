@@ -174,7 +174,10 @@ class NegativeAmortization(StrEnum):
 
 
 class NegativeRate(StrEnum):
-    """Whether a rate below zero is a mistake or meant."""
+    """Whether a rate below zero is a mistake, or meant: then it counts as zero.
+
+    A rate that follows an index may fall below zero; interest is never owed to the borrower.
+    """
 
     REFUSED = "refused"
     ALLOWED = "allowed"

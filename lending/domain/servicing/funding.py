@@ -106,11 +106,17 @@ def dues_of(
         if refused is not None:
             return refused
     try:
-        return due_dates(
+        dues = due_dates(
             terms, start, first_due_on=first_due_on, is_business_day=given.is_business_day
         )
     except (OverflowError, ValueError) as fault:
         return Refused(Refusal.TERMS_NOT_POSSIBLE, str(fault))
+    if dues.due[0] <= start:
+        early = (
+            f"the first due date, {dues.agreed[0]}, is moved to {dues.due[0]}, not after {start}"
+        )
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, early)
+    return dues
 
 
 def disclosed_for(

@@ -12,6 +12,7 @@ from lending.domain.loan.terms import (
     Amortization,
     DelinquencyBucket,
     InterestBasis,
+    InterestGrace,
     LateFee,
     NegativeAmortization,
     NegativeRate,
@@ -74,7 +75,22 @@ STEP = AllocationStep.DUE_FEE
         ({"late_fee": LateFee()}, TermsFault.FEE_OF_NOTHING),
         ({"late_fee": LateFee(amount=Decimal(0))}, TermsFault.FEE_OF_NOTHING),
         ({"origination_fee": OriginationFee()}, TermsFault.FEE_OF_NOTHING),
+        ({"first_period_days": 20}, TermsFault.FIRST_PERIOD_WITHOUT_DUE_DAY),
+        ({"interest_grace": 12}, TermsFault.GRACE_BEYOND_TERM),
+        (
+            {"interest_grace": 12, "interest_grace_as": InterestGrace.CAPITALISED},
+            TermsFault.GRACE_BEYOND_TERM,
+        ),
         ({"instalment_amount": Decimal("10.00")}, TermsFault.NEVER_AMORTISES),
+        ({"instalment_unit": Decimal(1000)}, TermsFault.NEVER_AMORTISES),
+        ({"rate_percent": Decimal(1000), "instalments": 600}, TermsFault.NEVER_AMORTISES),
+        (
+            {
+                "instalment_amount": Decimal("88.85"),
+                "rate_steps": (RateStep(from_instalment=2, rate_percent=Decimal(120)),),
+            },
+            TermsFault.NEVER_AMORTISES,
+        ),
     ],
 )
 def test_each_fault_has_a_name(changes: dict[str, Any], fault: TermsFault) -> None:
@@ -84,7 +100,9 @@ def test_each_fault_has_a_name(changes: dict[str, Any], fault: TermsFault) -> No
 def test_sound_terms_have_no_fault() -> None:
     assert faults(TERMS, THOUSAND) == ()
     assert faults(replace(TERMS, rate_percent=Decimal(0)), THOUSAND) == ()
-    assert faults(replace(TERMS, rate_percent=Decimal(1000), instalments=1200), THOUSAND) == ()
+    free = replace(TERMS, interest_grace=12, interest_grace_as=InterestGrace.WAIVED)
+    assert faults(free, THOUSAND) == ()
+    assert faults(replace(TERMS, due_day=15, first_period_days=20), THOUSAND) == ()
 
 
 def test_what_is_left_to_the_last_instalment_may_follow_a_down_payment() -> None:

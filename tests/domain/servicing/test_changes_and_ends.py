@@ -12,7 +12,7 @@ from lending.domain.application import commands as c
 from lending.domain.application.circumstances import Both
 from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Status
-from lending.domain.calendar import BusinessDayRule
+from lending.domain.calendar import BusinessDayRule, PeriodUnit
 from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.journal import LedgerAccount as A
 from lending.domain.loan.terms import (
@@ -142,6 +142,15 @@ def test_a_change_before_another_keeps_to_business_days() -> None:
     life.does(c.Disburse(), PAYOUT).does(s.Pause(instalments=1), date(2026, 4, 10))
     life.does(s.Extend(instalments=3), date(2026, 3, 10))
     assert all(weekdays(one.due) for one in life.book().instalments)
+
+
+def test_a_first_due_date_that_a_calendar_moves_to_the_funding_is_refused() -> None:
+    """Due a day after a Friday, and moved to the business day before."""
+    daily = with_terms(
+        period=PeriodUnit.DAYS, business_day_rule=BusinessDayRule.PRECEDING, holidays="us"
+    )
+    life = accepted_offer(product=daily, is_business_day=weekdays)
+    assert life.refuses(c.Disburse(), date(2026, 1, 2)) is Refusal.TERMS_NOT_POSSIBLE
 
 
 def test_the_rate_is_that_of_the_dates_agreed() -> None:

@@ -119,7 +119,9 @@ def test_a_payoff_of_a_loan_on_which_nothing_is_owed_is_told_so() -> None:
         (
             on_record(replace(TERMS, instalment_amount=Decimal("9.00"))),
             {},
-            "never_amortises: The fixed level payment does not even pay the interest of the largest amount.",
+            "never_amortises: A level payment leaves nothing for principal: it is fixed or rounded below"
+            " the interest of the largest amount, or there are so many instalments at such a rate that"
+            " less than a minor unit is repaid by each.",
         ),
     ],
 )
