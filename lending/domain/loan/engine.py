@@ -7,16 +7,18 @@ changed.
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from operator import attrgetter
 from typing import Final
 
 from lending.domain.loan.account import Account
 from lending.domain.loan.acts import perform
 from lending.domain.loan.book import LoanBook, Sums
 from lending.domain.loan.credit import run_to
-from lending.domain.loan.entries import MOVES, Boarded, Disbursed, Entry, RateChanged, Reversed
+from lending.domain.loan.entries import Boarded, Disbursed, Entry, RateChanged, Reversed
 from lending.domain.loan.reading import book_of, payable_of, payoff_of
 from lending.domain.loan.terms import RateChangeDay, Terms
 
+_ITS_DAY: Final = attrgetter("on", "number")
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -32,8 +34,9 @@ def fold(terms: Terms, entries: Iterable[Entry], on: date) -> Account:
     counting = in_force(terms, known, on)
     account = Account(terms, start_of(counting, on))
     for entry in known:
-        if isinstance(entry.act, MOVES):
-            account.know_business_days(entry.act.moved)
+        moved = getattr(entry.act, "moved", ())
+        if moved:
+            account.know_business_days(moved)
     for entry in counting:
         post(account, entry)
     run_to(account, on)
@@ -47,6 +50,8 @@ def in_force(terms: Terms, entries: Iterable[Entry], on: date) -> list[Entry]:
     left = [
         entry for entry in known if entry.number not in gone and not isinstance(entry.act, Reversed)
     ]
+    if terms.rate_change_day is RateChangeDay.ITS_DAY:
+        return sorted(left, key=_ITS_DAY)
     return sorted(left, key=lambda entry: (_counts_from(terms, entry), entry.number))
 
 

@@ -261,10 +261,6 @@ Act = (
 """Whatever an entry can be."""
 
 
-MOVES = (RateChanged, DueDateMoved, Paused, Extended, ReAged)
-"""What may bring other due dates."""
-
-
 class Entry(NamedTuple):
     """An act, the day it counts from, and its number: the order of recording, dense or not."""
 

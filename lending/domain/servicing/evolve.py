@@ -18,6 +18,7 @@ from lending.domain.servicing.state import Loan, reference_of
 REVERSALS: Final = (
     e.DisbursementReversed, e.RepaymentReversed, e.EntryReversed, e.ChargeOffUndone,
 )  # fmt: skip
+_NOTHING: Final = Decimal(0)
 _REOPEN: Final = (*REVERSALS, e.ChargedBack, e.ChargeAssessed)
 
 
@@ -158,5 +159,9 @@ def _added(
 ) -> dict[LedgerAccount, Decimal]:
     found = dict(accounts)
     for line in booking.postings:
-        found[line.account] = found.get(line.account, Decimal(0)) + line.amount
-    return {account: amount for account, amount in found.items() if amount}
+        amount = found.get(line.account, _NOTHING) + line.amount
+        if amount:
+            found[line.account] = amount
+        else:
+            found.pop(line.account, None)
+    return found
