@@ -175,6 +175,9 @@ DECISION_RULES: Final[Mapping[Refusal, Rule]] = {
     R.REASON_UNSPECIFIED: lambda x, *_: (
         adverse(x) and (Reason.OTHER in x.reasons) != (x.other_reason is not None)
     ),
+    R.REASON_INSUFFICIENT: lambda x, _, g: (
+        adverse(x) and x.other_reason == "Company policy." and not imported(g)
+    ),
     R.REASON_FOR_IMPORT_ONLY: lambda x, _, g: (
         adverse(x) and Reason.NOT_RECORDED in x.reasons and not imported(g)
     ),
@@ -292,7 +295,12 @@ _REASON_GIVEN = {
     R.REASON_REPEATED,
     R.REASON_FOR_IMPORT_ONLY,
 }
-_OF_ADVERSE = {*_REASON_GIVEN, R.REASON_UNSPECIFIED, R.REASONS_REQUIRED}
+_OF_ADVERSE = {
+    *_REASON_GIVEN,
+    R.REASON_UNSPECIFIED,
+    R.REASON_INSUFFICIENT,
+    R.REASONS_REQUIRED,
+}
 _OF_OUTCOME = {*_BY_OUTCOME, *_OF_ADVERSE, R.REASONS_NOT_ALLOWED}
 _OF_AMOUNT = {R.AMOUNT_NOT_POSITIVE, R.AMOUNT_TOO_FINE}
 _OF_POLICY = {R.NO_ACTIVE_POLICY, R.FACTS_MISSING, R.POLICY_FAULTY}

@@ -146,6 +146,28 @@ class TestReasons:
         given(applied()).when(command).then(Refusal.REASON_FOR_IMPORT_ONLY)
         given(applied()).when(command, backdated=True).then(rejected(Reason.NOT_RECORDED))
 
+    @pytest.mark.parametrize(
+        ("said", "wording"),
+        [
+            ("Internal standards or policies", "internal standards"),
+            ("failed to achieve a qualifying  SCORE", "qualifying score"),
+            ("against our credit-policy", "credit policy"),
+        ],
+    )
+    def test_the_creditors_standards_and_a_missed_score_are_no_reason(
+        self, said: str, wording: str
+    ) -> None:
+        command = replace(REJECT, reasons=(Reason.OTHER,), other_reason=said)
+        pending = given(applied())
+        pending.when(command).then(Refusal.REASON_INSUFFICIENT).naming(wording)
+        told = replace(rejected(Reason.OTHER), other_reason=said)
+        pending.when(command, backdated=True).then(told)
+
+    def test_a_word_within_another_is_no_insufficient_wording(self) -> None:
+        command = replace(REJECT, reasons=(Reason.OTHER,), other_reason="insurance policy lapsed")
+        told = replace(rejected(Reason.OTHER), other_reason="insurance policy lapsed")
+        given(applied()).when(command).then(told)
+
     def test_every_reason_has_a_wording(self) -> None:
         assert list(REASON_TEXTS) == list(Reason)
 

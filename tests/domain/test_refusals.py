@@ -141,7 +141,7 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
         "term_months": (None, 12),
         "policy": (None, "p"),
         "reasons": REASONS,
-        "other_reason": (None, "x"),
+        "other_reason": (None, "x", "Company policy."),
     },
     c.Override: {
         "outcome": tuple(Outcome),
@@ -149,7 +149,7 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
         "amount": AMOUNTS,
         "term_months": (None, 12),
         "reasons": REASONS,
-        "other_reason": (None, "x"),
+        "other_reason": (None, "x", "Company policy."),
     },
     c.RecordNotice: {
         "kind": tuple(c.NoticeKind),

@@ -16,7 +16,7 @@ from lending.domain.application.circumstances import (
     Verdict,
 )
 from lending.domain.application.commands import Outcome
-from lending.domain.application.reasons import MAX_REASONS, Reason
+from lending.domain.application.reasons import MAX_REASONS, Reason, insufficient_wording
 from lending.domain.application.refusals import Refusal, Refused, notice_founded
 from lending.domain.application.state import Application, Decision
 
@@ -211,9 +211,18 @@ def _wrong_reasons(
         return Refused(Refusal.REASON_REPEATED)
     if (Reason.OTHER in reasons) != (command.other_reason is not None):
         return Refused(Refusal.REASON_UNSPECIFIED)
+    if (insufficient := _insufficient(command, given)) is not None:
+        return Refused(Refusal.REASON_INSUFFICIENT, insufficient)
     if Reason.NOT_RECORDED in reasons and not given.recording:
         return Refused(Refusal.REASON_FOR_IMPORT_ONLY)
     return None
+
+
+def _insufficient(command: c.Decide | c.Override, given: Circumstances) -> str | None:
+    """The wording that is no specific reason; history is recorded as it was told."""
+    if command.other_reason is None or given.recording:
+        return None
+    return insufficient_wording(command.other_reason)
 
 
 def _record_notice(command: c.RecordNotice, state: Application, given: Circumstances) -> Answer:

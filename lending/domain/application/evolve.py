@@ -8,6 +8,7 @@ from lending.domain.application import events as e
 from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
 from lending.domain.application.state import (
     Application,
+    Days,
     Decision,
     Disbursement,
     Ending,
@@ -53,39 +54,40 @@ def evolve(  # noqa: C901, PLR0912 one line an event
     at = happening.effective_at
     match event:
         case e.Applied():
-            return _applied(event, at)
+            return _applied(event, happening)
         case e.Amended():
             return _amended(state, event)
         case e.ContextAttached():
             return _context_attached(state, event)
         case e.InformationRequested(items=items, due_on=due_on):
-            return state._replace(outstanding={**state.outstanding, **dict.fromkeys(items, due_on)})
+            return _requested(state, items, due_on)
         case e.InformationSupplied(items=items):
-            return _supplied(state, items)
+            return _supplied(state, items, happening.effective_on)
         case e.Scored():
             return _scored(state, event, happening.actor, happening.on_behalf_of)
         case e.Decided():
-            return _decided(state, event, at)
+            return _under(state, _decided(event, at), happening.effective_on)
         case e.Overridden():
-            return _overridden(state, event, at)
+            return _under(state, _overridden(event, at), happening.effective_on)
         case e.Noted():
             return state
-        case e.NoticeSent(kind=kind):
-            return state._replace(notices=state.notices | {kind})
+        case e.NoticeSent(kind=kind, sent_on=sent_on):
+            first = min(sent_on, state.notices.get(kind, sent_on))
+            return state._replace(notices={**state.notices, kind: first})
         case e.Held(kind=kind):
             return state._replace(holds=state.holds | {kind})
         case e.Released(kind=kind):
             return state._replace(holds=state.holds - {kind})
         case e.Withdrawn(by=by):
-            return _ended(state, Ending(by, at))
+            return _ended(state, Ending(by, at), happening.effective_on)
         case e.ClosedUnfunded(closed_as=closed_as):
-            return _ended(state, Ending(closed_as, at))
+            return _ended(state, Ending(closed_as, at), happening.effective_on)
         case e.Offered():
-            return _offered(state, event)
+            return _offered(state, event, happening.effective_on)
         case e.OfferReturned(offer_id=offer_id):
             return _with_offer(state, state.offers[offer_id]._replace(returned=True))
         case e.OfferAccepted(offer_id=offer_id):
-            return _accepted(state, offer_id)
+            return _accepted(state, offer_id, happening.effective_on)
         case e.OfferRefused(offer_id=offer_id):
             return _with_offer(state, state.offers[offer_id]._replace(status=OfferStatus.REFUSED))
         case e.OfferWithdrawn(offer_id=offer_id):
@@ -100,13 +102,15 @@ def evolve(  # noqa: C901, PLR0912 one line an event
             assert_never(event)
 
 
-def _applied(event: e.Applied, at: datetime) -> Application:
+def _applied(event: e.Applied, happening: Happening) -> Application:
+    on = happening.effective_on
     return Application(
         applicant_id=event.applicant_id,
         amount=event.amount,
         currency=event.currency,
         credit_kind=event.credit_kind,
-        applied_at=at,
+        applied_at=happening.effective_at,
+        days=Days(applied_on=on, completed_on=on),
         term_months=event.term_months,
         income=event.income,
         purpose=event.purpose,
@@ -127,6 +131,7 @@ def _amended(state: Application, event: e.Amended) -> Application:
         decision=None if state.decision is None else state.decision._replace(stale=True),
         offers=_closed(state.offers),
         accepted_offer_id=None,
+        days=state.days._replace(accepted_on=None),
     )
 
 
@@ -152,13 +157,19 @@ def _scored(
     return state._replace(score=score, scorers=scorers)
 
 
-def _supplied(state: Application, items: tuple[str, ...]) -> Application:
+def _requested(state: Application, items: tuple[str, ...], due_on: date | None) -> Application:
+    outstanding = {**state.outstanding, **dict.fromkeys(items, due_on)}
+    return state._replace(outstanding=outstanding, days=state.days._replace(completed_on=None))
+
+
+def _supplied(state: Application, items: tuple[str, ...], on: date) -> Application:
     left = {item: due_on for item, due_on in state.outstanding.items() if item not in items}
-    return state._replace(outstanding=left)
+    days = state.days if left else state.days._replace(completed_on=on)
+    return state._replace(outstanding=left, days=days)
 
 
-def _decided(state: Application, event: e.Decided, at: datetime) -> Application:
-    decision = Decision(
+def _decided(event: e.Decided, at: datetime) -> Decision:
+    return Decision(
         outcome=event.outcome,
         decider=event.decider,
         amount=event.amount,
@@ -169,11 +180,10 @@ def _decided(state: Application, event: e.Decided, at: datetime) -> Application:
         personal_facts=event.personal_facts,
         decided_at=at,
     )
-    return _under(state, decision)
 
 
-def _overridden(state: Application, event: e.Overridden, at: datetime) -> Application:
-    decision = Decision(
+def _overridden(event: e.Overridden, at: datetime) -> Decision:
+    return Decision(
         outcome=event.outcome,
         decider="principal",
         amount=event.amount,
@@ -185,21 +195,24 @@ def _overridden(state: Application, event: e.Overridden, at: datetime) -> Applic
         decided_at=at,
         overridden=True,
     )
-    return _under(state, decision)
 
 
-def _under(state: Application, decision: Decision) -> Application:
+def _under(state: Application, decision: Decision, on: date) -> Application:
     """The state under a new decision: a rejection ends the application, and its offers with it.
 
     Notices about the decision before do not tell of this one.
     """
-    state = state._replace(decision=decision, notices=state.notices & {NoticeKind.INCOMPLETENESS})
+    kept = dict(state.notices)
+    kept.pop(NoticeKind.ADVERSE_ACTION, None)
+    kept.pop(NoticeKind.COUNTER_OFFER, None)
+    days = state.days._replace(decided_on=on)
+    state = state._replace(decision=decision, notices=kept, days=days)
     if decision.outcome is not Outcome.REJECTED:
         return state
     return state._replace(offers=_closed(state.offers), accepted_offer_id=None)
 
 
-def _offered(state: Application, event: e.Offered) -> Application:
+def _offered(state: Application, event: e.Offered, on: date) -> Application:
     offer = Offer(
         offer_id=event.offer_id,
         amount=event.amount,
@@ -212,7 +225,7 @@ def _offered(state: Application, event: e.Offered) -> Application:
         disburse_on=event.disburse_on,
         disclosed=event.disclosed,
     )
-    return _with_offer(state, offer)
+    return _with_offer(state._replace(days=state.days._replace(offered_on=on)), offer)
 
 
 def _redisclosed(state: Application, event: e.Redisclosed) -> Application:
@@ -240,16 +253,22 @@ def _with_offer(state: Application, offer: Offer) -> Application:
     return state._replace(offers={**state.offers, offer.offer_id: offer})
 
 
-def _accepted(state: Application, offer_id: str) -> Application:
+def _accepted(state: Application, offer_id: str, on: date) -> Application:
     offers = {
         **_closed(state.offers),
         offer_id: state.offers[offer_id]._replace(status=OfferStatus.ACCEPTED),
     }
-    return state._replace(offers=offers, accepted_offer_id=offer_id)
+    days = state.days._replace(accepted_on=on)
+    return state._replace(offers=offers, accepted_offer_id=offer_id, days=days)
 
 
-def _ended(state: Application, ending: Ending) -> Application:
-    return state._replace(ending=ending, offers=_closed(state.offers), accepted_offer_id=None)
+def _ended(state: Application, ending: Ending, on: date) -> Application:
+    return state._replace(
+        ending=ending,
+        offers=_closed(state.offers),
+        accepted_offer_id=None,
+        days=state.days._replace(ended_on=on),
+    )
 
 
 def _closed(offers: Mapping[str, Offer]) -> Mapping[str, Offer]:

@@ -1,8 +1,9 @@
-"""Specific reasons for adverse action: the list of Form C-1 as data.
+"""Specific reasons for adverse action: the list of Form C-1 as data, and what is no reason.
 
-Source: Regulation B, 12 CFR 1002, Appendix C, Form C-1 (Part I, principal reasons).
+Source: Regulation B, 12 CFR 1002, Appendix C, Form C-1 (Part I, principal reasons); 1002.9(b)(2).
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -74,3 +75,30 @@ REASON_TEXTS: Final[Mapping[Reason, str]] = MappingProxyType(
     }
 )
 """The wording that the applicant reads."""
+
+INSUFFICIENT_WORDINGS: Final = (
+    "internal standard",
+    "internal standards",
+    "internal policy",
+    "internal policies",
+    "credit policy",
+    "lending policy",
+    "company policy",
+    "qualifying score",
+    "minimum score",
+    "minimum credit score",
+    "credit scoring system",
+)
+"""Words that name the creditor's own standards or its score, and nothing about the applicant.
+
+12 CFR 1002.9(b)(2) calls insufficient that the action rests on internal standards or policies, or
+that no qualifying score was achieved on the credit scoring system; the other wordings say the same.
+"""
+
+_NO_WORD: Final = re.compile(r"[^a-z0-9]+")
+
+
+def insufficient_wording(text: str) -> str | None:
+    """Which insufficient wording a free reason rests on, in any case and punctuation; or none."""
+    words = f" {_NO_WORD.sub(' ', text.casefold())} "
+    return next((said for said in INSUFFICIENT_WORDINGS if f" {said} " in words), None)

@@ -197,6 +197,11 @@ class Refusal(Enum):
         "reason_unspecified",
         "The reason 'other' is specified in other_reason, and only it is.",
     )
+    REASON_INSUFFICIENT = (
+        "reason_insufficient",
+        "The creditor's standards, or a score that was missed, are no specific reason. "
+        "Say what about the applicant or the collateral failed.",
+    )
     REASON_FOR_IMPORT_ONLY = (
         "reason_for_import_only",
         "The reason not_recorded is for imported history: "

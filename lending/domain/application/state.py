@@ -140,6 +140,22 @@ class Ending(NamedTuple):
                 return Status.WITHDRAWN
 
 
+class Days(NamedTuple):
+    """The days, in the ledger's time zone, from which the times of adverse action are counted.
+
+    `completed_on` is the later of applying and the last information supplied with none outstanding
+    (none while any is); `offered_on` when an offer was last made; `accepted_on` when one was
+    accepted that no amendment has voided, even where the application ended afterwards.
+    """
+
+    applied_on: date | None = None
+    completed_on: date | None = None
+    decided_on: date | None = None
+    offered_on: date | None = None
+    accepted_on: date | None = None
+    ended_on: date | None = None
+
+
 class Disbursement(NamedTuple):
     """The payment that made the application a loan: the first, of several."""
 
@@ -160,8 +176,8 @@ class Application(NamedTuple):
     """One application. `INITIAL` is the application that nobody has applied for yet.
 
     `outstanding` gives what the applicant was asked for, and by when; `notices` which the applicant
-    was sent about how the application stands; `scorers` all who have scored it, or on whose behalf
-    it was scored.
+    was sent about how the application stands, and on which day first; `scorers` all who have scored
+    it, or on whose behalf it was scored.
     """
 
     applicant_id: str = ""
@@ -181,7 +197,8 @@ class Application(NamedTuple):
     decision: Decision | None = None
     offers: Mapping[str, Offer] = MappingProxyType({})
     accepted_offer_id: str | None = None
-    notices: frozenset[NoticeKind] = frozenset()
+    notices: Mapping[NoticeKind, date] = MappingProxyType({})
+    days: Days = Days()
     holds: frozenset[HoldKind] = frozenset()
     ending: Ending | None = None
     disbursement: Disbursement | None = None

@@ -66,7 +66,7 @@ def _owes_notice(state: Application) -> bool:
     """
     if state.ending is None:
         return c.NoticeKind.ADVERSE_ACTION not in state.notices
-    told = state.notices & {c.NoticeKind.ADVERSE_ACTION, c.NoticeKind.INCOMPLETENESS}
+    told = state.notices.keys() & {c.NoticeKind.ADVERSE_ACTION, c.NoticeKind.INCOMPLETENESS}
     return state.ending.kind is c.Closure.INCOMPLETE and not told
 
 
@@ -95,7 +95,7 @@ def _after_decision(state: Application) -> type[c.Command]:
 def _owes_counter_offer(state: Application) -> bool:
     """Whether the applicant was not told of a counter-offer yet (12 CFR 1002.9(a)(1)(iv))."""
     countered = state.decision is not None and state.decision.outcome is c.Outcome.COUNTER_OFFERED
-    told = state.notices & {c.NoticeKind.COUNTER_OFFER, c.NoticeKind.ADVERSE_ACTION}
+    told = state.notices.keys() & {c.NoticeKind.COUNTER_OFFER, c.NoticeKind.ADVERSE_ACTION}
     return countered and not told
 
 
