@@ -202,6 +202,7 @@ def create_app(
     endpoints = _add_commands(app, ledger, bodies, metrics, clock)
     _add_bulk(app, ledger, bodies, endpoints, rates)
     _add_reading(app, ledger, clock)
+    _add_notices(app, ledger, clock, settings)
     _add_feed(app, ledger, metrics)
     operators = Operators(ledger.authority, clock=clock)
     _add_authority(app, ledger, acts, operators)
@@ -314,8 +315,14 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATION + "/events", read.events, events)
     for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
         app.answer("GET", APPLICATION + path, endpoint, operation)
-    adverse = AdverseAction(ledger.history, ledger.loans, clock)
-    app.answer("GET", APPLICATION + "/adverse-action", adverse.read, adverse_action.operation())
+
+
+def _add_notices(
+    app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime], settings: Settings
+) -> None:
+    adverse = AdverseAction(ledger.history, ledger.loans, clock, adverse_action.sender_of(settings))
+    for path, endpoint, operation in adverse_action.routes(adverse):
+        app.answer("GET", APPLICATION + path, endpoint, operation)
 
 
 def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -15,7 +16,13 @@ from lending.domain.application.adverse_action import (
     clocks,
     retained_until,
 )
-from lending.domain.application.commands import Closure, CreditKind, NoticeKind, WithdrawnBy
+from lending.domain.application.commands import (
+    Closure,
+    CreditKind,
+    NoticeKind,
+    Outcome,
+    WithdrawnBy,
+)
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.state import INITIAL, Application
 from tests.domain.builders import (
@@ -78,15 +85,31 @@ def test_the_notice_of_incompleteness_stops_the_clock_of_an_incomplete_applicati
 
 def test_action_on_an_incomplete_application_is_told_within_thirty_days_of_it() -> None:
     state = course((1, applied()), (3, ASKED), (40, rejected()))
-    assert clocks(state) == (Clock(Basis.ACTION_ON_INCOMPLETE, january(40), january(70), None),)
+    assert clocks(state) == (
+        Clock(Basis.INCOMPLETE, january(1), january(31), None),
+        Clock(Basis.ACTION_ON_INCOMPLETE, january(40), january(70), None),
+    )
     closed = course((1, applied()), (3, ASKED), (41, INCOMPLETE))
-    assert clocks(closed)[0].due_on == january(71)
+    assert clocks(closed)[1].due_on == january(71)
+
+
+def test_who_is_approved_with_something_outstanding_was_complete_with_the_decision() -> None:
+    state = course((1, applied()), (3, ASKED), (40, approved()))
+    assert clocks(state) == (Clock(Basis.COMPLETED, january(40), january(70), None),)
+
+
+def test_what_is_asked_for_after_a_decision_moves_no_clock() -> None:
+    asked = course((1, applied()), (2, approved()), (3, ASKED))
+    assert clocks(asked)[0].due_on == january(31)
+    assert clocks(
+        course((1, applied()), (2, approved()), (3, ASKED), (9, PAYSLIP), (9, LEASE))
+    ) == (Clock(Basis.COMPLETED, january(1), january(31), None),)
 
 
 def test_after_a_notice_of_incompleteness_closing_calls_for_no_other() -> None:
     notice = told(NoticeKind.INCOMPLETENESS, 4)
-    (clock,) = clocks(course((1, applied()), (3, ASKED), (4, notice), (41, INCOMPLETE)))
-    assert clock.standing(january(400)) is Standing.SENT
+    both = clocks(course((1, applied()), (3, ASKED), (4, notice), (41, INCOMPLETE)))
+    assert [one.standing(january(400)) for one in both] == [Standing.SENT] * 2
 
 
 def test_a_rejection_is_told_by_its_own_notice() -> None:
@@ -96,9 +119,25 @@ def test_a_rejection_is_told_by_its_own_notice() -> None:
     assert clocks(course((1, applied()), (8, rejected()), (9, own)))[0].sent_on == january(9)
 
 
-def test_an_approval_is_told_by_an_offer() -> None:
+def test_an_approval_is_told_by_its_notice_or_by_an_offer_after_it() -> None:
     assert clocks(course((1, applied()), (2, approved())))[0].sent_on is None
     assert clocks(course((1, applied()), (2, approved()), (3, offered())))[0].sent_on == january(3)
+    notice = told(NoticeKind.APPROVAL, 4)
+    assert clocks(course((1, applied()), (2, approved()), (4, notice)))[0].sent_on == january(4)
+
+
+def test_a_conditional_offer_tells_of_no_approval_until_it_is_paid_out() -> None:
+    conditional = ((1, applied()), (2, offered()), (3, accepted()), (9, approved()))
+    assert clocks(course(*conditional))[0].sent_on is None
+    assert clocks(course(*conditional, (10, disbursed())))[0].sent_on == january(10)
+
+
+def test_a_decision_after_one_that_was_told_has_a_time_of_its_own() -> None:
+    denied = ((1, applied()), (2, rejected()), (3, told(NoticeKind.ADVERSE_ACTION, 3)))
+    again = e.Overridden(outcome=Outcome.APPROVED, justification="j", amount=Decimal(12000))
+    assert clocks(course(*denied, (50, again)))[0].due_on == january(80)
+    untold = course(*denied[:2], (50, again))
+    assert clocks(untold)[0].due_on == january(31)
 
 
 def test_ninety_days_run_from_the_notice_of_a_counter_offer() -> None:
@@ -114,6 +153,16 @@ def test_a_combined_notice_or_acceptance_leaves_nothing_owed_of_a_counter_offer(
     assert [one.standing(january(200)) for one in clocks(combined)] == [Standing.SENT] * 2
     taken = course(*made, (4, offered(amount="9000.00")), (5, accepted()))
     assert [one.basis for one in clocks(taken)] == [Basis.COMPLETED]
+
+
+def test_an_offer_accepted_before_the_counter_offer_takes_it_only_where_the_terms_are_its_own() -> (
+    None
+):
+    other = ((1, applied()), (2, offered()), (3, accepted()), (4, counter_offered()))
+    notice = told(NoticeKind.COUNTER_OFFER, 5)
+    assert clocks(course(*other, (5, notice)))[1].due_on == january(95)
+    same = ((1, applied()), (2, offered(amount="9000.00")), (3, accepted()), (4, counter_offered()))
+    assert [one.basis for one in clocks(course(*same, (5, notice)))] == [Basis.COMPLETED]
 
 
 def test_nothing_is_owed_where_the_applicant_withdrew_only() -> None:
@@ -146,6 +195,16 @@ def test_the_record_is_kept_by_kind_of_credit_to_the_end_of_a_shorter_month(
     assert retained_until(course(made)) is None
     notice = told(NoticeKind.ADVERSE_ACTION, 31)
     assert retained_until(course(made, (2, rejected()), (31, notice))) == until
+
+
+def test_the_record_of_a_withdrawn_application_is_kept_from_applying() -> None:
+    assert retained_until(course((1, applied()), (9, BY_LENDER))) is None
+    assert retained_until(course((1, applied()), (9, BY_APPLICANT))) == date(2028, 2, 1)
+
+
+def test_the_record_is_kept_from_the_last_notice() -> None:
+    sent = [(40, told(NoticeKind.ADVERSE_ACTION, day)) for day in (31, 32, 9)]
+    assert retained_until(course((1, applied()), (2, rejected()), *sent)) == date(2028, 3, 1)
 
 
 NOTICE = told(NoticeKind.INCOMPLETENESS, 4)

@@ -8,7 +8,7 @@ is computed from what is on record of one application, and days are dates of the
 from collections.abc import Iterator
 from datetime import date, timedelta
 from enum import IntEnum, StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from lending.domain.application.commands import (
     Closure,
@@ -79,7 +79,7 @@ def clocks(state: Application) -> tuple[Clock, ...]:
     None where the applicant expressly withdrew it (comment 9-2), and none of a loan that was taken
     over running: another decided it.
     """
-    if state.ending is not None and state.ending.kind is WithdrawnBy.APPLICANT:
+    if _withdrawn(state):
         return ()
     if state.loan is not None and state.decision is None:
         return ()
@@ -87,17 +87,30 @@ def clocks(state: Application) -> tuple[Clock, ...]:
 
 
 def retained_until(state: Application) -> date | None:
-    """Until which day the record is kept, counted from the last notice; none before there is one."""
-    if not state.notices:
+    """Until which day the record is kept; none before the time for it has begun.
+
+    Counted from the last day on which the applicant was told (1002.12(b)(1)), or, of an application
+    that calls for no notice because it was withdrawn, from applying (1002.12(b)(3)).
+    """
+    start = state.days.noticed_on
+    if start is None and _withdrawn(state):
+        start = state.days.applied_on
+    if start is None:
         return None
-    months = RETENTION_MONTHS[state.credit_kind]
-    return add_periods(max(state.notices.values()), months, PeriodUnit.MONTHS)
+    return add_periods(start, RETENTION_MONTHS[state.credit_kind], PeriodUnit.MONTHS)
+
+
+def respond_by(state: Application) -> date | None:
+    """The last day that the applicant was given for what is outstanding, if any was (1002.9(c)(2))."""
+    return max((day for day in state.outstanding.values() if day is not None), default=None)
 
 
 def action_taken(state: Application) -> ActionTaken | None:
-    """How the application is reported; none while it is under way."""
-    if state.loan is not None:
+    """How the application is reported; none while it is under way, and none of a loan taken over."""
+    if state.disbursement is not None:
         return ActionTaken.ORIGINATED
+    if state.loan is not None:
+        return None
     if state.rejected:
         return ActionTaken.DENIED
     if state.ending is None:
@@ -105,53 +118,86 @@ def action_taken(state: Application) -> ActionTaken | None:
     return _of_decided(state) if state.decided else _of_undecided(state)
 
 
+def told_of_action(state: Application) -> date | None:
+    """When the applicant was told of the decision in force, or of the end without one.
+
+    By a notice of its own kind; of an approval or a counter-offer by deed as well, and of a
+    counter-offer by one combined with it. Source: 1002.9(a)(1), comments 2 and 6.
+    """
+    denied = state.notices.get(NoticeKind.ADVERSE_ACTION)
+    outcome = None if state.decision is None else state.decision.outcome
+    if outcome is Outcome.APPROVED:
+        return _first(state.notices.get(NoticeKind.APPROVAL), state.days.told_on)
+    if outcome is Outcome.COUNTER_OFFERED:
+        return _first(state.notices.get(NoticeKind.COUNTER_OFFER), denied, state.days.told_on)
+    return denied
+
+
+def notice_founded(kind: NoticeKind, state: Application) -> bool:
+    """Whether something has happened that a notice of this kind would be about.
+
+    Adverse action is a rejection, a counter-offer that was not taken up, or an end without approval
+    that the applicant did not ask for (1002.9(a)(1) and (c)). Who was paid knows of the approval.
+    """
+    outcome = None if state.decision is None else state.decision.outcome
+    match kind:
+        case NoticeKind.APPROVAL:
+            return outcome is Outcome.APPROVED and state.loan is None
+        case NoticeKind.ADVERSE_ACTION:
+            denied = outcome in (Outcome.REJECTED, Outcome.COUNTER_OFFERED)
+            return denied or ended_undecided(state)
+        case NoticeKind.COUNTER_OFFER:
+            return outcome is Outcome.COUNTER_OFFERED
+        case NoticeKind.INCOMPLETENESS:
+            return bool(state.outstanding)
+        case _:
+            assert_never(kind)
+
+
+def ended_undecided(state: Application) -> bool:
+    """Whether the lender let it end without a decision: as good as a denial."""
+    return state.ending is not None and not _withdrawn(state) and not state.decided
+
+
+def _withdrawn(state: Application) -> bool:
+    return state.ending is not None and state.ending.kind is WithdrawnBy.APPLICANT
+
+
 def _of_decided(state: Application) -> ActionTaken:
     """A counter-offer that was accepted is reported on its own terms, one that was not as denied."""
     approved = state.decision is not None and state.decision.outcome is Outcome.APPROVED
-    taken = approved or state.days.accepted_on is not None
+    taken = approved or state.days.taken_on is not None
     return ActionTaken.APPROVED_NOT_ACCEPTED if taken else ActionTaken.DENIED
 
 
 def _of_undecided(state: Application) -> ActionTaken:
     """Closed for incompleteness only where the applicant was sent the notice of it."""
-    kind = None if state.ending is None else state.ending.kind
-    if kind is WithdrawnBy.APPLICANT:
+    if _withdrawn(state):
         return ActionTaken.WITHDRAWN_BY_APPLICANT
-    told = NoticeKind.INCOMPLETENESS in state.notices
-    if kind is Closure.INCOMPLETE and told:
+    incomplete = state.ending is not None and state.ending.kind is Closure.INCOMPLETE
+    if incomplete and NoticeKind.INCOMPLETENESS in state.notices:
         return ActionTaken.CLOSED_FOR_INCOMPLETENESS
     return ActionTaken.DENIED
 
 
 def _of_action(state: Application) -> Iterator[Clock]:
-    """What is owed of the application itself: of one completed, or of one that is not."""
-    days = state.days
-    if days.completed_on is not None:
-        yield _clock(Basis.COMPLETED, days.completed_on, NOTICE_DAYS, _told_of_action(state))
-        return
-    acted_on = days.decided_on if state.decided else days.ended_on
-    if acted_on is not None:
-        told = _first(state.notices.get(NoticeKind.INCOMPLETENESS), _told_of_action(state))
-        yield _clock(Basis.ACTION_ON_INCOMPLETE, acted_on, NOTICE_DAYS, told)
-    elif days.applied_on is not None:
-        told = state.notices.get(NoticeKind.INCOMPLETENESS)
-        yield _clock(Basis.INCOMPLETE, days.applied_on, NOTICE_DAYS, told)
+    """What is owed of the application itself: of one completed, or of one that is not.
 
-
-def _told_of_action(state: Application) -> date | None:
-    """When the applicant was told: of an approval by an offer, of a counter-offer at the latest when
-    it was accepted.
-
-    Source: 12 CFR 1002.9(a)(1), comment 2: approval may be told by implication.
+    Who could approve it, or offer other terms, had what is normally considered: it is complete with
+    the decision at the latest (1002.9(a)(1), comment 1).
     """
-    denied = state.notices.get(NoticeKind.ADVERSE_ACTION)
-    outcome = None if state.decision is None else state.decision.outcome
-    if outcome is Outcome.APPROVED:
-        return state.days.offered_on
-    if outcome is Outcome.COUNTER_OFFERED:
-        told = state.notices.get(NoticeKind.COUNTER_OFFER)
-        return _first(told, denied, state.days.accepted_on)
-    return denied
+    days, told = state.days, told_of_action(state)
+    completed_on = days.completed_on
+    if completed_on is None and state.decided and not state.rejected:
+        completed_on = days.decided_on
+    if completed_on is not None:
+        yield _clock(Basis.COMPLETED, completed_on, NOTICE_DAYS, told)
+    elif days.applied_on is not None:
+        told = _first(state.notices.get(NoticeKind.INCOMPLETENESS), told)
+        yield _clock(Basis.INCOMPLETE, days.applied_on, NOTICE_DAYS, told)
+        acted_on = days.decided_on if state.decided else days.ended_on
+        if acted_on is not None:
+            yield _clock(Basis.ACTION_ON_INCOMPLETE, acted_on, NOTICE_DAYS, told)
 
 
 def _of_counter_offer(state: Application) -> Iterator[Clock]:
@@ -159,11 +205,13 @@ def _of_counter_offer(state: Application) -> Iterator[Clock]:
 
     Where the adverse action was told with it, or at any time since, no other notice is owed.
     """
-    told_on = state.notices.get(NoticeKind.COUNTER_OFFER)
-    if told_on is None or state.rejected or state.days.accepted_on is not None:
+    decision = state.decision
+    if decision is None or decision.outcome is not Outcome.COUNTER_OFFERED:
         return
-    denied = state.notices.get(NoticeKind.ADVERSE_ACTION)
-    yield _clock(Basis.COUNTER_OFFER_NOT_TAKEN, told_on, COUNTER_OFFER_DAYS, denied)
+    told_on = _first(state.notices.get(NoticeKind.COUNTER_OFFER), state.days.told_on)
+    if told_on is not None and state.days.taken_on is None:
+        denied = state.notices.get(NoticeKind.ADVERSE_ACTION)
+        yield _clock(Basis.COUNTER_OFFER_NOT_TAKEN, told_on, COUNTER_OFFER_DAYS, denied)
 
 
 def _clock(basis: Basis, from_on: date, days: int, sent_on: date | None) -> Clock:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple, Protocol, assert_never
 
 from lending.domain.application import events as e
+from lending.domain.application.adverse_action import told_of_action
 from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
 from lending.domain.application.state import (
     Application,
@@ -72,8 +73,7 @@ def evolve(  # noqa: C901, PLR0912 one line an event
         case e.Noted():
             return state
         case e.NoticeSent(kind=kind, sent_on=sent_on):
-            first = min(sent_on, state.notices.get(kind, sent_on))
-            return state._replace(notices={**state.notices, kind: first})
+            return _noticed(state, kind, sent_on)
         case e.Held(kind=kind):
             return state._replace(holds=state.holds | {kind})
         case e.Released(kind=kind):
@@ -131,7 +131,7 @@ def _amended(state: Application, event: e.Amended) -> Application:
         decision=None if state.decision is None else state.decision._replace(stale=True),
         offers=_closed(state.offers),
         accepted_offer_id=None,
-        days=state.days._replace(accepted_on=None),
+        days=state.days._replace(taken_on=None),
     )
 
 
@@ -153,18 +153,20 @@ def _scored(
         event.score,
         low=event.score_low,
         high=event.score_high,
+        factors=event.factors,
     )
     return state._replace(score=score, scorers=scorers)
 
 
 def _requested(state: Application, items: tuple[str, ...], due_on: date | None) -> Application:
     outstanding = {**state.outstanding, **dict.fromkeys(items, due_on)}
-    return state._replace(outstanding=outstanding, days=state.days._replace(completed_on=None))
+    days = state.days if state.decided else state.days._replace(completed_on=None)
+    return state._replace(outstanding=outstanding, days=days)
 
 
 def _supplied(state: Application, items: tuple[str, ...], on: date) -> Application:
     left = {item: due_on for item, due_on in state.outstanding.items() if item not in items}
-    days = state.days if left else state.days._replace(completed_on=on)
+    days = state.days if left or state.decided else state.days._replace(completed_on=on)
     return state._replace(outstanding=left, days=days)
 
 
@@ -179,6 +181,7 @@ def _decided(event: e.Decided, at: datetime) -> Decision:
         facts=event.facts,
         personal_facts=event.personal_facts,
         decided_at=at,
+        other_reason=event.other_reason,
     )
 
 
@@ -194,22 +197,36 @@ def _overridden(event: e.Overridden, at: datetime) -> Decision:
         personal_facts=None,
         decided_at=at,
         overridden=True,
+        other_reason=event.other_reason,
     )
 
 
 def _under(state: Application, decision: Decision, on: date) -> Application:
     """The state under a new decision: a rejection ends the application, and its offers with it.
 
-    Notices about the decision before do not tell of this one.
+    Notices about the decision before do not tell of this one. Where the applicant was told of that
+    one, the time for this one runs from now; where not, the time that is running goes on.
     """
-    kept = dict(state.notices)
-    kept.pop(NoticeKind.ADVERSE_ACTION, None)
-    kept.pop(NoticeKind.COUNTER_OFFER, None)
-    days = state.days._replace(decided_on=on)
+    again = state.decided and told_of_action(state) is not None
+    kept: dict[NoticeKind, date] = {
+        kind: day for kind, day in state.notices.items() if kind is NoticeKind.INCOMPLETENESS
+    }
+    days = state.days._replace(decided_on=on, told_on=None, taken_on=None)
+    if again:
+        days = days._replace(completed_on=on)
     state = state._replace(decision=decision, notices=kept, days=days)
-    if decision.outcome is not Outcome.REJECTED:
-        return state
-    return state._replace(offers=_closed(state.offers), accepted_offer_id=None)
+    if decision.outcome is Outcome.REJECTED:
+        return state._replace(offers=_closed(state.offers), accepted_offer_id=None)
+    return state._replace(days=days._replace(taken_on=on)) if state.covered else state
+
+
+def _noticed(state: Application, kind: NoticeKind, sent_on: date) -> Application:
+    """The first notice of a kind counts for the clocks, the last of all for how long it is kept."""
+    first = min(sent_on, state.notices.get(kind, sent_on))
+    last = max(sent_on, state.days.noticed_on or sent_on)
+    return state._replace(
+        notices={**state.notices, kind: first}, days=state.days._replace(noticed_on=last)
+    )
 
 
 def _offered(state: Application, event: e.Offered, on: date) -> Application:
@@ -225,7 +242,7 @@ def _offered(state: Application, event: e.Offered, on: date) -> Application:
         disburse_on=event.disburse_on,
         disclosed=event.disclosed,
     )
-    return _with_offer(state._replace(days=state.days._replace(offered_on=on)), offer)
+    return _with_offer(state._replace(days=_told(state, on)), offer)
 
 
 def _redisclosed(state: Application, event: e.Redisclosed) -> Application:
@@ -241,7 +258,8 @@ def _disbursed(state: Application, event: e.Disbursed, happening: Happening) -> 
     terms = state.offers[event.offer_id].terms
     loan = disbursed(state.loan, event, terms, happening.version, happening.effective_on)
     first = Disbursement(event.offer_id, event.amount, happening.effective_at)
-    return state._replace(disbursement=state.disbursement or first, loan=loan)
+    days = _told(state, happening.effective_on)
+    return state._replace(disbursement=state.disbursement or first, loan=loan, days=days)
 
 
 def _serviced(state: Application, event: ServicingEvent, happening: Happening) -> Application:
@@ -258,8 +276,13 @@ def _accepted(state: Application, offer_id: str, on: date) -> Application:
         **_closed(state.offers),
         offer_id: state.offers[offer_id]._replace(status=OfferStatus.ACCEPTED),
     }
-    days = state.days._replace(accepted_on=on)
-    return state._replace(offers=offers, accepted_offer_id=offer_id, days=days)
+    state = state._replace(offers=offers, accepted_offer_id=offer_id, days=_told(state, on))
+    return state._replace(days=state.days._replace(taken_on=on)) if state.covered else state
+
+
+def _told(state: Application, on: date) -> Days:
+    """The days once something was offered, accepted or paid: before a decision it tells of none."""
+    return state.days.told(on) if state.decided else state.days
 
 
 def _ended(state: Application, ending: Ending, on: date) -> Application:

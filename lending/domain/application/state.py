@@ -83,6 +83,7 @@ class ScoreOnFile(NamedTuple):
     stale: bool = False
     low: Decimal | None = None
     high: Decimal | None = None
+    factors: tuple[str, ...] = ()
 
 
 class Decision(NamedTuple):
@@ -99,6 +100,7 @@ class Decision(NamedTuple):
     decided_at: datetime
     overridden: bool = False
     stale: bool = False
+    other_reason: str | Erased | None = None
 
 
 class Offer(NamedTuple):
@@ -144,16 +146,25 @@ class Days(NamedTuple):
     """The days, in the ledger's time zone, from which the times of adverse action are counted.
 
     `completed_on` is the later of applying and the last information supplied with none outstanding
-    (none while any is); `offered_on` when an offer was last made; `accepted_on` when one was
-    accepted that no amendment has voided, even where the application ended afterwards.
+    (none while any is); what is asked for after a decision does not move it. `told_on` is the first
+    day after the decision in force on which an offer was made or accepted, or money was paid out:
+    the applicant was told of it by deed. `taken_on` is when an accepted offer was one that the
+    decision covers, even where the application ended afterwards. `noticed_on` is the last day on
+    which the applicant was told anything.
     """
 
     applied_on: date | None = None
     completed_on: date | None = None
     decided_on: date | None = None
-    offered_on: date | None = None
-    accepted_on: date | None = None
+    told_on: date | None = None
+    taken_on: date | None = None
     ended_on: date | None = None
+    noticed_on: date | None = None
+
+    def told(self, on: date) -> "Days":
+        """The days once the applicant was told of the decision in force by deed."""
+        noticed_on = on if self.noticed_on is None else max(on, self.noticed_on)
+        return self._replace(told_on=self.told_on or on, noticed_on=noticed_on)
 
 
 class Disbursement(NamedTuple):
