@@ -1,6 +1,9 @@
 """Which notices an application calls for, and what they say, over HTTP."""
 
+import asyncio
 import hashlib
+import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +14,7 @@ from lending.runtime.settings import Settings
 from tests.api.served import Api, problem, served_api
 
 pytestmark = pytest.mark.anyio
+PAGE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "adverse-action.md"
 AT = {"Lending-Effective-At": "2026-01-01T12:00:00Z"}
 
 
@@ -140,3 +144,20 @@ async def test_a_reason_the_score_did_not_give_is_refused(api: Api) -> None:
     problem(await api.post(f"{path}/decision", decision), 409, "reason_not_scored")
     scored = {**decision, "reasons": ["recent_inquiries"]}
     assert (await api.post(f"{path}/decision", scored)).status_code == 200
+
+
+async def test_the_commands_of_the_page_do_what_it_says(writer: Api) -> None:
+    path = await writer.applied()
+    blocks = re.findall(r"```sh\n(.+?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+    told = 'set -e; curl() { command curl --fail-with-body "$@"; echo; }\n' + "\n".join(blocks)
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", told,
+        env={**os.environ, "A": f"{writer.client.base_url}{path}"},
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert said.count(b'"letter_sha256":') == 1
+    assert said.count(b"<!doctype html>") == 1
+    (clock,) = (await writer.get(f"{path}/adverse-action")).json()["clocks"]
+    assert clock["standing"] == "sent"

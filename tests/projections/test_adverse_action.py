@@ -2,9 +2,11 @@
 
 import random
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
+import tests
 from lending.domain.application import adverse_action as rules
 from lending.domain.application import events as e
 from lending.domain.application.commands import Closure, NoticeKind, Outcome, WithdrawnBy
@@ -99,3 +101,17 @@ async def test_analysts_may_ask_it(world: World) -> None:
     query = "select standing from read.notice_clocks(%s)"
     assert world.rows(query, [date.max]) == [("late",)]
     world.connection.execute("reset role")
+
+
+async def test_the_query_of_its_page_names_what_is_late_or_soon_will_be(world: World) -> None:
+    lived(world, (9, STEPS[5]), (10, STEPS[6]))
+    waiting, _ = lived(world)
+    await followed(world)
+    page = (Path(tests.__file__).parents[1] / "docs" / "how-to" / "adverse-action.md").read_text()
+    query = page.partition("```sql\n")[2].partition("```")[0]
+    said = [
+        world.rows(query.replace("current_date", f"date '2026-{day}'"))
+        for day in ("01-24", "01-25", "02-05")
+    ]
+    due = (waiting.id, "1002.9(a)(1)(i)", date(2026, 2, 4))
+    assert said == [[], [(*due, 10)], [(*due, -1)]]
