@@ -13,6 +13,7 @@ from lending.domain.application.commands import Apply, Command, Disburse, MakeOf
 from lending.domain.application.state import Application
 from lending.domain.identifiers import is_application_id, shard_of
 from lending.domain.products import ProductOnRecord, Products
+from lending.domain.servicing.changing import TermsCommand
 from lending.domain.servicing.commands import Board, Redisclose, Refinance, SetTerms
 from lending.ledger.submission import EncodedEvent, StreamAppend
 from lending.service.aggregates import Aggregate, Aggregates
@@ -86,6 +87,8 @@ def calendar_of(
     terms = None if product is None else product.product.terms
     if isinstance(command, _UNDER_THE_OFFER):
         terms = None if state.accepted_offer is None else state.accepted_offer.terms
+    elif isinstance(command, TermsCommand) and state.loan is not None:
+        terms = state.loan.terms
     elif isinstance(command, Refinance) and named is not None and named.state is not None:
         offer = named.state.accepted_offer
         terms = None if offer is None else offer.terms

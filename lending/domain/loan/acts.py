@@ -11,7 +11,6 @@ from lending.domain.loan import restructuring
 from lending.domain.loan.account import Account, Effect, Taken
 from lending.domain.loan.allocation import allocate, sums_of
 from lending.domain.loan.book import Sums
-from lending.domain.loan.due_dates import due_dates, periods
 from lending.domain.loan.entries import Act
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.terms import Component, PaymentKind
@@ -45,8 +44,7 @@ _NEEDS_INSTALMENTS: Final = (
 def _disbursed(account: Account, act: e.Disbursed, _number: int, on: date) -> Effect:
     course, terms = account.course, account.terms
     if not account.funded:
-        start = act.start or on
-        found = periods(terms, start, act.dues or due_dates(terms, start))
+        found = account.first_periods(act.start or on, act.dues, act.agreed)
         account.fund(account.planner.lines(found, terms.rate_percent))
         course.run_to(on)
     if not account.instalments_to_come:
@@ -59,8 +57,7 @@ def _disbursed(account: Account, act: e.Disbursed, _number: int, on: date) -> Ef
 
 def _boarded(account: Account, act: e.Boarded, _number: int, _on: date) -> Effect:
     course, terms = account.course, account.terms
-    dues = act.dues or due_dates(terms, act.paid_through)
-    found = periods(terms, act.paid_through, dues)
+    found = account.first_periods(act.paid_through, act.dues, act.agreed)
     overdue = [account.planner.overdue(one) for one in act.overdue]
     account.fund(overdue + account.planner.lines(found, terms.rate_percent, graced=False))
     taken_over = _taken_over(act)

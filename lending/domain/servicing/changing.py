@@ -10,6 +10,7 @@ from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
+from lending.domain.calendar import BusinessDayRule, adjust
 from lending.domain.loan.book import LoanBook
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX, NegativeRate
@@ -19,6 +20,7 @@ from lending.domain.servicing.booking import book_on, to_come
 from lending.domain.servicing.entering import UNBOOKED, Entered, enter, loan_of, too_far
 from lending.domain.servicing.events import TermsChange
 from lending.domain.servicing.funding import with_level
+from lending.domain.servicing.state import Loan
 
 TermsCommand = (
     c.ChangeRate | c.MoveDueDate | c.Extend | c.Pause | c.ReAge | c.ReAmortise | c.Capitalise
@@ -39,7 +41,7 @@ def change(command: TermsCommand, state: Application, given: Circumstances) -> A
     refused = _LOOKS[type(command)](command, before, state, given)
     if refused is not None:
         return refused
-    entered = enter(loan, _event(command, state), given)
+    entered = _on_business_days(loan, enter(loan, _event(command, state), given), given)
     if (refused := _refused(command, entered, before, state)) is not None:
         return refused
     if isinstance(command, c.ReAmortise | c.Capitalise) and not _moved(entered):
@@ -48,6 +50,23 @@ def change(command: TermsCommand, state: Application, given: Circumstances) -> A
         return [entered.event]
     schedule = to_come(entered.book, state.currency)
     return [replace(entered.event, schedule=schedule)]
+
+
+def _on_business_days(loan: Loan, entered: Entered, given: Circumstances) -> Entered:
+    """The change with the due dates it brings moved to business days: it keeps what they are today."""
+    rule, is_business_day = loan.known_terms.business_day_rule, given.is_business_day
+    if is_business_day is None or rule is BusinessDayRule.NONE:
+        return entered
+    schedule = to_come(entered.book, loan.known_terms.currency)
+    agreed = schedule.agreed or schedule.due_on
+    due = tuple(
+        day if day != plain else adjust(plain, rule, is_business_day)
+        for day, plain in zip(schedule.due_on, agreed, strict=True)
+    )
+    if due == schedule.due_on:
+        return entered
+    moved = replace(schedule, due_on=due, agreed=agreed)
+    return enter(loan, replace(entered.event, schedule=moved), given)
 
 
 def _moved(entered: Entered) -> bool:

@@ -44,11 +44,12 @@ def evolve_loan(loan: Loan | None, event: ServicingEvent, number: int, on: date)
 
 def advance_entry(event: Disbursement, number: int, on: date, *, first: bool) -> Entry:
     """The entry of a disbursement; the first one of a loan brings the due dates."""
-    dues = event.schedule.dues if first and event.schedule is not None else ()
+    binding = event.schedule if first else None
     act = Disbursed(
         amount=event.amount if event.principal is None else event.principal,
         advance=event.amount,
-        dues=dues,
+        dues=() if binding is None else binding.dues,
+        agreed=() if binding is None else binding.agreed,
         fee=event.fee or Decimal(0),
         refinanced=event.refinanced or Decimal(0),
     )
@@ -136,10 +137,11 @@ def _entry_of(loan: Loan, number: int) -> Entry:
 
 def _with_terms(loan: Loan, event: e.TermsSet) -> Loan:
     """The loan as if it had had these terms, and these due dates, from its first day."""
-    dues, entries = event.schedule.dues, []
+    dues, agreed, entries = event.schedule.dues, event.schedule.agreed, []
     for entry in loan.entries:
         if isinstance(entry.act, Disbursed) and dues:
-            entries.append(entry._replace(act=replace(entry.act, dues=dues)))
+            act = replace(entry.act, dues=dues, agreed=agreed)
+            entries.append(entry._replace(act=act))
             dues = ()
         else:
             entries.append(entry)

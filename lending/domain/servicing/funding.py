@@ -12,7 +12,7 @@ from lending.domain.application.amounts import too_fine, wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Offer, OfferStatus
-from lending.domain.loan.due_dates import due_dates
+from lending.domain.loan.due_dates import DueDates, as_agreed, due_dates
 from lending.domain.loan.entries import Arrears, Disbursed
 from lending.domain.loan.faults import faults
 from lending.domain.loan.fees import funding
@@ -83,7 +83,7 @@ def with_level(terms: Terms, level: Decimal, principal: Decimal) -> Terms | Refu
 
 def dues_of(
     terms: Terms, start: date, first_due_on: date | None, given: Circumstances
-) -> tuple[date, ...] | Refused:
+) -> DueDates | Refused:
     """The due dates of a loan that starts that day."""
     if first_due_on is not None and (first_due_on <= start or too_far(first_due_on, given)):
         return Refused(Refusal.DATE_OUT_OF_RANGE, f"first_due_on: {first_due_on}")
@@ -216,14 +216,15 @@ def _booked(
 
 def _dues(
     terms: Terms, offer: Offer, loan: Loan | None, given: Circumstances
-) -> tuple[date, ...] | Refused:
+) -> DueDates | Refused:
     """The due dates: those of the first advance, which bind."""
     if loan is None or not loan.funded:
         return dues_of(terms, given.effective_on, offer.first_due_on, given)
-    return next(
-        (one.act.dues for one in loan.counting if isinstance(one.act, Disbursed) and one.act.dues),
-        (),
-    )
+    for one in loan.counting:
+        if isinstance(one.act, Disbursed) and one.act.dues:
+            due, agreed = one.act.dues, one.act.agreed
+            return DueDates(due, agreed) if agreed else as_agreed(terms, one.on, due)
+    return due_dates(terms, loan.funded_on)
 
 
 def _advances(loan: Loan) -> list[Advance]:
@@ -254,7 +255,12 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
         principal=money.in_currency(command.principal, currency),
         accrued_interest=money.in_currency(command.accrued_interest or Decimal(0), currency),
         paid_through=command.paid_through,
-        schedule=e.BindingSchedule(due_on=dues, principal=(), interest=()),
+        schedule=e.BindingSchedule(
+            due_on=dues.due,
+            principal=(),
+            interest=(),
+            agreed=dues.agreed if dues.agreed != dues.due else (),
+        ),
         booking=UNBOOKED,
         arrears=tuple(_arrears(one, currency) for one in command.arrears),
         reference=command.reference,
@@ -262,7 +268,7 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
     loan = Loan(terms=terms, entries=(), through=given.effective_on)
     entered = enter(loan, boarded, given)
     ahead = to_come(entered.book, currency)
-    return [replace(entered.event, schedule=ahead) if ahead.due_on == dues else entered.event]
+    return [replace(entered.event, schedule=ahead) if ahead.due_on == dues.due else entered.event]
 
 
 def _boarding_terms(

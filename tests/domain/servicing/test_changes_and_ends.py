@@ -6,10 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from lending.domain.application import commands as c
 from lending.domain.application.circumstances import Both
 from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Status
+from lending.domain.calendar import BusinessDayRule
 from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.journal import LedgerAccount as A
 from lending.domain.loan.terms import (
@@ -19,6 +22,7 @@ from lending.domain.loan.terms import (
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
 from lending.domain.servicing.statement import balances, payoff_quote, statement
+from tests.domain.servicing.drawn import weekdays
 from tests.domain.servicing.lives import PAYOUT, Life, accepted_offer, day, running, with_terms
 
 FEB, MAR, APR = date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)
@@ -99,6 +103,51 @@ def test_an_extension_adds_instalments() -> None:
     life = running().does(s.Extend(instalments=6), day(5))
     assert len(life.last.schedule.due_on) == 18
     assert sum(life.last.schedule.principal) == D("1200.00")
+
+
+BUSINESS_DAYS = with_terms(
+    business_day_rule=BusinessDayRule.FOLLOWING, holidays="us", late_fee=None
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        s.Extend(instalments=6),
+        s.Pause(instalments=2),
+        s.MoveDueDate(due_on=date(2026, 3, 2), to=date(2026, 3, 14)),
+        s.ReAge(first_due_on=date(2026, 5, 30), instalments=12),
+    ],
+)
+def test_due_dates_after_a_change_are_business_days_and_follow_those_agreed(
+    change: s.ServicingCommand,
+) -> None:
+    life = accepted_offer(product=BUSINESS_DAYS, is_business_day=weekdays)
+    life.does(c.Disburse(), PAYOUT).does(change, date(2026, 2, 10))
+    lines = [one for one in life.book().instalments if one.due > date(2026, 2, 10)]
+    assert all(weekdays(one.due) for one in lines)
+    days = {one.agreed.day for one in lines}
+    assert len(days - {28, 29, 30}) <= 1
+    assert any(one.agreed != one.due for one in lines)
+    stored = life.last.schedule
+    assert stored.due_on == tuple(one.due for one in lines)
+    assert stored.agreed == tuple(one.agreed for one in lines)
+
+
+def test_a_change_before_another_keeps_to_business_days() -> None:
+    life = accepted_offer(product=BUSINESS_DAYS, is_business_day=weekdays)
+    life.does(c.Disburse(), PAYOUT).does(s.Pause(instalments=1), date(2026, 4, 10))
+    life.does(s.Extend(instalments=3), date(2026, 3, 10))
+    assert all(weekdays(one.due) for one in life.book().instalments)
+
+
+def test_the_rate_is_that_of_the_dates_agreed() -> None:
+    """12 CFR 1026.17(c)(3): that a due date is no business day does not count."""
+    life = accepted_offer(product=BUSINESS_DAYS, is_business_day=weekdays)
+    disclosed = life.state.offers["1"].disclosed
+    assert disclosed is not None
+    assert disclosed.apr_percent == D("11.999780")
+    assert disclosed.payments[0].first_due_on == date(2026, 2, 2)
 
 
 def test_what_is_overdue_becomes_principal_or_is_spread_or_is_owed_anew() -> None:
