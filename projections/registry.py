@@ -12,6 +12,7 @@ import structlog
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import PROJECTOR_ROLE, Connection, connect
 from projections import tables
+from projections.adverse_action.projection import MODEL as ADVERSE_ACTION
 from projections.instalments.projection import MODEL as INSTALMENTS
 from projections.journal_entries.projection import MODEL as JOURNAL_ENTRIES
 from projections.loan_applications.projection import MODEL as LOAN_APPLICATIONS
@@ -26,6 +27,7 @@ READ_MODELS: Final[tuple[ReadModel, ...]] = (
     INSTALMENTS,
     LOAN_TRANSACTIONS,
     JOURNAL_ENTRIES,
+    ADVERSE_ACTION,
 )
 """Every read model, what is built on another behind it."""
 

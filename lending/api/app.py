@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from lending.api import (
+    adverse_action,
     bulk_schemas,
     docs_pages,
     feed,
@@ -30,6 +31,7 @@ from lending.api import (
 )
 from lending.api import headers as h
 from lending.api.acts import Operators
+from lending.api.adverse_action import AdverseAction
 from lending.api.answer_schemas import POSITION, array, components, page, reference
 from lending.api.answers import Answer
 from lending.api.authentication import Gate
@@ -112,6 +114,7 @@ class LedgerApi(FastAPI):
                     **policy_routes.components(),
                     **model_routes.components(),
                     **loan_routes.components(),
+                    **adverse_action.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
                 },
                 "responses": openapi.problem_responses(),
@@ -199,6 +202,7 @@ def create_app(
     endpoints = _add_commands(app, ledger, bodies, metrics, clock)
     _add_bulk(app, ledger, bodies, endpoints, rates)
     _add_reading(app, ledger, clock)
+    _add_notices(app, ledger, clock, settings)
     _add_feed(app, ledger, metrics)
     operators = Operators(ledger.authority, clock=clock)
     _add_authority(app, ledger, acts, operators)
@@ -310,6 +314,14 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATION, read.one, one)
     app.answer("GET", APPLICATION + "/events", read.events, events)
     for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
+        app.answer("GET", APPLICATION + path, endpoint, operation)
+
+
+def _add_notices(
+    app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime], settings: Settings
+) -> None:
+    adverse = AdverseAction(ledger.history, ledger.loans, clock, adverse_action.sender_of(settings))
+    for path, endpoint, operation in adverse_action.routes(adverse):
         app.answer("GET", APPLICATION + path, endpoint, operation)
 
 

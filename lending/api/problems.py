@@ -105,6 +105,10 @@ class Fault(Enum):
         "conflict", 409, True,
         "Other processes kept changing the application. Nothing was recorded; repeat the request.",
     )  # fmt: skip
+    NOTICE_NOT_WRITTEN = (
+        "notice_not_written", 409, False,
+        "The application calls for no such notice, or what it has to say is not on record.",
+    )  # fmt: skip
     NOT_ATTEMPTED = (
         "not_attempted", 409, True,
         "Another command of the request, on which this one depends, did not hold. Nothing was"
@@ -271,6 +275,11 @@ class Fault(Enum):
     INTERNAL_FAULT = (
         "internal_fault", 500, False,
         "The service failed. Its log says why, under the incident given here.",
+    )  # fmt: skip
+    LETTERHEAD_NOT_SET = (
+        "letterhead_not_set", 503, False,
+        "A notice names the creditor and its agency. Set LENDING_CREDITOR_NAME, LENDING_CREDITOR_ADDRESS,"
+        " LENDING_AGENCY_NAME and LENDING_AGENCY_ADDRESS.",
     )  # fmt: skip
     POLICY_UNAVAILABLE = (
         "policy_unavailable", 503, True,

@@ -21,7 +21,13 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from lending.cli import authority_page, limits_page, policies_page, products_page
 from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
 from lending.domain.application.events import EVENTS
-from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS, Reason
+from lending.domain.application.reasons import (
+    INSUFFICIENT_WORDINGS,
+    LENDERS_REASONS,
+    MAX_REASONS,
+    REASON_TEXTS,
+    Reason,
+)
 from lending.domain.application.refusals import FORBIDDEN_BY, Refusal
 from lending.domain.fields import Digits, Erased, Pattern, Personal
 from lending.domain.products import Product
@@ -141,13 +147,20 @@ def _forbidden(refusal: Refusal) -> str:
 
 def _reasons() -> Iterable[str]:
     yield (
-        "The specific reasons of an adverse action, and the wording that the applicant reads "
-        "(Regulation B, 12 CFR 1002, Appendix C, Form C-1). A rejection or a counter-offer carries "
-        f"one to {MAX_REASONS} of them. `other` is specified in `other_reason`; `not_recorded` is "
-        "for imported history."
+        "The specific reasons of an adverse action, and the wording that the applicant reads. A "
+        f"rejection or a counter-offer carries one to {MAX_REASONS} of them. `other` is specified in "
+        "`other_reason`; `not_recorded` is for imported history. Form C-1 is in Regulation B, 12 CFR "
+        "1002, Appendix C."
     )
-    rows = [(f"`{reason.value}`", text) for reason, text in REASON_TEXTS.items()]
-    yield _table(("code", "wording"), rows)
+    rows = [
+        (f"`{reason.value}`", text, LENDERS_REASONS.get(reason, "Form C-1"))
+        for reason, text in REASON_TEXTS.items()
+    ]
+    yield _table(("code", "wording", "from"), rows)
+    wordings = ", ".join(f'"{said}"' for said in INSUFFICIENT_WORDINGS)
+    yield (
+        f"Words that make a reason in `other_reason` insufficient (12 CFR 1002.9(b)(2)): {wordings}."
+    )
 
 
 def _doc(kind: type[Any]) -> str:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from lending.domain.application import events as e
+from lending.domain.application.commands import FailedOn
 from lending.domain.application.reasons import REASON_TEXTS, Reason
 from lending.domain.fields import Erased, FactValue
 from lending.domain.servicing import events as s
@@ -150,6 +151,7 @@ def _decided(event: e.Decided, currency: str) -> str:
         f"decided {event.outcome.value}",
         f": {given}" if given else "",
         f", by {policy(event.policy)}" if event.policy else "",
+        f", failed on {_PARTS[event.failed_on]}" if event.failed_on else "",
         because(event.reasons, event.other_reason),
         f", on the facts {facts(event.facts)}" if event.facts else "",
         f", and of the person {facts(event.personal_facts)}" if event.personal_facts else "",
@@ -157,6 +159,13 @@ def _decided(event: e.Decided, currency: str) -> str:
         _said(event.text),
     ]
     return "".join(parts)
+
+
+_PARTS: Final[Mapping[FailedOn, str]] = {
+    FailedOn.SCORE: "the score",
+    FailedOn.JUDGEMENT: "judgement",
+    FailedOn.BOTH: "score and judgement",
+}
 
 
 def _overridden(event: e.Overridden, currency: str) -> str:

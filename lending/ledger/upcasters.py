@@ -23,6 +23,7 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = MappingProxyType(
         ("offered", 1): _as_it_is,
         ("disbursed", 1): _as_it_is,
         ("decided", 1): _as_it_is,
+        ("decided", 2): _as_it_is,
         ("policy_activated", 1): _as_it_is,
     }
 )

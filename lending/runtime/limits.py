@@ -303,6 +303,9 @@ REGISTRY_READ_SECONDS: Final = 2.0
 REGISTRY_STALE_MAX_SECONDS: Final = 5.0
 """How old what is known of the registry may be; then nobody is admitted until it is read again."""
 
+LETTERHEAD_MAX_CHARACTERS: Final = 500
+"""A name or an address that notices to applicants carry."""
+
 TOKEN_ISSUER_MAX_CHARACTERS: Final = 500
 """The name of the issuer whose tokens are trusted."""
 

@@ -97,6 +97,15 @@ def _sendable(key: SecretStr) -> SecretStr:
     return key
 
 
+def _printable(text: str) -> str:
+    lines = text.splitlines()
+    if len(text) > limits.LETTERHEAD_MAX_CHARACTERS or not all(map(str.isprintable, lines)):
+        raise ValueError(
+            f"must be printable lines of at most {limits.LETTERHEAD_MAX_CHARACTERS} characters in all"
+        )
+    return "\n".join(line.strip() for line in lines if line.strip())
+
+
 def _known_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -213,6 +222,19 @@ class Settings(BaseSettings):
         default=False,
         description="Whether only scores of registered, valid models are taken.",
     )
+    creditor_name: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, description="The creditor's name, as notices to applicants give it."
+    )
+    creditor_address: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, description="The creditor's postal address; it may have several lines."
+    )
+    agency_name: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None,
+        description="The agency that notices name, by Appendix A of Regulation B.",
+    )
+    agency_address: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, description="That agency's postal address; it may have several lines."
+    )
     rate_limit_per_second: int = Field(
         default=20_000,
         ge=1,
@@ -237,6 +259,15 @@ class Settings(BaseSettings):
         given = [self.jwt_issuer, self.jwt_audience, self.jwt_keys]
         if any(given) and not all(given):
             raise ValueError("jwt_issuer, jwt_audience and jwt_keys go together")
+        return self
+
+    @model_validator(mode="after")
+    def _letterhead_is_set_up_whole(self) -> Self:
+        given = [self.creditor_name, self.creditor_address, self.agency_name, self.agency_address]
+        if any(given) and not all(given):
+            raise ValueError(
+                "creditor_name, creditor_address, agency_name and agency_address go together"
+            )
         return self
 
     @property

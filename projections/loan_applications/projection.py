@@ -271,7 +271,7 @@ _BLANK: Final[Row] = {
 
 MODEL: Final = ReadModel(
     name="loan_applications",
-    code_version=2,
+    code_version=3,
     columns=(
         *("shard", "id"),
         *("applicant_id", "reference", "amount", "currency", "term_months", "income", "purpose"),

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lending.domain import money
 from lending.domain.application import commands as c
+from lending.domain.application.adverse_action import notice_founded
 from lending.domain.application.circumstances import Circumstances, FactsMissing, PolicyFaulty
 from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import Reason
@@ -19,7 +20,6 @@ from lending.domain.application.refusals import (
     OF_AUTHORITY,
     STATE_CHECKS,
     Refusal,
-    notice_founded,
 )
 from lending.domain.application.state import Application, OfferStatus
 from lending.domain.authority import PrincipalKind, Role
@@ -152,6 +152,10 @@ def above_authority(command: Any, state: Application, given: Circumstances) -> b
     return limit is None or bool(amount > limit)
 
 
+def scored_only(command: Any) -> bool:
+    return getattr(command, "failed_on", None) is c.FailedOn.SCORE
+
+
 AMOUNT_RULES: Final[Mapping[Refusal, Rule]] = {
     R.AMOUNT_NOT_POSITIVE: not_positive,
     R.AMOUNT_TOO_FINE: too_fine,
@@ -168,12 +172,15 @@ DECISION_RULES: Final[Mapping[Refusal, Rule]] = {
     R.REASONS_REQUIRED: lambda x, *_: adverse(x) and not x.reasons,
     R.REASONS_NOT_ALLOWED: lambda x, *_: (
         x.outcome in (Outcome.APPROVED, Outcome.REFERRED)
-        and bool(x.reasons or x.other_reason is not None)
+        and bool(x.reasons or x.other_reason is not None or scored_only(x))
     ),
     R.TOO_MANY_REASONS: lambda x, *_: adverse(x) and len(x.reasons) > 4,
     R.REASON_REPEATED: lambda x, *_: adverse(x) and len(set(x.reasons)) < len(x.reasons),
     R.REASON_UNSPECIFIED: lambda x, *_: (
         adverse(x) and (Reason.OTHER in x.reasons) != (x.other_reason is not None)
+    ),
+    R.REASON_INSUFFICIENT: lambda x, _, g: (
+        adverse(x) and x.other_reason == "Company policy." and not imported(g)
     ),
     R.REASON_FOR_IMPORT_ONLY: lambda x, _, g: (
         adverse(x) and Reason.NOT_RECORDED in x.reasons and not imported(g)
@@ -220,6 +227,12 @@ RULES: Final[Mapping[type[c.Command], Mapping[Refusal, Rule]]] = {
         R.AUTOMATION_SUSPENDED: automation_suspended,
         R.POLICY_SUSPENDED: policy_suspended,
         **DECISION_RULES,
+        R.REASON_NOT_SCORED: lambda x, _, g: (
+            adverse(x)
+            and scored_only(x)
+            and not imported(g)
+            and any(reason is not Reason.BANKRUPTCY for reason in x.reasons)
+        ),
     },
     c.Override: {R.HUMAN_REQUIRED: impersonal, **DECISION_RULES},
     c.RecordNotice: {
@@ -291,8 +304,14 @@ _REASON_GIVEN = {
     R.TOO_MANY_REASONS,
     R.REASON_REPEATED,
     R.REASON_FOR_IMPORT_ONLY,
+    R.REASON_NOT_SCORED,
 }
-_OF_ADVERSE = {*_REASON_GIVEN, R.REASON_UNSPECIFIED, R.REASONS_REQUIRED}
+_OF_ADVERSE = {
+    *_REASON_GIVEN,
+    R.REASON_UNSPECIFIED,
+    R.REASON_INSUFFICIENT,
+    R.REASONS_REQUIRED,
+}
 _OF_OUTCOME = {*_BY_OUTCOME, *_OF_ADVERSE, R.REASONS_NOT_ALLOWED}
 _OF_AMOUNT = {R.AMOUNT_NOT_POSITIVE, R.AMOUNT_TOO_FINE}
 _OF_POLICY = {R.NO_ACTIVE_POLICY, R.FACTS_MISSING, R.POLICY_FAULTY}

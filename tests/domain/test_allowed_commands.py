@@ -194,7 +194,7 @@ def test_what_the_state_forbids_is_not_listed() -> None:
         ),
         (
             (applied(), offered(), approved()),
-            "attach_context score override add_note hold withdraw close_unfunded make_offer "
+            "attach_context score override record_notice add_note hold withdraw close_unfunded make_offer "
             "return_offer accept_offer refuse_offer withdraw_offer board",
         ),
         (
@@ -204,7 +204,7 @@ def test_what_the_state_forbids_is_not_listed() -> None:
         ),
         (
             (applied(), approved(), offered(), accepted()),
-            "attach_context score override add_note hold withdraw close_unfunded disburse board",
+            "attach_context score override record_notice add_note hold withdraw close_unfunded disburse board",
         ),
         (
             (applied(), approved(), offered(), accepted(), disbursed()),

@@ -10,7 +10,7 @@ import pytest
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.circumstances import FactsMissing
-from lending.domain.application.commands import NoticeKind, Outcome
+from lending.domain.application.commands import FailedOn, NoticeKind, Outcome
 from lending.domain.application.reasons import MAX_REASONS, REASON_TEXTS, Reason
 from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import OfferStatus, Status
@@ -28,6 +28,7 @@ from tests.domain.builders import (
     referred,
     rejected,
     rejecting,
+    scored,
 )
 from tests.domain.spec import given
 
@@ -145,6 +146,67 @@ class TestReasons:
         command = replace(REJECT, reasons=(Reason.NOT_RECORDED,))
         given(applied()).when(command).then(Refusal.REASON_FOR_IMPORT_ONLY)
         given(applied()).when(command, backdated=True).then(rejected(Reason.NOT_RECORDED))
+
+    @pytest.mark.parametrize(
+        ("said", "wording"),
+        [
+            ("Internal standards or policies", "internal standards"),
+            ("failed to achieve a qualifying  SCORE", "qualifying score"),
+            ("against our credit-policy", "credit policy"),
+        ],
+    )
+    def test_the_creditors_standards_and_a_missed_score_are_no_reason(
+        self, said: str, wording: str
+    ) -> None:
+        command = replace(REJECT, reasons=(Reason.OTHER,), other_reason=said)
+        pending = given(applied())
+        pending.when(command).then(Refusal.REASON_INSUFFICIENT).naming(wording)
+        told = replace(rejected(Reason.OTHER), other_reason=said)
+        pending.when(command, backdated=True).then(told)
+
+    def test_a_word_within_another_is_no_insufficient_wording(self) -> None:
+        command = replace(REJECT, reasons=(Reason.OTHER,), other_reason="insurance policy lapsed")
+        told = replace(rejected(Reason.OTHER), other_reason="insurance policy lapsed")
+        given(applied()).when(command).then(told)
+
+    @pytest.mark.parametrize(
+        ("failed_on", "reasons", "refused"),
+        [
+            (FailedOn.SCORE, (Reason.BANKRUPTCY,), None),
+            (FailedOn.SCORE, (Reason.OTHER, Reason.RECENT_ACCOUNTS), None),
+            (
+                FailedOn.SCORE,
+                (Reason.BANKRUPTCY, Reason.TEMPORARY_RESIDENCE),
+                "temporary_residence",
+            ),
+            (FailedOn.BOTH, (Reason.BANKRUPTCY, Reason.TEMPORARY_RESIDENCE), None),
+            (FailedOn.BOTH, (Reason.TEMPORARY_RESIDENCE,), "temporary_residence"),
+            (FailedOn.JUDGEMENT, (Reason.TEMPORARY_RESIDENCE,), None),
+        ],
+    )
+    def test_the_reasons_come_from_the_part_that_failed(
+        self, failed_on: FailedOn, reasons: tuple[Reason, ...], refused: str | None
+    ) -> None:
+        factors = ("bankruptcy", "Age of automobile", "Number of accounts recently opened")
+        other = "age of automobile" if Reason.OTHER in reasons else None
+        scored_so = given(applied(), replace(scored(), factors=factors))
+        command = replace(REJECT, reasons=reasons, other_reason=other, failed_on=failed_on)
+        outcome = scored_so.when(command)
+        if refused is None:
+            told = rejected(*reasons)
+            outcome.then(replace(told, other_reason=other, failed_on=failed_on))
+        else:
+            outcome.then(Refusal.REASON_NOT_SCORED).naming(refused)
+
+    def test_a_score_that_is_stale_or_gave_no_factors_gives_no_reasons(self) -> None:
+        command = replace(REJECT, failed_on=FailedOn.SCORE)
+        given(applied(), scored()).when(command).then(Refusal.REASON_NOT_SCORED)
+        score = replace(scored(), factors=REJECT.reasons)
+        amended = e.Amended(amount=Decimal(11000))
+        given(applied(), score, amended).when(command).then(Refusal.REASON_NOT_SCORED)
+        given(applied()).when(command, backdated=True).then(
+            replace(rejected(*REJECT.reasons), failed_on=FailedOn.SCORE)
+        )
 
     def test_every_reason_has_a_wording(self) -> None:
         assert list(REASON_TEXTS) == list(Reason)
@@ -312,6 +374,9 @@ SENT_ON = date(2026, 3, 9)
         (NoticeKind.ADVERSE_ACTION, (rejected(),)),
         (NoticeKind.ADVERSE_ACTION, (counter_offered(),)),
         (NoticeKind.ADVERSE_ACTION, (e.ClosedUnfunded(closed_as=c.Closure.INCOMPLETE),)),
+        (NoticeKind.ADVERSE_ACTION, (e.ClosedUnfunded(closed_as=c.Closure.EXPIRED),)),
+        (NoticeKind.ADVERSE_ACTION, (e.Withdrawn(by=c.WithdrawnBy.LENDER),)),
+        (NoticeKind.APPROVAL, (approved(),)),
         (NoticeKind.COUNTER_OFFER, (counter_offered(),)),
         (NoticeKind.INCOMPLETENESS, (e.InformationRequested(items=("payslip",)),)),
     ],
@@ -329,7 +394,8 @@ def test_a_notice_is_recorded_where_something_happened_that_it_is_about(
     [
         (NoticeKind.ADVERSE_ACTION, ()),
         (NoticeKind.ADVERSE_ACTION, (approved(),)),
-        (NoticeKind.ADVERSE_ACTION, (e.ClosedUnfunded(closed_as=c.Closure.EXPIRED),)),
+        (NoticeKind.ADVERSE_ACTION, (e.Withdrawn(by=c.WithdrawnBy.APPLICANT),)),
+        (NoticeKind.APPROVAL, (counter_offered(),)),
         (NoticeKind.COUNTER_OFFER, (rejected(),)),
         (NoticeKind.INCOMPLETENESS, ()),
         (NoticeKind.INCOMPLETENESS, (decided(Outcome.REFERRED),)),

@@ -5,6 +5,7 @@ What should be said is worked out here without any order: the set of rules that 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import combinations, product
@@ -93,12 +94,13 @@ ABOUT_OFFERS: Final = frozenset(
 def states(kind: type[c.Command]) -> Iterator[Application]:
     """Every course, free and held, with all kinds of offers where they matter to the command.
 
-    All but the first are scored by ada.
+    All but the first are scored by ada, with a bankruptcy as the factor.
     """
+    score = replace(scored(), factors=(Reason.BANKRUPTCY,))
     yield INITIAL
     offers = WITH_OFFERS.values() if kind in ABOUT_OFFERS else (OFFERS,)
     for made, happened, held in product(offers, COURSES.values(), ((), (HELD,))):
-        yield fold((applied(), scored(), *made, *happened, *held), by="ada")
+        yield fold((applied(), score, *made, *happened, *held), by="ada")
 
 
 # commands: the values with which each rule is kept or broken
@@ -141,7 +143,8 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
         "term_months": (None, 12),
         "policy": (None, "p"),
         "reasons": REASONS,
-        "other_reason": (None, "x"),
+        "other_reason": (None, "x", "Company policy."),
+        "failed_on": (None, c.FailedOn.SCORE),
     },
     c.Override: {
         "outcome": tuple(Outcome),
@@ -149,7 +152,7 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
         "amount": AMOUNTS,
         "term_months": (None, 12),
         "reasons": REASONS,
-        "other_reason": (None, "x"),
+        "other_reason": (None, "x", "Company policy."),
     },
     c.RecordNotice: {
         "kind": tuple(c.NoticeKind),
@@ -241,7 +244,18 @@ BEFORE: Final = APPLIED_AT - timedelta(days=1)
 def commands(kind: type[c.Command]) -> list[c.Command]:
     """The command in every combination of its values."""
     values = VALUES[kind]
-    return [kind(**dict(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
+    chosen = (dict(zip(values, one, strict=True)) for one in product(*values.values()))
+    return [kind(**one) for one in chosen if _tells_more(one)]
+
+
+def _tells_more(chosen: Mapping[str, Any]) -> bool:
+    """Leave out what is about reasons only, where it would meet with nothing else than before."""
+    of_reasons = chosen.get("failed_on") or chosen.get("other_reason") == "Company policy."
+    if not of_reasons:
+        return True
+    both = chosen.get("failed_on") and chosen["other_reason"] is None
+    adverse = chosen["outcome"] in (Outcome.REJECTED, Outcome.COUNTER_OFFERED, Outcome.APPROVED)
+    return chosen["term_months"] is None and adverse and not both
 
 
 def cases(kind: type[c.Command]) -> Iterator[tuple[c.Command, Application, Circumstances]]:

@@ -72,6 +72,26 @@ OLDER: Final[tuple[tuple[StoredEvent, int], ...]] = (
         ),
         1,
     ),
+    (
+        e.Decided(
+            outcome=c.Outcome.COUNTER_OFFERED,
+            decider="policy:debt-to-income@1",
+            amount=Decimal("9000.00"),
+            term_months=36,
+            policy=CITED,
+            reasons=(Reason.INCOME_INSUFFICIENT, Reason.OTHER),
+            other_reason="runs a circus",
+            text="close call",
+            facts={"amount_minor": 1200000, "currency": "USD", "score_stale": False},
+            personal_facts={"income_monthly_minor": 650000},
+            trace=("debt to income/not-below-limit",),
+            fact_schema=1,
+            engine="zen",
+            engine_version="2.1.3",
+            trace_digest="f0" * 32,
+        ),
+        2,
+    ),
     (policies.PolicyActivated(name="debt-to-income", version="1"), 1),
 )
 """What the samples of older versions say, and which version they are of."""
@@ -182,6 +202,7 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
         engine="zen",
         engine_version="2.1.3",
         trace_digest="f0" * 32,
+        failed_on=c.FailedOn.JUDGEMENT,
     ),
     e.Overridden(
         outcome=c.Outcome.APPROVED,

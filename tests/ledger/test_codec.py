@@ -81,7 +81,9 @@ class TestSamples:
         assert in_clear(now) == in_clear(json.loads(path_of(event).read_bytes()))
 
 
-@pytest.mark.parametrize(("event", "version"), OLDER, ids=lambda one: getattr(one, "stored_as", ""))
+@pytest.mark.parametrize(
+    ("event", "version"), OLDER, ids=lambda one: getattr(one, "stored_as", one)
+)
 def test_an_older_version_reads_as_the_current_one(event: StoredEvent, version: int) -> None:
     stored_then = path_of(event).with_name(f"{event.stored_as}.v{version}.json")
     data = parse_json(stored_then.read_bytes())

@@ -265,7 +265,7 @@ class TestCode:
     async def test_that_is_older_than_the_rows_leaves_them_alone(self, world: World) -> None:
         stream = world.apply()
         world.connection.execute(
-            "update read_data.checkpoints set code_version = 3, newest_code_version = 3"
+            "update read_data.checkpoints set code_version = 4, newest_code_version = 4"
         )
         async with following(world) as follower:
             assert await follower.settle() is Step.NOT_OURS
@@ -277,7 +277,7 @@ class TestCode:
         self, world: World
     ) -> None:
         stream = world.apply()
-        async with following(world, code_version=3) as follower:
+        async with following(world, code_version=4) as follower:
             assert await follower.settle() is Step.NOT_OURS
         assert world.row(stream) == {}
         assert world.checkpoint()["rebuild_needed"]

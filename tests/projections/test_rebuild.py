@@ -231,7 +231,7 @@ async def test_a_ledger_made_before_an_application_waited_for_anybody_is_carried
 
 async def test_rows_of_newer_code_may_differ_and_are_taken(world: World) -> None:
     await settled(world)
-    newer = replace(LOAN_APPLICATIONS, code_version=3)
+    newer = replace(LOAN_APPLICATIONS, code_version=4)
     world.connection.execute("update read_data.loan_applications__v1 set notes = notes + 1")
     result = await rebuilt(world, newer)
     assert (result.switched, result.same_code, result.difference_count > 0) == (True, False, True)

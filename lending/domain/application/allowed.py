@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from lending.domain.application import commands as c
+from lending.domain.application.adverse_action import notice_founded
 from lending.domain.application.circumstances import (
     Asking,
     Circumstances,
@@ -19,7 +20,6 @@ from lending.domain.application.refusals import (
     STATE_CHECKS,
     Refusal,
     Refused,
-    notice_founded,
 )
 from lending.domain.application.state import Application
 from lending.domain.authority import MAY_ISSUE, PrincipalKind, Role

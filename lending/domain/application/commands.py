@@ -89,12 +89,25 @@ class Closure(StrEnum):
     INCOMPLETE = "incomplete"
 
 
+class FailedOn(StrEnum):
+    """On which part of an evaluation by score and judgement an application failed.
+
+    The reasons come from that part (12 CFR 1002.9(b)(2), comment 7). `both`: the score alone did not
+    settle it, and the judgement after it said no.
+    """
+
+    SCORE = "score"
+    JUDGEMENT = "judgement"
+    BOTH = "both"
+
+
 class NoticeKind(StrEnum):
     """Which notice was sent to the applicant (12 CFR 1002.9(a) and (c))."""
 
     ADVERSE_ACTION = "adverse_action"
     COUNTER_OFFER = "counter_offer"
     INCOMPLETENESS = "incompleteness"
+    APPROVAL = "approval"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +208,8 @@ class Decide:
     """Decide the application. Without an outcome the active credit policy decides.
 
     `amount` and `term_months` are a counter-offer's terms; an approval is always of what was
-    applied for. `other_reason` specifies the reason `other`.
+    applied for. `other_reason` specifies the reason `other`. `failed_on` says that a score, judgement
+    or both said no: of a score, the reasons are among its factors.
     """
 
     outcome: Annotated[Outcome | None, Example("rejected")] = None
@@ -205,6 +219,7 @@ class Decide:
     policy_version: Name | None = None
     reasons: Annotated[Reasons, Example(["excessive_obligations"])] = ()
     other_reason: Annotated[FreeText | None, Personal()] = None
+    failed_on: FailedOn | None = None
     text: Annotated[FreeText | None, Personal()] = None
 
 

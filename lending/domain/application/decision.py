@@ -6,6 +6,7 @@ from typing import assert_never
 from lending.domain import money
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
+from lending.domain.application.adverse_action import notice_founded
 from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.barred import above_authority
 from lending.domain.application.circumstances import (
@@ -16,8 +17,13 @@ from lending.domain.application.circumstances import (
     Verdict,
 )
 from lending.domain.application.commands import Outcome
-from lending.domain.application.reasons import MAX_REASONS, Reason
-from lending.domain.application.refusals import Refusal, Refused, notice_founded
+from lending.domain.application.reasons import (
+    MAX_REASONS,
+    Reason,
+    among_factors,
+    insufficient_wording,
+)
+from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Decision
 
 
@@ -92,7 +98,7 @@ def _wrong_verdict(verdict: Verdict, state: Application, given: Circumstances) -
         reasons=verdict.reasons,
     )
     wrong = _wrong_terms(verdict.outcome, asked, state) or _wrong_reasons(
-        verdict.outcome, asked, given
+        verdict.outcome, asked, state, given
     )
     return None if wrong is None else Refused(Refusal.POLICY_FAULTY, wrong.refusal.code)
 
@@ -132,6 +138,7 @@ def _own_decision(command: c.Decide, outcome: Outcome, state: Application) -> e.
         reasons=command.reasons,
         other_reason=command.other_reason,
         text=command.text,
+        failed_on=command.failed_on,
     )
 
 
@@ -172,7 +179,7 @@ def _wrong_citation(command: c.Decide) -> Refused | None:
 def _wrong_decision(
     outcome: Outcome, command: c.Decide | c.Override, state: Application, given: Circumstances
 ) -> Refused | None:
-    wrong = _wrong_terms(outcome, command, state) or _wrong_reasons(outcome, command, given)
+    wrong = _wrong_terms(outcome, command, state) or _wrong_reasons(outcome, command, state, given)
     if wrong is not None:
         return wrong
     amount, _ = _decided_terms(outcome, command.amount, command.term_months, state)
@@ -197,11 +204,11 @@ def _wrong_terms(
 
 
 def _wrong_reasons(
-    outcome: Outcome, command: c.Decide | c.Override, given: Circumstances
+    outcome: Outcome, command: c.Decide | c.Override, state: Application, given: Circumstances
 ) -> Refused | None:
     reasons = command.reasons
     if outcome in (Outcome.APPROVED, Outcome.REFERRED):
-        named = reasons or command.other_reason is not None
+        named = reasons or command.other_reason is not None or _failed_on(command) is not None
         return Refused(Refusal.REASONS_NOT_ALLOWED) if named else None
     if not reasons:
         return Refused(Refusal.REASONS_REQUIRED)
@@ -211,9 +218,47 @@ def _wrong_reasons(
         return Refused(Refusal.REASON_REPEATED)
     if (Reason.OTHER in reasons) != (command.other_reason is not None):
         return Refused(Refusal.REASON_UNSPECIFIED)
+    if (insufficient := _insufficient(command, given)) is not None:
+        return Refused(Refusal.REASON_INSUFFICIENT, insufficient)
     if Reason.NOT_RECORDED in reasons and not given.recording:
         return Refused(Refusal.REASON_FOR_IMPORT_ONLY)
+    if (not_scored := _not_scored(command, state, given)) is not None:
+        return Refused(Refusal.REASON_NOT_SCORED, not_scored)
     return None
+
+
+def _failed_on(command: c.Decide | c.Override) -> c.FailedOn | None:
+    """A person who overrides judges: that is the part the reasons come from."""
+    return command.failed_on if isinstance(command, c.Decide) else None
+
+
+def _not_scored(
+    command: c.Decide | c.Override, state: Application, given: Circumstances
+) -> str | None:
+    """The reasons that are not among the factors scored, where the score said no.
+
+    All of them come from the score that settled it alone, some of them from one that a judgement
+    followed on (12 CFR 1002.9(b)(2), comment 7). History is recorded as it was told.
+    """
+    failed_on = _failed_on(command)
+    if failed_on in (None, c.FailedOn.JUDGEMENT) or given.recording:
+        return None
+    score = state.score
+    factors = () if score is None or score.stale else score.factors
+    others = [
+        reason
+        for reason in command.reasons
+        if not among_factors(reason, command.other_reason, factors)
+    ]
+    enough = len(others) < len(command.reasons) and failed_on is c.FailedOn.BOTH
+    return ", ".join(others) if others and not enough else None
+
+
+def _insufficient(command: c.Decide | c.Override, given: Circumstances) -> str | None:
+    """The wording that is no specific reason; history is recorded as it was told."""
+    if command.other_reason is None or given.recording:
+        return None
+    return insufficient_wording(command.other_reason)
 
 
 def _record_notice(command: c.RecordNotice, state: Application, given: Circumstances) -> Answer:

@@ -17,6 +17,7 @@ from lending.domain.application.commands import (
     Closure,
     ContextKind,
     CreditKind,
+    FailedOn,
     HoldKind,
     NoticeKind,
     Outcome,
@@ -156,10 +157,11 @@ class Decided:
     schema (none: amounts in major units, as decimal strings); `trace` names the rules that fired,
     in order. `trace_digest` is the SHA-256 of the whole trace, without times, that `engine` of
     `engine_version` gave: personal, for what the policy saw could be guessed and held against it.
+    `failed_on` is the part of an evaluation by score and judgement that the reasons come from.
     """
 
     stored_as: ClassVar[str] = "decided"
-    schema_version: ClassVar[int] = 2
+    schema_version: ClassVar[int] = 3
     outcome: Outcome
     decider: str
     amount: Decimal | None = None
@@ -175,6 +177,7 @@ class Decided:
     engine: str | None = None
     engine_version: str | None = None
     trace_digest: PersonalText = None
+    failed_on: FailedOn | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

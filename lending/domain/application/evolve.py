@@ -5,9 +5,11 @@ from datetime import date, datetime
 from typing import NamedTuple, Protocol, assert_never
 
 from lending.domain.application import events as e
+from lending.domain.application.adverse_action import told_of_action
 from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
 from lending.domain.application.state import (
     Application,
+    Days,
     Decision,
     Disbursement,
     Ending,
@@ -53,39 +55,39 @@ def evolve(  # noqa: C901, PLR0912 one line an event
     at = happening.effective_at
     match event:
         case e.Applied():
-            return _applied(event, at)
+            return _applied(event, happening)
         case e.Amended():
             return _amended(state, event)
         case e.ContextAttached():
             return _context_attached(state, event)
         case e.InformationRequested(items=items, due_on=due_on):
-            return state._replace(outstanding={**state.outstanding, **dict.fromkeys(items, due_on)})
+            return _requested(state, items, due_on)
         case e.InformationSupplied(items=items):
-            return _supplied(state, items)
+            return _supplied(state, items, happening.effective_on)
         case e.Scored():
             return _scored(state, event, happening.actor, happening.on_behalf_of)
         case e.Decided():
-            return _decided(state, event, at)
+            return _under(state, _decided(event, at), happening.effective_on)
         case e.Overridden():
-            return _overridden(state, event, at)
+            return _under(state, _overridden(event, at), happening.effective_on)
         case e.Noted():
             return state
-        case e.NoticeSent(kind=kind):
-            return state._replace(notices=state.notices | {kind})
+        case e.NoticeSent(kind=kind, sent_on=sent_on):
+            return _noticed(state, kind, sent_on)
         case e.Held(kind=kind):
             return state._replace(holds=state.holds | {kind})
         case e.Released(kind=kind):
             return state._replace(holds=state.holds - {kind})
         case e.Withdrawn(by=by):
-            return _ended(state, Ending(by, at))
+            return _ended(state, Ending(by, at), happening.effective_on)
         case e.ClosedUnfunded(closed_as=closed_as):
-            return _ended(state, Ending(closed_as, at))
+            return _ended(state, Ending(closed_as, at), happening.effective_on)
         case e.Offered():
-            return _offered(state, event)
+            return _offered(state, event, happening.effective_on)
         case e.OfferReturned(offer_id=offer_id):
             return _with_offer(state, state.offers[offer_id]._replace(returned=True))
         case e.OfferAccepted(offer_id=offer_id):
-            return _accepted(state, offer_id)
+            return _accepted(state, offer_id, happening.effective_on)
         case e.OfferRefused(offer_id=offer_id):
             return _with_offer(state, state.offers[offer_id]._replace(status=OfferStatus.REFUSED))
         case e.OfferWithdrawn(offer_id=offer_id):
@@ -100,13 +102,15 @@ def evolve(  # noqa: C901, PLR0912 one line an event
             assert_never(event)
 
 
-def _applied(event: e.Applied, at: datetime) -> Application:
+def _applied(event: e.Applied, happening: Happening) -> Application:
+    on = happening.effective_on
     return Application(
         applicant_id=event.applicant_id,
         amount=event.amount,
         currency=event.currency,
         credit_kind=event.credit_kind,
-        applied_at=at,
+        applied_at=happening.effective_at,
+        days=Days(applied_on=on, completed_on=on),
         term_months=event.term_months,
         income=event.income,
         purpose=event.purpose,
@@ -127,6 +131,7 @@ def _amended(state: Application, event: e.Amended) -> Application:
         decision=None if state.decision is None else state.decision._replace(stale=True),
         offers=_closed(state.offers),
         accepted_offer_id=None,
+        days=state.days._replace(taken_on=None),
     )
 
 
@@ -148,17 +153,25 @@ def _scored(
         event.score,
         low=event.score_low,
         high=event.score_high,
+        factors=event.factors,
     )
     return state._replace(score=score, scorers=scorers)
 
 
-def _supplied(state: Application, items: tuple[str, ...]) -> Application:
+def _requested(state: Application, items: tuple[str, ...], due_on: date | None) -> Application:
+    outstanding = {**state.outstanding, **dict.fromkeys(items, due_on)}
+    days = state.days if state.decided else state.days._replace(completed_on=None)
+    return state._replace(outstanding=outstanding, days=days)
+
+
+def _supplied(state: Application, items: tuple[str, ...], on: date) -> Application:
     left = {item: due_on for item, due_on in state.outstanding.items() if item not in items}
-    return state._replace(outstanding=left)
+    days = state.days if left or state.decided else state.days._replace(completed_on=on)
+    return state._replace(outstanding=left, days=days)
 
 
-def _decided(state: Application, event: e.Decided, at: datetime) -> Application:
-    decision = Decision(
+def _decided(event: e.Decided, at: datetime) -> Decision:
+    return Decision(
         outcome=event.outcome,
         decider=event.decider,
         amount=event.amount,
@@ -168,12 +181,12 @@ def _decided(state: Application, event: e.Decided, at: datetime) -> Application:
         facts=event.facts,
         personal_facts=event.personal_facts,
         decided_at=at,
+        other_reason=event.other_reason,
     )
-    return _under(state, decision)
 
 
-def _overridden(state: Application, event: e.Overridden, at: datetime) -> Application:
-    decision = Decision(
+def _overridden(event: e.Overridden, at: datetime) -> Decision:
+    return Decision(
         outcome=event.outcome,
         decider="principal",
         amount=event.amount,
@@ -184,22 +197,39 @@ def _overridden(state: Application, event: e.Overridden, at: datetime) -> Applic
         personal_facts=None,
         decided_at=at,
         overridden=True,
+        other_reason=event.other_reason,
     )
-    return _under(state, decision)
 
 
-def _under(state: Application, decision: Decision) -> Application:
+def _under(state: Application, decision: Decision, on: date) -> Application:
     """The state under a new decision: a rejection ends the application, and its offers with it.
 
-    Notices about the decision before do not tell of this one.
+    Notices about the decision before do not tell of this one. Where the applicant was told of that
+    one, the time for this one runs from now; where not, the time that is running goes on.
     """
-    state = state._replace(decision=decision, notices=state.notices & {NoticeKind.INCOMPLETENESS})
-    if decision.outcome is not Outcome.REJECTED:
-        return state
-    return state._replace(offers=_closed(state.offers), accepted_offer_id=None)
+    again = state.decided and told_of_action(state) is not None
+    kept: dict[NoticeKind, date] = {
+        kind: day for kind, day in state.notices.items() if kind is NoticeKind.INCOMPLETENESS
+    }
+    days = state.days._replace(decided_on=on, told_on=None, taken_on=None)
+    if again:
+        days = days._replace(completed_on=on)
+    state = state._replace(decision=decision, notices=kept, days=days)
+    if decision.outcome is Outcome.REJECTED:
+        return state._replace(offers=_closed(state.offers), accepted_offer_id=None)
+    return state._replace(days=days._replace(taken_on=on)) if state.covered else state
 
 
-def _offered(state: Application, event: e.Offered) -> Application:
+def _noticed(state: Application, kind: NoticeKind, sent_on: date) -> Application:
+    """The first notice of a kind counts for the clocks, the last of all for how long it is kept."""
+    first = min(sent_on, state.notices.get(kind, sent_on))
+    last = max(sent_on, state.days.noticed_on or sent_on)
+    return state._replace(
+        notices={**state.notices, kind: first}, days=state.days._replace(noticed_on=last)
+    )
+
+
+def _offered(state: Application, event: e.Offered, on: date) -> Application:
     offer = Offer(
         offer_id=event.offer_id,
         amount=event.amount,
@@ -212,7 +242,7 @@ def _offered(state: Application, event: e.Offered) -> Application:
         disburse_on=event.disburse_on,
         disclosed=event.disclosed,
     )
-    return _with_offer(state, offer)
+    return _with_offer(state._replace(days=_told(state, on)), offer)
 
 
 def _redisclosed(state: Application, event: e.Redisclosed) -> Application:
@@ -228,7 +258,8 @@ def _disbursed(state: Application, event: e.Disbursed, happening: Happening) -> 
     terms = state.offers[event.offer_id].terms
     loan = disbursed(state.loan, event, terms, happening.version, happening.effective_on)
     first = Disbursement(event.offer_id, event.amount, happening.effective_at)
-    return state._replace(disbursement=state.disbursement or first, loan=loan)
+    days = _told(state, happening.effective_on)
+    return state._replace(disbursement=state.disbursement or first, loan=loan, days=days)
 
 
 def _serviced(state: Application, event: ServicingEvent, happening: Happening) -> Application:
@@ -240,16 +271,27 @@ def _with_offer(state: Application, offer: Offer) -> Application:
     return state._replace(offers={**state.offers, offer.offer_id: offer})
 
 
-def _accepted(state: Application, offer_id: str) -> Application:
+def _accepted(state: Application, offer_id: str, on: date) -> Application:
     offers = {
         **_closed(state.offers),
         offer_id: state.offers[offer_id]._replace(status=OfferStatus.ACCEPTED),
     }
-    return state._replace(offers=offers, accepted_offer_id=offer_id)
+    state = state._replace(offers=offers, accepted_offer_id=offer_id, days=_told(state, on))
+    return state._replace(days=state.days._replace(taken_on=on)) if state.covered else state
 
 
-def _ended(state: Application, ending: Ending) -> Application:
-    return state._replace(ending=ending, offers=_closed(state.offers), accepted_offer_id=None)
+def _told(state: Application, on: date) -> Days:
+    """The days once something was offered, accepted or paid: before a decision it tells of none."""
+    return state.days.told(on) if state.decided else state.days
+
+
+def _ended(state: Application, ending: Ending, on: date) -> Application:
+    return state._replace(
+        ending=ending,
+        offers=_closed(state.offers),
+        accepted_offer_id=None,
+        days=state.days._replace(ended_on=on),
+    )
 
 
 def _closed(offers: Mapping[str, Offer]) -> Mapping[str, Offer]:

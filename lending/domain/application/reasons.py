@@ -1,9 +1,11 @@
-"""Specific reasons for adverse action: the list of Form C-1 as data.
+"""Specific reasons for adverse action: the list of Form C-1 and others that lenders use, as data, and
+what is no reason.
 
-Source: Regulation B, 12 CFR 1002, Appendix C, Form C-1 (Part I, principal reasons).
+Source: Regulation B, 12 CFR 1002, Appendix C, Form C-1 (Part I, principal reasons); 1002.9(b)(2).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -35,6 +37,13 @@ class Reason(StrEnum):
     BANKRUPTCY = "bankruptcy"
     RECENT_INQUIRIES = "recent_inquiries"
     COLLATERAL_NOT_SUFFICIENT = "collateral_not_sufficient"
+    AMOUNT_OWED = "amount_owed"
+    BALANCES_TO_LIMITS = "balances_to_limits"
+    RECENT_ACCOUNTS = "recent_accounts"
+    LENGTH_OF_CREDIT_HISTORY = "length_of_credit_history"
+    UNVERIFIABLE_INFORMATION = "unverifiable_information"
+    INSUFFICIENT_CASH = "insufficient_cash"
+    MORTGAGE_INSURANCE_DENIED = "mortgage_insurance_denied"
     OTHER = "other"
     NOT_RECORDED = "not_recorded"
 
@@ -69,8 +78,81 @@ REASON_TEXTS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.BANKRUPTCY: "bankruptcy",
         Reason.RECENT_INQUIRIES: "number of recent inquiries on credit bureau report",
         Reason.COLLATERAL_NOT_SUFFICIENT: "value or type of collateral not sufficient",
+        Reason.AMOUNT_OWED: "amount owed on accounts",
+        Reason.BALANCES_TO_LIMITS: "proportion of balances to credit limits",
+        Reason.RECENT_ACCOUNTS: "number of accounts recently opened",
+        Reason.LENGTH_OF_CREDIT_HISTORY: "length of credit history",
+        Reason.UNVERIFIABLE_INFORMATION: "unable to verify information provided",
+        Reason.INSUFFICIENT_CASH: "insufficient cash for the down payment or closing costs",
+        Reason.MORTGAGE_INSURANCE_DENIED: "mortgage insurance denied",
         Reason.OTHER: "other, as specified",
         Reason.NOT_RECORDED: "not recorded in the source of an import",
     }
 )
 """The wording that the applicant reads."""
+
+LENDERS_REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                Reason.AMOUNT_OWED,
+                Reason.BALANCES_TO_LIMITS,
+                Reason.RECENT_ACCOUNTS,
+                Reason.LENGTH_OF_CREDIT_HISTORY,
+            ),
+            "factor of credit scores",
+        ),
+        **dict.fromkeys(
+            (
+                Reason.UNVERIFIABLE_INFORMATION,
+                Reason.INSUFFICIENT_CASH,
+                Reason.MORTGAGE_INSURANCE_DENIED,
+            ),
+            "reason for denial of Regulation C",
+        ),
+        Reason.NOT_RECORDED: "imports only",
+    }
+)
+"""The reasons that are not on Form C-1, and where they come from."""
+
+INSUFFICIENT_WORDINGS: Final = (
+    "internal standard",
+    "internal standards",
+    "internal policy",
+    "internal policies",
+    "credit policy",
+    "lending policy",
+    "company policy",
+    "qualifying score",
+    "minimum score",
+    "minimum credit score",
+    "credit scoring system",
+)
+"""Words that name the creditor's own standards or its score, and nothing about the applicant.
+
+12 CFR 1002.9(b)(2) calls insufficient that the action rests on internal standards or policies, or
+that no qualifying score was achieved on the credit scoring system; the other wordings say the same.
+"""
+
+_NO_WORD: Final = re.compile(r"[^a-z0-9]+")
+
+
+def among_factors(reason: Reason, other: str | None, factors: Iterable[str]) -> bool:
+    """Whether a score names the reason among its factors: by code, or by the wording of it.
+
+    The reason `other` is what `other` says. Case and punctuation do not count.
+    """
+    scored = {_words(factor) for factor in factors}
+    if reason is Reason.OTHER:
+        return other is not None and _words(other) in scored
+    return not scored.isdisjoint({_words(REASON_TEXTS[reason]), _words(reason)})
+
+
+def insufficient_wording(text: str) -> str | None:
+    """Which insufficient wording a free reason rests on, in any case and punctuation; or none."""
+    words = f" {_words(text)} "
+    return next((said for said in INSUFFICIENT_WORDINGS if f" {said} " in words), None)
+
+
+def _words(text: str) -> str:
+    return _NO_WORD.sub(" ", text.casefold()).strip()

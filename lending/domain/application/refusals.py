@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, assert_never
+from typing import Final
 
 from lending.domain.application import commands as c
 from lending.domain.application.state import Application
@@ -197,10 +197,20 @@ class Refusal(Enum):
         "reason_unspecified",
         "The reason 'other' is specified in other_reason, and only it is.",
     )
+    REASON_INSUFFICIENT = (
+        "reason_insufficient",
+        "The creditor's standards, or a score that was missed, are no specific reason. "
+        "Say what about the applicant or the collateral failed.",
+    )
     REASON_FOR_IMPORT_ONLY = (
         "reason_for_import_only",
         "The reason not_recorded is for imported history: "
         "it needs an effective instant in the past and, of a principal, the role importer.",
+    )
+    REASON_NOT_SCORED = (
+        "reason_not_scored",
+        "Where the score said no, the reasons are among the factors of the score on file. "
+        "Name those, or what else it failed on in failed_on.",
     )
     ABOVE_AUTHORITY = (
         "above_authority",
@@ -344,25 +354,6 @@ class Refused:
 
     refusal: Refusal
     detail: str = ""
-
-
-def notice_founded(kind: c.NoticeKind, state: Application) -> bool:
-    """Whether something has happened that a notice of this kind would be about.
-
-    Source: 12 CFR 1002.9(a)(1) and (c): adverse action is a rejection, a counter-offer that was not
-    taken up, or an application closed as incomplete.
-    """
-    outcome = None if state.decision is None else state.decision.outcome
-    match kind:
-        case c.NoticeKind.ADVERSE_ACTION:
-            incomplete = state.ending is not None and state.ending.kind is c.Closure.INCOMPLETE
-            return incomplete or outcome in (c.Outcome.REJECTED, c.Outcome.COUNTER_OFFERED)
-        case c.NoticeKind.COUNTER_OFFER:
-            return outcome is c.Outcome.COUNTER_OFFERED
-        case c.NoticeKind.INCOMPLETENESS:
-            return bool(state.outstanding)
-        case _:
-            assert_never(kind)
 
 
 def _acceptance_stands(state: Application) -> bool:

@@ -83,6 +83,7 @@ class ScoreOnFile(NamedTuple):
     stale: bool = False
     low: Decimal | None = None
     high: Decimal | None = None
+    factors: tuple[str, ...] = ()
 
 
 class Decision(NamedTuple):
@@ -99,6 +100,7 @@ class Decision(NamedTuple):
     decided_at: datetime
     overridden: bool = False
     stale: bool = False
+    other_reason: str | Erased | None = None
 
 
 class Offer(NamedTuple):
@@ -140,6 +142,31 @@ class Ending(NamedTuple):
                 return Status.WITHDRAWN
 
 
+class Days(NamedTuple):
+    """The days, in the ledger's time zone, from which the times of adverse action are counted.
+
+    `completed_on` is the later of applying and the last information supplied with none outstanding
+    (none while any is); what is asked for after a decision does not move it. `told_on` is the first
+    day after the decision in force on which an offer was made or accepted, or money was paid out:
+    the applicant was told of it by deed. `taken_on` is when an accepted offer was one that the
+    decision covers, even where the application ended afterwards. `noticed_on` is the last day on
+    which the applicant was told anything.
+    """
+
+    applied_on: date | None = None
+    completed_on: date | None = None
+    decided_on: date | None = None
+    told_on: date | None = None
+    taken_on: date | None = None
+    ended_on: date | None = None
+    noticed_on: date | None = None
+
+    def told(self, on: date) -> "Days":
+        """The days once the applicant was told of the decision in force by deed."""
+        noticed_on = on if self.noticed_on is None else max(on, self.noticed_on)
+        return self._replace(told_on=self.told_on or on, noticed_on=noticed_on)
+
+
 class Disbursement(NamedTuple):
     """The payment that made the application a loan: the first, of several."""
 
@@ -160,8 +187,8 @@ class Application(NamedTuple):
     """One application. `INITIAL` is the application that nobody has applied for yet.
 
     `outstanding` gives what the applicant was asked for, and by when; `notices` which the applicant
-    was sent about how the application stands; `scorers` all who have scored it, or on whose behalf
-    it was scored.
+    was sent about how the application stands, and on which day first; `scorers` all who have scored
+    it, or on whose behalf it was scored.
     """
 
     applicant_id: str = ""
@@ -181,7 +208,8 @@ class Application(NamedTuple):
     decision: Decision | None = None
     offers: Mapping[str, Offer] = MappingProxyType({})
     accepted_offer_id: str | None = None
-    notices: frozenset[NoticeKind] = frozenset()
+    notices: Mapping[NoticeKind, date] = MappingProxyType({})
+    days: Days = Days()
     holds: frozenset[HoldKind] = frozenset()
     ending: Ending | None = None
     disbursement: Disbursement | None = None

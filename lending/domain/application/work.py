@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from lending.domain.application import commands as c
+from lending.domain.application.adverse_action import clocks
 from lending.domain.application.refusals import MAX_OFFERS
 from lending.domain.application.state import Application
 from lending.domain.authority import Role
@@ -59,15 +60,10 @@ def _next(state: Application) -> type[c.Command] | None:
 
 
 def _owes_notice(state: Application) -> bool:
-    """Whether the applicant has to be told of adverse action and was not.
-
-    An application that ended as incomplete needs no other notice than that of its incompleteness.
-    Source: 12 CFR 1002.9(a)(1) and (c).
-    """
+    """Whether the applicant has to be told how it ended and was not (12 CFR 1002.9(a)(1) and (c))."""
     if state.ending is None:
         return c.NoticeKind.ADVERSE_ACTION not in state.notices
-    told = state.notices & {c.NoticeKind.ADVERSE_ACTION, c.NoticeKind.INCOMPLETENESS}
-    return state.ending.kind is c.Closure.INCOMPLETE and not told
+    return any(clock.sent_on is None for clock in clocks(state))
 
 
 def _before_decision(state: Application) -> type[c.Command]:
@@ -95,7 +91,7 @@ def _after_decision(state: Application) -> type[c.Command]:
 def _owes_counter_offer(state: Application) -> bool:
     """Whether the applicant was not told of a counter-offer yet (12 CFR 1002.9(a)(1)(iv))."""
     countered = state.decision is not None and state.decision.outcome is c.Outcome.COUNTER_OFFERED
-    told = state.notices & {c.NoticeKind.COUNTER_OFFER, c.NoticeKind.ADVERSE_ACTION}
+    told = state.notices.keys() & {c.NoticeKind.COUNTER_OFFER, c.NoticeKind.ADVERSE_ACTION}
     return countered and not told
 
 
