@@ -183,6 +183,22 @@ async def test_a_policy_that_never_answers_ends_the_backtest_early_and_says_so(
     assert one.cited.name == "silent"
 
 
+async def test_a_backtest_whose_process_ends_has_failed_and_the_next_one_has_not(
+    decided: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    backtests = decided.ledger.backtests
+    right = backtests._ledger
+    backtests._ledger = replace(right, master_key=bytes(32))
+    failed = await backtested(decided, "strict")
+    backtests._ledger = right
+    assert (failed["state"], failed["result"]) == ("failed", None)
+    assert "a process of the backtest failed" in failed["reason"]
+    assert "has failed" in caplog.text
+    problem(await decided.get(failed["path"], accept="text/csv"), 404, "backtest_not_found")
+    assert decided.ledger.failures == {}
+    assert (await backtested(decided, "strict"))["state"] == "done"
+
+
 async def test_a_policy_without_a_decision_is_counted_by_its_fault(decided: Api) -> None:
     dividing = policy("dividing")
     dividing["graph"] = graph(

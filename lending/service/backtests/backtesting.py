@@ -87,9 +87,10 @@ class Backtests:
         telling = asyncio.create_task(self._tell(backtest_id, progress))
         try:
             await carry_out(subject, processes_at_most(), progress)
-        except (BacktestFailed, psycopg.Error) as fault:
-            _LOG.warning("the backtest %s has failed", backtest_id, exc_info=fault)
-            failure = str(fault) if isinstance(fault, BacktestFailed) else "the database failed"
+        except Exception as fault:  # noqa: BLE001 whatever it is, the next one is carried out
+            _LOG.exception("the backtest %s has failed", backtest_id)
+            told = isinstance(fault, BacktestFailed)
+            failure = str(fault) if told else "the log of the service says why"
         finally:
             telling.cancel()
         try:

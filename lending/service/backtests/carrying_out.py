@@ -117,8 +117,10 @@ async def carry_out(
         async with asyncio.TaskGroup() as group:
             for _ in range(min(processes, len(planned.stretches))):
                 group.create_task(work())
-    except* (OSError, TimeoutError, BacktestFailed) as faults:
-        raise BacktestFailed(f"a process of the backtest failed: {faults.exceptions[0]}") from None
+    except ExceptionGroup as faults:
+        first = faults.exceptions[0]
+        why = str(first) or type(first).__name__
+        raise BacktestFailed(f"a process of the backtest failed: {why}") from faults
     progress.tally.flips.sort(key=lambda case: (case.shard, case.position))
 
 
