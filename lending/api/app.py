@@ -14,8 +14,10 @@ from starlette.types import ASGIApp
 
 from lending.api import (
     adverse_action,
+    backtests,
     bulk_schemas,
     docs_pages,
+    explanations,
     feed,
     loan_routes,
     model_routes,
@@ -115,6 +117,8 @@ class LedgerApi(FastAPI):
                     **model_routes.components(),
                     **loan_routes.components(),
                     **adverse_action.components(),
+                    **explanations.components(),
+                    **backtests.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
                 },
                 "responses": openapi.problem_responses(),
@@ -212,6 +216,7 @@ def create_app(
         product_routes.routes(ledger.products, operators),
         policy_routes.routes(ledger.policies, operators),
         model_routes.routes(ledger.models, operators),
+        backtests.routes(ledger.backtests),
     ):
         for method, path, endpoint, operation in routes:
             app.answer(method, path, endpoint, operation)
@@ -314,6 +319,8 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATION, read.one, one)
     app.answer("GET", APPLICATION + "/events", read.events, events)
     for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
+        app.answer("GET", APPLICATION + path, endpoint, operation)
+    for path, endpoint, operation in explanations.routes(ledger.explanations):
         app.answer("GET", APPLICATION + path, endpoint, operation)
 
 

@@ -58,6 +58,10 @@ class Fault(Enum):
     POLICY_NOT_FOUND = (
         "policy_not_found", 404, False, "No credit policy of this name was published.",
     )  # fmt: skip
+    BACKTEST_NOT_FOUND = (
+        "backtest_not_found", 404, False,
+        "The version has no such backtest, it is not kept any more, or it has no result yet.",
+    )  # fmt: skip
     MODEL_NOT_FOUND = (
         "model_not_found", 404, False,
         "No score model of this name and version is registered.",
@@ -267,6 +271,10 @@ class Fault(Enum):
         "too_many_requests", 429, True,
         "The principal has as many requests under way as it may. Nothing was done; ask again once"
         " one of them is answered.",
+    )  # fmt: skip
+    TOO_MANY_BACKTESTS = (
+        "too_many_backtests", 429, True,
+        "As many backtests are under way as may be. Ask again when one of them has ended.",
     )  # fmt: skip
     TOO_MANY_STREAMS = (
         "too_many_streams", 429, True,

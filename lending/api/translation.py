@@ -30,6 +30,7 @@ from lending.service import (
     tail,
     work,
 )
+from lending.service.backtests import store as backtests
 from lending.service.webhooks import model as webhooks
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
@@ -134,6 +135,8 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         policies.ActivationPast: _said(Fault.ACTIVATION_PAST),
         policies.TooManyPolicies: _said(Fault.TOO_MANY_POLICIES),
         judging.PolicyUnavailable: lambda fault: _later(Fault.POLICY_UNAVAILABLE, str(fault)),
+        backtests.UnknownBacktest: _said(Fault.BACKTEST_NOT_FOUND),
+        backtests.TooManyBacktests: lambda fault: _later(Fault.TOO_MANY_BACKTESTS, str(fault)),
         models.UnknownModel: _said(Fault.MODEL_NOT_FOUND),
         models.ModelTaken: _said(Fault.MODEL_VERSION_TAKEN),
         models.ModelDaysReversed: _said(Fault.MODEL_DAYS_REVERSED),

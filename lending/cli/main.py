@@ -12,10 +12,12 @@ from typing import Any
 import typer
 
 from lending.cli import (
+    backtest,
     catalogue,
     day_close,
     demo,
     epoch,
+    explain,
     import_fannie_mae,
     import_xes,
     keys,
@@ -75,6 +77,8 @@ app.command()(status.status)
 app.command()(suspensions.suspend)
 app.command()(suspensions.reinstate)
 app.command("day-close")(day_close.day_close)
+app.command()(explain.explain)
+app.command()(backtest.backtest)
 app.command()(verify.verify)
 app.command()(tape.tape)
 app.command()(rebuild.rebuild)

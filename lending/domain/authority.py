@@ -50,6 +50,7 @@ class Permission(StrEnum):
     PUBLISH_PRODUCTS = "publish_products"
     PUBLISH_POLICIES = "publish_policies"
     REGISTER_MODELS = "register_models"
+    BACKTEST = "backtest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ MAY: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         Role.AUDITOR: frozenset(
             {_P.READ_APPLICATIONS, _P.READ_EVENTS, _P.READ_REFUSALS, _P.READ_OPERATIONS}
         ),
-        Role.ANALYST: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS}),
+        Role.ANALYST: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS, _P.BACKTEST}),
         Role.ADMIN: frozenset(
             {
                 _P.READ_OPERATIONS,
@@ -145,6 +146,7 @@ MAY: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
                 _P.PUBLISH_PRODUCTS,
                 _P.PUBLISH_POLICIES,
                 _P.REGISTER_MODELS,
+                _P.BACKTEST,
             }
         ),
         Role.IMPORTER: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS, _P.BACKDATE}),

@@ -24,7 +24,7 @@ from lending.domain.policies import (
 from lending.policy import debt_to_income
 from lending.policy.document import digest_of, read, written
 from lending.policy.engine import Evaluation
-from lending.policy.facts import Facts, facts_of, from_minor_units
+from lending.policy.facts import Facts, erased_facts, facts_of, from_minor_units
 from lending.policy.graph import graph_of
 
 BUILT_IN: Final = "debt_to_income.json"
@@ -79,7 +79,7 @@ def is_document(definition: str) -> bool:
 
 def facts_needed(definition: str) -> tuple[str, ...]:
     """The facts that a policy names."""
-    return read(definition).facts if is_document(definition) else ("amount", "currency", "income")
+    return read(definition).facts if is_document(definition) else tuple(debt_to_income.FACTS)
 
 
 def others_of(definition: str, policies: Policies) -> dict[str, str]:
@@ -113,10 +113,7 @@ def asked(
     if digest_of(policy.definition) != policy.cited.digest:
         name = f"{policy.cited.name}@{policy.cited.version}"
         raise ValueError(f"policy {name} is not the one that was published")
-    if is_document(policy.definition):
-        facts = facts_of(application, read(policy.definition).facts)
-    else:
-        facts = debt_to_income.facts_of(application)
+    facts = facts_for(policy.definition, application)
     if isinstance(facts, FactsMissing):
         return facts
     return Asked(
@@ -125,6 +122,20 @@ def asked(
         others=others_of(policy.definition, policies),
         facts=facts,
     )
+
+
+def facts_for(definition: str, application: Application) -> Facts | FactsMissing:
+    """The facts that a policy needs of an application, or what the application lacks for them."""
+    if is_document(definition):
+        return facts_of(application, read(definition).facts)
+    return debt_to_income.facts_of(application)
+
+
+def facts_erased(definition: str, application: Application) -> tuple[str, ...]:
+    """Those of the facts that a policy needs that are gone with the key of their person."""
+    named = read(definition).facts if is_document(definition) else ()
+    names = named or debt_to_income.FACTS.values()
+    return erased_facts(application, names)
 
 
 def fact_schema(definition: str) -> int | None:

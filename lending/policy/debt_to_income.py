@@ -6,6 +6,7 @@ version is activated; what a new ledger begins with is debt_to_income.json, whic
 
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from lending.domain.application.circumstances import FactsMissing
@@ -25,6 +26,11 @@ DEFINITION: Final = (
     "Without an income the application cannot be judged."
 )
 """What was published in the registry; its SHA-256 is the policy's digest."""
+
+FACTS: Final[Mapping[str, str]] = MappingProxyType(
+    {"amount": "amount_minor", "currency": "currency", "income": "income_monthly_minor"}
+)
+"""The facts it sees, and what each is called in the fact schema."""
 
 BELOW_LIMIT: Final = "debt_to_income_below_limit"
 NOT_BELOW_LIMIT: Final = "debt_to_income_not_below_limit"

@@ -13,7 +13,7 @@ from typing import Final
 
 from lending.domain.application.circumstances import FactsMissing
 from lending.domain.application.state import Application
-from lending.domain.fields import FactValue
+from lending.domain.fields import ERASED, FactValue
 from lending.domain.money import MINOR_UNIT_DIGITS
 
 FACT_SCHEMA: Final = 1
@@ -30,7 +30,8 @@ BASIS_POINTS: Final = 10_000
 class Fact:
     """One fact: its type and unit, from what of an application it comes, and whether it is personal.
 
-    `given_as` names what to give an application that lacks it.
+    `given_as` names what to give an application that lacks it, `held_in` the field of an application
+    that holds a personal one.
     """
 
     name: str
@@ -38,7 +39,16 @@ class Fact:
     meaning: str
     given_as: str
     of: Callable[[Application], FactValue | None]
-    personal: bool = False
+    held_in: str | None = None
+
+    @property
+    def personal(self) -> bool:
+        """Whether it tells something about a person."""
+        return self.held_in is not None
+
+    def erased(self, application: Application) -> bool:
+        """Whether it was given, and is gone with the key of its person."""
+        return self.held_in is not None and getattr(application, self.held_in) is ERASED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +78,11 @@ def facts_of(application: Application, names: Iterable[str]) -> Facts | FactsMis
         open={name: value for name, value in known.items() if not SCHEMA[name].personal},
         personal={name: value for name, value in known.items() if SCHEMA[name].personal},
     )
+
+
+def erased_facts(application: Application, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the named facts that are gone with the key of their person."""
+    return tuple(name for name in names if SCHEMA[name].erased(application))
 
 
 def wrong_fact(name: str, value: object) -> str | None:
@@ -147,7 +162,7 @@ _ALL: Final = (
         of=lambda one: one.term_months,
     ),
     Fact(
-        name="income_monthly_minor", kind=int, given_as="income", personal=True,
+        name="income_monthly_minor", kind=int, given_as="income", held_in="income",
         meaning="the applicant's monthly income, in minor units of the currency",
         of=_income,
     ),

@@ -45,3 +45,37 @@ POLICY_FAULTS_SHOWN_MAX: Final = 50
 
 MODEL_VERSIONS_MAX: Final = 1_000
 """Versions of all score models that a ledger has on record, those that were withdrawn included."""
+
+# -- explaining decisions -----------------------------------------------------------------------
+
+EXPLAINED_DECISIONS_MAX: Final = 100
+"""Decisions of one application that its explanation names; of more the latest."""
+
+# -- backtests ----------------------------------------------------------------------------------
+
+BACKTESTS_AT_ONCE_MAX: Final = 2
+"""Backtests under way in one ledger, whichever process runs them."""
+
+BACKTEST_PROCESSES_MAX: Final = 4
+"""Processes that share the work of one backtest; no more than there are processors."""
+
+BACKTEST_PART_DECISIONS: Final = 250
+"""Decisions that one process goes through before it says how far it is."""
+
+BACKTEST_SECONDS: Final = 1_800
+"""Time that a backtest may take; then it ends with what it has."""
+
+BACKTEST_SILENT_MAX: Final = 3
+"""Decisions of one part to which a policy gives no answer in time, before the backtest ends."""
+
+BACKTEST_FLIPS_MAX: Final = 20_000
+"""Flips that are stored one by one of a backtest; all of them are counted."""
+
+BACKTESTS_KEPT_MAX: Final = 100
+"""Backtests that are kept; when another one begins, the oldest go."""
+
+BACKTEST_KEPT_DAYS: Final = 30
+"""How long a backtest is kept after it began."""
+
+BACKTEST_LOST_SECONDS: Final = 30
+"""How long a backtest may say nothing of its progress before it counts as lost with its process."""

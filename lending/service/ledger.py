@@ -38,9 +38,12 @@ from lending.runtime.sql import load_queries
 from lending.service.aggregates import Aggregates
 from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
+from lending.service.backtests.backtesting import Backtests, OfLedger
+from lending.service.backtests.store import BacktestStore
 from lending.service.bulk import BulkHandler
 from lending.service.creation import load_master_key, open_secret, read_secret
 from lending.service.day_close import DayClose
+from lending.service.explanations import Explanations
 from lending.service.following import FeedLog
 from lending.service.handle import Shard
 from lending.service.history import History
@@ -142,6 +145,8 @@ class Ledger:
         self.products: ProductCatalogue
         self.policies: PolicyCatalogue
         self.models: ModelRegister
+        self.explanations: Explanations
+        self.backtests: Backtests
         self._deciding = Evaluator()
         self._trying = Evaluator()
         self.authenticator: Authenticator
@@ -207,6 +212,7 @@ class Ledger:
             try:
                 await ledger._publish_built_in(new_id)
                 ledger._watch_registry(database_url)
+                ledger._assemble_backtests(database_url, settings, new_id)
                 ledger._authenticate(settings, await _pepper(reads, master), clock)
                 ledger._assemble_webhooks(master, new_id, settings.webhooks_private_addresses)
                 await ledger.watch.begun()
@@ -274,6 +280,7 @@ class Ledger:
         self.products = ProductCatalogue(writer)
         self.policies = PolicyCatalogue(writer, self._trying, clock)
         self.models = ModelRegister(writer)
+        self.explanations = Explanations(self.history, registries, self._trying)
         self.work = Work(self.pool, self.history, new_id)
         self.handler = BulkHandler(
             shards={
@@ -329,6 +336,17 @@ class Ledger:
     def _start(self, name: str, running: Coroutine[Any, Any, None]) -> None:
         self._tasks[name] = asyncio.create_task(running, name=name)
         self._tasks[name].add_done_callback(_log_failure)
+
+    def _assemble_backtests(
+        self, database_url: str, settings: Settings, new_id: Callable[[int], UUID]
+    ) -> None:
+        of = OfLedger(
+            database_url=database_url,
+            master_key=load_master_key(settings, create=False),
+            shards=self.identity.shards,
+        )
+        self.backtests = Backtests(of, BacktestStore(self.pool), self.policies, new_id)
+        self.supervise("backtests", self.backtests.run())
 
     def _assemble_webhooks(
         self, master: MasterKey, new_id: Callable[[int], UUID], private_allowed: bool

@@ -5,13 +5,17 @@ The figures are those of docs/reference/real-log.md, published with the log or c
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
+from lending.contract.explanation_views import explanation
 from lending.domain.application.circumstances import Circumstances, own_events
+from lending.domain.application.commands import Outcome
 from lending.domain.application.decide import decide
+from lending.domain.application.events import Event
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import INITIAL, Application, Status
@@ -28,6 +32,10 @@ from lending.imports.report import in_words
 from lending.imports.sender import Sent
 from lending.imports.summary import compare
 from lending.imports.xes import EPOCH, EventLog
+from lending.ledger.leaf import Envelope, Provenance
+from lending.service.explaining import Accounting, MadeBy, Stands
+from lending.service.explanations import NO_TEXTS, Explanation
+from lending.service.rerunning import Rerun, Verdict
 from tests.imports.logs import REAL_LOG
 
 ACTIVITIES = {
@@ -107,23 +115,25 @@ class Replay:
     refused: list[tuple[str, str]] = field(default_factory=list)
     disbursed: Decimal = Decimal(0)
 
-    def take(self, request: Request) -> None:
+    def take(self, request: Request) -> list[Event]:
+        """The events that a request of the log causes."""
         state = self.states.get(request.case, INITIAL)
         if not state.exists and request.kind is not Kind.APPLY:
             self.unsent += 1
-            return
+            return []
         self.sent += 1
         at = EPOCH + timedelta(microseconds=request.instant_us)
         given = Circumstances(effective_at=at, effective_on=at.date(), backdated=True)
         answer = decide(request.command, state, given)
         if isinstance(answer, Refused):
             self.refused.append((request.subject, answer.refusal.code))
-            return
+            return []
         if not answer:
             self.already_so[request.activity] += 1
         for event in own_events(answer):
             state = evolve(state, event, Occurrence(1, at, at.date(), "local"))
         self.states[request.case] = state
+        return own_events(answer)
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +173,51 @@ def test_the_approvals_without_an_accepted_offer_stay_approved(
 ) -> None:
     stay = {i for i, state in replay.states.items() if state.status is Status.APPROVED}
     assert {real_log.cases[i].name for i in stay} == {"177083", "180310", "198310"}
+
+
+@dataclass
+class Accounts:
+    """What the explanation says of each application, as the events come in."""
+
+    replay: Replay = field(default_factory=Replay)
+    of: dict[int, Accounting] = field(default_factory=dict)
+
+    def take(self, request: Request) -> None:
+        for event in self.replay.take(request):
+            accounting = self.of.setdefault(request.case, Accounting())
+            accounting.take(self._envelope(request, event, accounting), event)
+
+    @staticmethod
+    def _envelope(request: Request, event: Event, accounting: Accounting) -> Envelope:
+        at = EPOCH + timedelta(microseconds=request.instant_us)
+        version = accounting.account.last.version + 1 if accounting.state.exists else 1
+        command_id = UUID(int=request.case)
+        return Envelope(
+            shard=0, position=version, application_id=command_id, version=version,
+            event_type=event.stored_as, schema_version=event.schema_version, epoch=1,
+            recorded_at=datetime(2026, 11, 1, tzinfo=UTC), effective_at=at, effective_on=at.date(),
+            provenance=Provenance(
+                actor="importer", actor_kind="system", command_id=command_id, correlation_id="log"
+            ),
+        )  # fmt: skip
+
+
+def test_every_decision_is_explained_and_what_was_not_decided_is_stated(real_log: EventLog) -> None:
+    accounts = Accounts()
+    for request in requests(real_log):
+        accounts.take(request)
+    stands: Counter[Stands] = Counter()
+    for accounting in accounts.of.values():
+        account = accounting.account
+        stands[account.stands] += 1
+        told = explanation(Explanation(account, NO_TEXTS, Rerun(verdict=Verdict.NO_POLICY)))
+        decision = told["decision"]
+        if account.stands is Stands.DECIDED:
+            assert decision["made_by"] is MadeBy.IMPORTED
+            assert "no policy of this ledger was asked" in told["words"][1]
+            assert decision["outcome"] in (Outcome.APPROVED, Outcome.REJECTED)
+        else:
+            assert decision is None
+            word = "withdrew" if account.stands is Stands.WITHDRAWN else "not decided"
+            assert word in told["words"][0]
+    assert stands == {Stands.DECIDED: 9_881, Stands.WITHDRAWN: 2_806, Stands.OPEN: 399}
