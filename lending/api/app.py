@@ -24,6 +24,7 @@ from lending.api import (
     reading,
     refused,
     suspensions,
+    transparency,
     webhook_routes,
     work,
     work_openapi,
@@ -109,6 +110,7 @@ class LedgerApi(FastAPI):
                     **work_openapi.components(),
                     **webhook_routes.components(),
                     **product_routes.components(),
+                    **transparency.components(),
                     **policy_routes.components(),
                     **model_routes.components(),
                     **loan_routes.components(),
@@ -206,6 +208,7 @@ def create_app(
     for routes in (
         webhook_routes.routes(ledger.webhooks),
         product_routes.routes(ledger.products, operators),
+        transparency.routes(ledger.transparency),
         policy_routes.routes(ledger.policies, operators),
         model_routes.routes(ledger.models, operators),
     ):

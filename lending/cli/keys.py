@@ -6,15 +6,16 @@ know about it goes to stderr.
 
 import asyncio
 import getpass
-import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lending.cli.durations import duration
+from lending.cli.signing import signing
 from lending.runtime.settings import load_settings
 from lending.runtime.telemetry import configure_logs
 
@@ -22,30 +23,17 @@ if TYPE_CHECKING:
     from lending.service.identities import IdentityOffice, Issued, Standing
 
 keys = typer.Typer(no_args_is_help=True, help="Look after principals and their API keys.")
-
-_DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST: Final = timedelta(days=3650)
+keys.add_typer(signing, name="signing")
 
 Life = Annotated[
     str, typer.Option("--expires", help="When it ends: 90d, 12h, or never.", metavar="DURATION")
 ]
 
 
-def _duration(text: str) -> timedelta:
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is not a duration such as 90d, 24h, 30m or 45s")
-    duration = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if duration > _LONGEST:
-        raise typer.BadParameter(f"{text} is longer than {_LONGEST.days} days")
-    return duration
-
-
 def _life(text: str) -> timedelta | None:
     if text == "never":
         return None
-    life = _duration(text)
+    life = duration(text)
     if not life:
         raise typer.BadParameter("a key that ends at once is good for nothing")
     return life
@@ -107,7 +95,7 @@ def rotate(
     expires: Life = "90d",
 ) -> None:
     """Issue a key in the place of another, which ends after the overlap."""
-    both, life = _duration(overlap), _life(expires)
+    both, life = duration(overlap), _life(expires)
 
     async def act() -> "Issued":
         async with _office() as office:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
+from lending.ledger import limits as of_the_log
 from lending.policy import limits as of_policies
 from lending.runtime import limits
 
@@ -28,7 +29,7 @@ def blocks() -> Iterator[str]:
         "What bounds what. Limits are constants of the program; what may differ from one"
         " installation to the next is a [setting](settings.md)."
     )
-    for module in (limits, of_policies):
+    for module in (limits, of_the_log, of_policies):
         yield from _parts(module)
 
 

@@ -19,6 +19,7 @@ from lending.cli import (
     import_fannie_mae,
     import_xes,
     keys,
+    log,
     mcp,
     migrate,
     models,
@@ -84,6 +85,7 @@ app.add_typer(policies.policies, name="policies")
 app.add_typer(models.models, name="models")
 app.add_typer(epoch.epoch, name="epoch")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(log.log, name="log")
 app.command()(postgres.postgres)
 app.command()(catalogue.catalogue)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(psql.psql)

@@ -43,6 +43,12 @@ from lending.domain.products import (
     ProductWithdrawn,
     evolve_products,
 )
+from lending.domain.signing import (
+    NO_SIGNING_KEYS,
+    SigningKeyIssued,
+    SigningKeys,
+    evolve_signing_keys,
+)
 from lending.domain.suspensions import (
     NOTHING_SUSPENDED,
     Reinstated,
@@ -84,6 +90,7 @@ RegistryEvent = (
     | ProductWithdrawn
     | ModelRegistered
     | ModelWithdrawn
+    | SigningKeyIssued
 )
 """Any event of a registry stream."""
 
@@ -104,6 +111,7 @@ class Registry:
     suspensions: Suspensions = NOTHING_SUSPENDED
     products: Products = NO_PRODUCTS
     models: Models = NO_MODELS
+    signing_keys: SigningKeys = NO_SIGNING_KEYS
 
     def cut_after(self, epoch: int) -> int | None:
         """The first position that `epoch` does not vouch for: where the earliest later one began.
@@ -142,7 +150,12 @@ def fold_registry(registry: Registry, recorded: Iterable[Recorded]) -> Registry:
 
 def _evolve(
     registry: Registry,
-    event: PolicyEvent | EpochOpened | SuspensionEvent | ProductEvent | ModelEvent,
+    event: PolicyEvent
+    | EpochOpened
+    | SuspensionEvent
+    | ProductEvent
+    | ModelEvent
+    | SigningKeyIssued,
     position: int,
     at: datetime,
 ) -> Registry:
@@ -160,5 +173,8 @@ def _evolve(
             return replace(registry, products=evolve_products(registry.products, event, position))
         case ModelRegistered() | ModelWithdrawn():
             return replace(registry, models=evolve_models(registry.models, event, position))
+        case SigningKeyIssued():
+            keys = evolve_signing_keys(registry.signing_keys, event, position)
+            return replace(registry, signing_keys=keys)
         case _:
             assert_never(event)

@@ -164,3 +164,8 @@ def _bytes_of(text: str) -> bytes:
 def key_purpose(application_id: UUID, subject: str) -> bytes:
     """What a person's wrapped key is bound to."""
     return f"subject-key/{application_id}/{subject}".encode()
+
+
+def signing_key_purpose(shard: int, key_id: str) -> bytes:
+    """What a wrapped key that checkpoints are signed with is bound to."""
+    return f"signing-key/{shard}/{key_id}".encode()

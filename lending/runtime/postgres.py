@@ -22,6 +22,7 @@ Pool = AsyncConnectionPool[Connection]
 
 SERVICE_ROLE = "lending_service"
 PROJECTOR_ROLE = "lending_projector"
+SEALER_ROLE = "lending_sealer"
 AUDITOR_ROLE = "lending_auditor"
 OWNER_ROLE = "lending_owner"
 ANALYST_ROLE = "lending_analyst"

@@ -84,6 +84,13 @@ def _key_set(where: str) -> str:
     return where
 
 
+def _posted_to(url: str) -> str:
+    parts = urlsplit(url)
+    if "://" not in url or _key_set(url) != url or not parts.hostname:
+        raise ValueError("must be a URL that begins with https://")
+    return url
+
+
 def _host_names(text: str) -> str:
     if not all(_HOST.fullmatch(word) for word in _words(text)):
         raise ValueError("must be names of hosts without ports, separated by commas")
@@ -207,6 +214,13 @@ class Settings(BaseSettings):
     webhooks_private_addresses: bool = Field(
         default=False,
         description="Whether webhooks may lead to private addresses, and be plain http.",
+    )
+    checkpoints_path: Path | None = Field(
+        default=None,
+        description="Where the worker publishes checkpoints of the log: a directory that is there, or a file.",
+    )
+    checkpoints_url: Annotated[str, AfterValidator(_posted_to)] | None = Field(
+        default=None, description="The URL that the worker posts checkpoints of the log to."
     )
 
     registered_models: bool = Field(

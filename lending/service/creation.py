@@ -96,6 +96,7 @@ async def _create(
         await _make_secret(connection, master, randomness, name, now)
     for shard in range(SHARDS):
         await connection.execute(_SQL["insert_lane"], {"shard": shard})
+        await connection.execute(_SQL["insert_tree"], {"shard": shard})
     await connection.execute(
         _SQL["insert_identity"],
         {"ledger_id": ledger_id, "timezone": timezone, "shards": SHARDS, "now": now},

@@ -59,6 +59,7 @@ from lending.service.registry_writing import RegistryWriter
 from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
+from lending.service.transparency.log import TransparencyLog
 from lending.service.webhooks.answering import Answering
 from lending.service.webhooks.progress import Progress
 from lending.service.webhooks.registrations import Registrations
@@ -150,6 +151,7 @@ class Ledger:
         self.feed: FeedLog
         self.tails: Mapping[int, Tail]
         self.work: Work
+        self.transparency: TransparencyLog
         self.webhooks: Registrations
         self.webhook_answering: Answering
         self.webhook_progress: Progress
@@ -264,6 +266,7 @@ class Ledger:
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
         )
         self.listing = Listing(self.pool, zone)
+        self.transparency = TransparencyLog(self.pool, self.identity.ledger_id, registries)
         self.loans = Loans(self.history, zone, clock)
         self.authority = Authority(registries, zone)
         self.refused = RefusedCommands(self.pool)

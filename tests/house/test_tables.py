@@ -2,7 +2,7 @@
 
 import psycopg
 
-SCHEMAS = "('ledger', 'vault', 'webhooks', 'work', 'read_data', 'read')"
+SCHEMAS = "('ledger', 'vault', 'webhooks', 'work', 'read_data', 'read', 'transparency')"
 
 
 def rows(database_url: str, query: str) -> list[str]:
