@@ -20,6 +20,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from lending.domain.identifiers import registry_id, uuid7
+from lending.domain.retention import Retention
 from lending.ledger.append import AppendLane, LaneObserver, LaneSettings
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, NoKeyring
@@ -33,9 +34,17 @@ from lending.policy import catalogue
 from lending.policy.evaluator import Evaluator
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
-from lending.runtime.postgres import SERVICE_ROLE, Connection, Pool, connect, pool
+from lending.runtime.postgres import (
+    ERASER_ROLE,
+    SERVICE_ROLE,
+    Connection,
+    Pool,
+    connect,
+    pool,
+)
 from lending.runtime.settings import Authentication, Settings
 from lending.runtime.sql import load_queries
+from lending.service.access_log import AccessLog
 from lending.service.aggregates import Aggregates
 from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
@@ -51,6 +60,7 @@ from lending.service.listing import Listing
 from lending.service.loans import Loans
 from lending.service.models import ModelRegister
 from lending.service.others import OtherApplications
+from lending.service.persons import Persons, look_after_persons, retention_of
 from lending.service.policies import PolicyCatalogue
 from lending.service.products import ProductCatalogue
 from lending.service.refused import RefusedCommands
@@ -131,8 +141,17 @@ class NoObserver:
 class Ledger:
     """An opened ledger; `open` makes one, and `async with` closes it."""
 
-    def __init__(self, identity: Identity, read_pool: Pool, growth: Growth) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        read_pool: Pool,
+        growth: Growth,
+        retention: Retention,
+        connect_eraser: Connect,
+    ) -> None:
         """Use `open`: it also fills in what follows."""
+        self._retention = retention
+        self._connect_eraser = connect_eraser
         self.identity = identity
         self.pool = read_pool
         self.growth = growth
@@ -144,6 +163,8 @@ class Ledger:
         self.refused: RefusedCommands
         self.kill_switch: KillSwitch
         self.products: ProductCatalogue
+        self.persons: Persons
+        self.access: AccessLog
         self.policies: PolicyCatalogue
         self.models: ModelRegister
         self._deciding = Evaluator()
@@ -187,6 +208,9 @@ class Ledger:
                 database_url, SERVICE_ROLE, "lending lane", session=LANE, prepare_threshold=0
             )
 
+        async def erasing_connection() -> Connection:
+            return await connect(database_url, ERASER_ROLE, "lending erasure")
+
         reads = pool(
             database_url,
             SERVICE_ROLE,
@@ -198,7 +222,9 @@ class Ledger:
         async with reads:
             identity, secret = await _identity(reads)
             master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
-            ledger = cls(identity, reads, Growth(connection))
+            ledger = cls(
+                identity, reads, Growth(connection), retention_of(settings), erasing_connection
+            )
             ledger._assemble(
                 master,
                 Fingerprints(open_secret(master, secret)),
@@ -284,6 +310,19 @@ class Ledger:
         )
         self.kill_switch = KillSwitch(writer)
         self.products = ProductCatalogue(writer)
+        self.persons = look_after_persons(
+            FIRST_SHARD,
+            writer=writer,
+            pool=self.pool,
+            aggregates=aggregates,
+            history=self.history,
+            retention=self._retention,
+            zone=zone,
+            clock=clock,
+            connect=self._connect_eraser,
+        )
+        self.access = AccessLog(FIRST_SHARD, self.pool, new_id)
+        self._start("access log", self.access.run())
         self.policies = PolicyCatalogue(writer, self._trying, clock)
         self.models = ModelRegister(writer)
         self.work = Work(self.pool, self.history, new_id)
@@ -322,6 +361,7 @@ class Ledger:
         }
         for shard, tail in self.tails.items():
             self._on_reset.append(tail.reset)
+            self.persons.forgetting.add(tail.erased)
             self.supervise(f"tail {shard}", tail.run())
 
     def supervise(
@@ -381,7 +421,12 @@ class Ledger:
             return await connect(database_url, SERVICE_ROLE, "lending registry", session=PLAN_ANEW)
 
         self.watch = RegistryWatch(
-            0, self._registries[0], self.growth, connect=connection, monotonic=time.monotonic
+            0,
+            self._registries[0],
+            self.growth,
+            connect=connection,
+            monotonic=time.monotonic,
+            on_read=self.persons.forgetting.heed,
         )
         self.supervise("registry", self.watch.run(), lambda: self.watch.failure)
 
