@@ -139,8 +139,11 @@ where projection = %(projection)s order by shard limit 1;
 select shard from ledger.lanes order by shard;
 
 -- name: status
--- How far each read model has come, for a person.
-select * from read.projections order by projection, shard;
+-- How far each read model has come, and the tree over the log, for a person.
+select * from read.projections
+union all
+select * from transparency.standing
+order by projection, shard;
 
 -- name: one_install_at_a_time
 -- Only one process at a time installs read models in this database; the number is this lock's own.

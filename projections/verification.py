@@ -7,14 +7,18 @@ part in one snapshot, so that it may run while the ledger is at work.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg import sql
 
+from lending.ledger import tree_checks
 from lending.ledger import verification as log_verification
+from lending.ledger.erasures import Pending, check_erasures
+from lending.ledger.published import read_published
 from lending.ledger.sealing import MasterKey
 from lending.ledger.verification import Finding, ShardOfLog
 from lending.runtime.errors import OperatorError
@@ -55,6 +59,8 @@ class Kind(Enum):
     """The streams that end in a stretch of the log, and their rows in every read model."""
     SURPLUS = "surplus"
     """Rows that no stream accounts for, and how far the read models claim to have come."""
+    TREE = "tree"
+    """The tree over the log, and every checkpoint, stored or published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,26 +77,38 @@ class Part:
     after: Any
     upto: Any
     weight: int
+    checkpoints: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parts, what was found while making them, and where the log ends."""
+    """The parts, what was found while making them, where the log ends, and which erasures are under
+    way: what they are about reads as erased soon, and differs from nothing.
+    """
 
     parts: Sequence[Part]
     findings: Sequence[Finding]
     events: int
+    pending: Sequence[Pending] = ()
 
 
-async def plan(database_url: str, master_key: bytes, *, first_position: int = 1) -> Plan:
+async def plan(
+    database_url: str,
+    master_key: bytes,
+    *,
+    first_position: int = 1,
+    checkpoints: Path | None = None,
+) -> Plan:
     """What there is to verify: of the log, what stands at `first_position` and behind it, and the
-    applications that have events there.
+    applications that have events there; and the whole tree, with the checkpoints that were
+    published in the file or directory `checkpoints`.
 
     Raises NothingToVerify, CannotConnect, UnsupportedServer.
     """
     connection = await connect_or_explain(database_url, "lending verify", session=_SESSION)
     parts: list[Part] = []
     findings: list[Finding] = []
+    pending: list[Pending] = []
     events = 0
     async with connection:
         identity = await log_verification.read_identity(connection)
@@ -99,6 +117,9 @@ async def plan(database_url: str, master_key: bytes, *, first_position: int = 1)
         ledger_id, shards = identity
         for shard in range(shards):
             epochs, found = await log_verification.read_epochs(connection, shard)
+            findings += found
+            under_way, found = await check_erasures(connection, shard)
+            pending += under_way
             findings += found
             head = await _head(connection, shard)
             log = ShardOfLog(ledger_id, shard, epochs)
@@ -113,9 +134,10 @@ async def plan(database_url: str, master_key: bytes, *, first_position: int = 1)
                 weight=0,
             )
             answers = await log_verification.answer_pages(connection, shard)
-            parts += [*_stretches(whole), *_pages(whole, answers), whole]
+            tree = replace(whole, kind=Kind.TREE, after=0, weight=head, checkpoints=checkpoints)
+            parts += [tree, *_stretches(whole), *_pages(whole, answers), whole]
             events += max(head - whole.after, 0)
-    return Plan(parts, findings, events)
+    return Plan(parts, findings, events, pending)
 
 
 def _stretches(whole: Part) -> list[Part]:
@@ -151,6 +173,8 @@ def verify_part(part: Part) -> list[Finding]:
 
 
 async def _verify(part: Part) -> list[Finding]:
+    # Before the snapshot: what is published later would seem to be beyond the log's end.
+    published = [] if part.checkpoints is None else read_published(part.checkpoints)
     connection = await connect_or_explain(
         part.database_url, f"lending verify {part.kind.value}", session=_SESSION
     )
@@ -170,6 +194,19 @@ async def _verify(part: Part) -> list[Finding]:
                 return await checks.check(part.after, part.upto)
             case Kind.SURPLUS:
                 return await _check_surplus(connection, part)
+            case Kind.TREE:
+                return await _check_tree(connection, part, published)
+
+
+async def _check_tree(
+    connection: Connection, part: Part, published: Sequence[str]
+) -> list[Finding]:
+    shard = part.log.shard
+    keys = await tree_checks.read_keys_on_record(connection, shard)
+    master = MasterKey(part.master_key, _no_randomness)
+    findings = await tree_checks.check_signing_keys(connection, shard, master, keys)
+    outside = [(str(part.checkpoints), note) for note in published]
+    return findings + await tree_checks.check_tree(connection, part.log, keys, outside)
 
 
 async def _check_surplus(connection: Connection, part: Part) -> list[Finding]:

@@ -27,6 +27,7 @@ from lending.api import (
     reading,
     refused,
     suspensions,
+    transparency,
     webhook_routes,
     work,
     work_openapi,
@@ -113,6 +114,7 @@ class LedgerApi(FastAPI):
                     **work_openapi.components(),
                     **webhook_routes.components(),
                     **product_routes.components(),
+                    **transparency.components(),
                     **policy_routes.components(),
                     **model_routes.components(),
                     **loan_routes.components(),
@@ -214,6 +216,7 @@ def create_app(
     for routes in (
         webhook_routes.routes(ledger.webhooks),
         product_routes.routes(ledger.products, operators),
+        transparency.routes(ledger.transparency),
         policy_routes.routes(ledger.policies, operators),
         model_routes.routes(ledger.models, operators),
         backtests.routes(ledger.backtests),
@@ -292,7 +295,7 @@ def _new_correlation_id() -> str:
 
 
 def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) -> None:
-    read = Reading(ledger.history, ledger.listing, ledger.authority, clock)
+    read = Reading(ledger.history, ledger.listing, ledger.authority, ledger.access, clock)
     listed = openapi.reading(
         "list_applications",
         "List applications, newest first",
@@ -334,7 +337,7 @@ def _add_notices(
 
 def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:
     ledger.start_feed(lambda envelope, recorded: json_bytes(event(envelope, recorded)))
-    streams = Streams(app.stopping, metrics)
+    streams = Streams(app.stopping, metrics, ledger.access)
     ledger.supervise("streams", streams.watch())
     source = cloud_events.source_of(ledger.identity.ledger_id)
     endpoints = Feed(ledger.feed, ledger.tails, streams, source)

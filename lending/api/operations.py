@@ -1,7 +1,7 @@
 """For those who run the service: is it alive, is it ready, what does it count, how fresh is what."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import generate_latest
@@ -104,13 +104,15 @@ class Operations:
         try:
             async with asyncio.timeout(limits.READINESS_CHECK_SECONDS):
                 rows = await self._rows()
+                places = await self._ledger.listing.publications(FIRST_SHARD)
         except TimeoutError:
             return {**checks, "database": "it does not answer"}
         except Exception as fault:  # noqa: BLE001 whatever it is, it is what is missing
             return {**checks, "database": f"it cannot be read: {type(fault).__name__}"}
         if not rows:
             checks["projections"] = "none has begun"
-        return checks | {f"projection {row['projection']}": _standing(row) for row in rows}
+        checks |= {f"projection {row['projection']}": _standing(row) for row in rows}
+        return checks | {f"checkpoints {kind}": why for kind, why in _published(places)}
 
 
 def _standing(row: Mapping[str, Any]) -> str:
@@ -119,6 +121,14 @@ def _standing(row: Mapping[str, Any]) -> str:
     if row["lag_seconds"] > limits.READINESS_LAG_MAX_SECONDS:
         return f"{row['lag_seconds']:.0f} s behind"
     return _OK
+
+
+def _published(places: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """How publishing stands in each kind of place; where exactly is no affair of anybody's."""
+    for row in places:
+        late = row["lag_seconds"] > limits.READINESS_LAG_MAX_SECONDS and row["error"] is not None
+        why = f"not published for {row['lag_seconds']:.0f} s" if late else _OK
+        yield row["target"].partition(":")[0], why
 
 
 def _kind(kind: Any) -> dict[str, Any]:

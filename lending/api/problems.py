@@ -87,6 +87,14 @@ class Fault(Enum):
         "delivery_not_found", 404, False,
         "The webhook has no such delivery, waiting or given up: it was delivered, or never wanted.",
     )  # fmt: skip
+    NOT_SEALED = (
+        "not_sealed", 404, True,
+        "The transparency log has not come so far, or such a position or size is not there yet.",
+    )  # fmt: skip
+    CHECKPOINT_NOT_FOUND = (
+        "checkpoint_not_found", 404, False,
+        "There is no checkpoint of this size. Leave size out for the newest one.",
+    )  # fmt: skip
     SHARD_NOT_FOUND = "shard_not_found", 404, False, "The ledger has no such shard."
     CLAIM_NOT_FOUND = (
         "claim_not_found", 404, False,
@@ -223,6 +231,10 @@ class Fault(Enum):
         "The loan says nothing of that day, or of so long a time.",
     )  # fmt: skip
     INVALID_ID = "invalid_id", 422, False, "The id in the path is not a UUID."
+    INVALID_TILE = (
+        "invalid_tile", 422, False,
+        "The path names no tile: it is LEVEL/INDEX or entries/INDEX as C2SP tlog-tiles has it.",
+    )  # fmt: skip
     KEY_REUSED = (
         "idempotency_key_reused", 422, False,
         "The Idempotency-Key was used for another request. Use a new key for a new command.",

@@ -18,6 +18,8 @@ from lending.api.problems import Fault, Problem
 Endpoint = Callable[[Incoming], Awaitable[Response]]
 
 _SEGMENTS_MAX: Final = 16
+_REST: Final = ":path}"
+"""How a parameter ends that takes all segments that are left; nothing stands behind it."""
 
 
 class Found(NamedTuple):
@@ -32,6 +34,7 @@ class Found(NamedTuple):
 class _Node:
     literals: dict[str, "_Node"] = field(default_factory=dict)
     parameter: "_Node | None" = None
+    rest: "_Node | None" = None
     route: str = ""
     names: tuple[str, ...] = ()
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
@@ -50,7 +53,11 @@ class RouteIndex:
         node = self._root
         names = []
         for segment in route.path.split("/")[1:]:
-            if segment.startswith("{"):
+            if segment.endswith(_REST):
+                names.append(segment[1 : -len(_REST)])
+                node.rest = node.rest or _Node()
+                node = node.rest
+            elif segment.startswith("{"):
                 names.append(segment[1:-1])
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
@@ -84,13 +91,16 @@ class RouteIndex:
     def _node(self, path: str) -> tuple[_Node, list[str]] | None:
         node = self._root
         values = []
-        for segment in path.split("/", _SEGMENTS_MAX)[1:]:
+        segments = path.split("/", _SEGMENTS_MAX)[1:]
+        for place, segment in enumerate(segments):
             literal = node.literals.get(segment)
             if literal is not None:
                 node = literal
             elif node.parameter is not None and segment:
                 node = node.parameter
                 values.append(segment)
+            elif node.rest is not None:
+                return node.rest, [*values, "/".join(segments[place:])]
             else:
                 return None
         return (node, values) if node.endpoints else None

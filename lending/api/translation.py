@@ -13,7 +13,7 @@ from lending.contract.bodies import InvalidBody
 from lending.contract.json_body import MalformedJson
 from lending.contract.positions import cursor_text
 from lending.domain.application.refusals import Refusal
-from lending.ledger import submission
+from lending.ledger import submission, tiles, tree
 from lending.runtime import limits
 from lending.service import (
     authentication,
@@ -31,6 +31,7 @@ from lending.service import (
     work,
 )
 from lending.service.backtests import store as backtests
+from lending.service.transparency import log
 from lending.service.webhooks import model as webhooks
 
 RETRY_AFTER: Final[Header] = (b"retry-after", b"%d" % limits.RETRY_AFTER_SECONDS)
@@ -145,6 +146,11 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),
         history.UnknownMoment: _said(Fault.MOMENT_NOT_FOUND),
+        log.UnknownCheckpoint: _said(Fault.CHECKPOINT_NOT_FOUND),
+        tree.NotSealed: lambda fault: Problem(
+            Fault.NOT_SEALED, str(fault), headers=[RETRY_AFTER], more={"size": fault.size}
+        ),
+        tiles.TileFault: _said(Fault.INVALID_TILE),
         loans.NoLoan: _said(Fault.LOAN_NOT_FOUND),
         loans.DayOutOfRange: _said(Fault.DAY_OUT_OF_RANGE),
         tail.SlowReader: lambda _: Problem(Fault.SLOW_READER),

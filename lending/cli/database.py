@@ -4,6 +4,7 @@ What belongs here: what `serve`, `worker` and the other commands do with a datab
 begin, so that each of them can be the first.
 """
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,18 +46,25 @@ async def opened_database(settings: Settings, *, create: bool = True) -> AsyncIt
 
 
 async def bring_up_to_date(database: Database, settings: Settings) -> None:
-    """Migrate, create the ledger if there is none, and install the read models.
+    """Migrate, create the ledger if there is none, its signing keys with it, and install the read
+    models.
 
     Several processes may do so at once. Raises OperatorError, NotMigrated among others.
     """
-    from lending.service.creation import create_ledger
+    from lending.ledger.sealing import MasterKey
+    from lending.service.creation import create_ledger, load_master_key
     from lending.service.ledger import new_id, system_clock
+    from lending.service.signing_keys import ensure_signing_keys
     from projections import registry
 
     if settings.migrate_on_start:
         await migrate(database.url)
         await create_ledger(database.url, settings, clock=system_clock, new_id=new_id)
         await registry.install(database.url)
+        master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
+        await ensure_signing_keys(
+            database.url, master, clock=system_clock, new_id=new_id, randomness=secrets.token_bytes
+        )
         return
     missing = await migrate(database.url, dry_run=True)
     if missing:

@@ -6,46 +6,36 @@ know about it goes to stderr.
 
 import asyncio
 import getpass
-import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lending.cli.durations import duration
+from lending.cli.signing import signing
 from lending.runtime.settings import load_settings
 from lending.runtime.telemetry import configure_logs
 
 if TYPE_CHECKING:
     from lending.service.identities import IdentityOffice, Issued, Standing
+    from lending.service.rewrapping import Rewrapped
 
 keys = typer.Typer(no_args_is_help=True, help="Look after principals and their API keys.")
-
-_DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST: Final = timedelta(days=3650)
+keys.add_typer(signing, name="signing")
 
 Life = Annotated[
     str, typer.Option("--expires", help="When it ends: 90d, 12h, or never.", metavar="DURATION")
 ]
 
 
-def _duration(text: str) -> timedelta:
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is not a duration such as 90d, 24h, 30m or 45s")
-    duration = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if duration > _LONGEST:
-        raise typer.BadParameter(f"{text} is longer than {_LONGEST.days} days")
-    return duration
-
-
 def _life(text: str) -> timedelta | None:
     if text == "never":
         return None
-    life = _duration(text)
+    life = duration(text)
     if not life:
         raise typer.BadParameter("a key that ends at once is good for nothing")
     return life
@@ -107,7 +97,7 @@ def rotate(
     expires: Life = "90d",
 ) -> None:
     """Issue a key in the place of another, which ends after the overlap."""
-    both, life = _duration(overlap), _life(expires)
+    both, life = duration(overlap), _life(expires)
 
     async def act() -> "Issued":
         async with _office() as office:
@@ -144,6 +134,47 @@ def list_() -> None:
         print(_line(standing))
     if not found:
         print("no key was issued yet")
+
+
+@keys.command("new-master-key")
+def new_master_key(
+    file: Annotated[Path, typer.Argument(help="The file to make; one that is there stays.")],
+) -> None:
+    """Make a master key to replace the one in use; `rewrap` then brings it into use."""
+    from lending.runtime.errors import OperatorError
+    from lending.service import creation
+
+    try:
+        creation.new_master_key(load_settings(), file)
+    except OSError as fault:
+        raise OperatorError(f"{file} cannot be made: {fault.strerror}") from None
+    print(f"{file} holds a new master key; docs/how-to/erasure.md says how it comes into use")
+
+
+@keys.command()
+def rewrap() -> None:
+    """Wrap every key anew with the master key in use. Broken off, run it again."""
+
+    async def act() -> "Rewrapped":
+        import secrets
+
+        from lending.cli.database import opened_database
+        from lending.ledger.sealing import MasterKey
+        from lending.service.creation import load_master_key
+        from lending.service.rewrapping import rewrap as wrap_all
+
+        settings = load_settings()
+        configure_logs(settings.log_format, settings.log_level)
+        async with opened_database(settings, create=False) as database:
+            master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
+            return await wrap_all(database.url, master, _told)
+
+    done = asyncio.run(act())
+    print(f"{done.keys:,} keys, of which {done.wrapped_anew:,} were wrapped anew")
+
+
+def _told(so_far: "Rewrapped") -> None:
+    print(f"{so_far.keys:,} keys", file=sys.stderr)
 
 
 def _line(standing: "Standing") -> str:

@@ -21,6 +21,7 @@ from lending.cli import (
     import_fannie_mae,
     import_xes,
     keys,
+    log,
     mcp,
     migrate,
     models,
@@ -32,6 +33,7 @@ from lending.cli import (
     rebuild,
     serve,
     status,
+    subjects,
     suspensions,
     tape,
     verify,
@@ -84,10 +86,12 @@ app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")
 app.add_typer(products.products, name="products")
+app.add_typer(subjects.subjects, name="subjects")
 app.add_typer(policies.policies, name="policies")
 app.add_typer(models.models, name="models")
 app.add_typer(epoch.epoch, name="epoch")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(log.log, name="log")
 app.command()(postgres.postgres)
 app.command()(catalogue.catalogue)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(psql.psql)

@@ -129,9 +129,10 @@ async def _list(_: Settings, database: "Database") -> None:
     from lending.runtime.postgres import PROJECTOR_ROLE, connect
     from projections import acts
     from projections.reading import SQL
-    from projections.registry import read_model
+    from projections.registry import READ_MODELS, read_model
 
     console = Console()
+    names = {model.name for model in READ_MODELS}
     async with await connect(database.url, PROJECTOR_ROLE, "lending projections") as connection:
         cursor = connection.cursor(row_factory=dict_row)
         rows = await (await cursor.execute(SQL["status"])).fetchall()
@@ -139,6 +140,8 @@ async def _list(_: Settings, database: "Database") -> None:
         for row in rows:
             if row["error"]:
                 console.print(f"{row['projection']} stopped: {row['error']}", soft_wrap=True)
+            if row["projection"] not in names:
+                continue  # the tree over the log leaves nothing out and is never rebuilt
             if row["rebuild_needed"]:
                 console.print(f"{row['projection']}: run `lending rebuild {row['projection']}`")
             model = read_model(row["projection"])

@@ -62,8 +62,9 @@ async def _database(settings: Settings, console: "Console") -> list[str]:
                 ledger = await (await connection.execute(queries["ledger"])).fetchall()
                 shards = await (await connection.execute(queries["shards"])).fetchall()
                 models = await (await connection.execute(queries["projections"])).fetchall()
+                places = await (await connection.execute(queries["publications"])).fetchall()
             except (errors.UndefinedTable, errors.InvalidSchemaName):
-                ledger, shards, models = [], [], []
+                ledger, shards, models, places = [], [], [], []
     if not ledger:
         raise NoLedger("the database holds no ledger yet: run `lending migrate` or `lending serve`")
     identity, timezone, version, count, newest = ledger[0]
@@ -74,6 +75,12 @@ async def _database(settings: Settings, console: "Console") -> list[str]:
         log.add_row(str(shard), str(epoch), f"{head:,}", _instant(recorded))
     console.print(log)
     console.print(_models(models))
+    for shard, target, number, error in places:
+        failing = "" if error is None else f", then failed: {error}"
+        console.print(
+            f"checkpoints of shard {shard} published up to number {number} in {target}{failing}",
+            soft_wrap=True,
+        )
     return [f"{model[0]} stopped: {model[6]}" for model in models if model[5] != "running"]
 
 

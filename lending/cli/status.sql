@@ -20,4 +20,11 @@ order by lane.shard;
 -- How far each read model has come, and how far behind that is.
 select projection, shard, position, lag_events, lag_seconds, state, error
 from read.projections
+union all
+select projection, shard, position, lag_events, lag_seconds, state, error
+from transparency.standing
 order by projection, shard;
+
+-- name: publications
+-- How far checkpoints were published outside the database.
+select shard, target, number, error from transparency.publications order by shard, target;

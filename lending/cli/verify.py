@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ from lending.runtime.telemetry import configure_logs
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lending.ledger.erasures import Pending
     from lending.ledger.verification import Finding
     from projections.verification import Plan
 
@@ -39,6 +41,14 @@ def verify(
             help="Leave out what stands before this position of the log.",
         ),
     ] = 1,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoints that were published, a file or a directory, to hold the log against."
+            "  [default: LENDING_CHECKPOINTS_PATH]",
+            exists=True,
+        ),
+    ] = None,
     processes: Annotated[
         int, typer.Option(min=1, max=64, help="How many processes share the work.")
     ] = min(os.cpu_count() or 1, 4),
@@ -50,10 +60,12 @@ def verify(
     """
     settings = load_settings()
     configure_logs(settings.log_format, LogLevel.ERROR)
-    asyncio.run(_verify(settings, from_position, processes))
+    asyncio.run(_verify(settings, from_position, processes, checkpoints))
 
 
-async def _verify(settings: Settings, from_position: int, processes: int) -> None:
+async def _verify(
+    settings: Settings, from_position: int, processes: int, checkpoints: Path | None
+) -> None:
     from rich.console import Console
 
     from lending.cli.database import opened_database
@@ -64,10 +76,22 @@ async def _verify(settings: Settings, from_position: int, processes: int) -> Non
     async with opened_database(settings, create=False) as database:
         begun = time.monotonic()
         master_key = load_master_key(settings, create=False)
-        whole = await plan(database.url, master_key, first_position=from_position)
+        whole = await plan(
+            database.url,
+            master_key,
+            first_position=from_position,
+            checkpoints=_published(settings, checkpoints),
+        )
         findings = [*whole.findings, *await _run(whole, processes, console)]
         seconds = time.monotonic() - begun
+    for erasure in whole.pending:
+        console.print(_pending(erasure), soft_wrap=True)
     _report(console, findings, whole.events, seconds)
+
+
+def _published(settings: Settings, given: Path | None) -> Path | None:
+    path = given or settings.checkpoints_path
+    return path if path is not None and path.exists() else None
 
 
 async def _run(whole: "Plan", processes: int, console: "Console") -> list["Finding"]:
@@ -113,7 +137,7 @@ def _report(console: "Console", findings: Sequence["Finding"], events: int, seco
 
     speed = f"{events:,} events in {seconds:.1f} s, {events / seconds:,.0f}/s"
     if not findings:
-        told = f"[green]verified[/green]: {speed}; every leaf, answer and row is as recorded"
+        told = f"[green]verified[/green]: {speed}; every leaf, answer, checkpoint and row is as recorded"
         console.print(told, soft_wrap=True)
         return
     table = Table("position", "application", "column", "what is wrong")
@@ -127,6 +151,14 @@ def _report(console: "Console", findings: Sequence["Finding"], events: int, seco
         rest = ", ".join(f"{column}: {count}" for column, count in columns.most_common())
         console.print(f"{_SHOWN} of {len(findings)} shown; by column: {rest}")
     raise DoesNotVerify(f"differences found: {len(findings)}; {speed}")
+
+
+def _pending(erasure: "Pending") -> str:
+    return (
+        f"[yellow]pending[/yellow]: the erasure of {erasure.subject}, on record at position"
+        f" {erasure.position}, in {erasure.applications} application(s): its keys are still to be"
+        " destroyed; lending subjects erase goes on with it"
+    )
 
 
 def _place(finding: "Finding") -> tuple[int, str]:

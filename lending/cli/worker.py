@@ -22,7 +22,7 @@ def worker(
         ),
     ] = False,
 ) -> None:
-    """Keep the read models current, until SIGTERM or Ctrl-C. Any number may run."""
+    """Keep the read models current and the log sealed, until SIGTERM or Ctrl-C. Any number may run."""
     import uvloop
 
     settings = load_settings()
@@ -53,9 +53,20 @@ async def _work(settings: Settings) -> None:
     from lending.cli.database import bring_up_to_date, opened_database
     from lending.ledger.sealing import MasterKey
     from lending.service.creation import load_master_key
-    from projections.worker import run
+    from lending.service.ledger import system_clock
+    from lending.service.transparency.worker import Sealing, seal
+    from projections import worker as projecting
 
     async with opened_database(settings) as database:
         await bring_up_to_date(database, settings)
         master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
-        await run(database.url, master)
+        sealing = Sealing(
+            database_url=database.url,
+            master=master,
+            clock=system_clock,
+            path=settings.checkpoints_path,
+            webhook=settings.checkpoints_url,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(projecting.run(database.url, master))
+            tasks.create_task(seal(sealing))

@@ -157,7 +157,7 @@ def _leaf_findings(ledger_id: UUID, row: tuple[Any, ...]) -> list[Finding]:
     one was changed.
     """
     try:
-        leaf = leaf_hash(ledger_id, columns(_envelope(row)), canonical_json(row[6]))
+        leaf = leaf_hash(ledger_id, columns(envelope_of(row)), canonical_json(row[6]))
     except Exception as fault:  # noqa: BLE001 whatever it is, this event cannot be hashed
         text = f"cannot be hashed: {type(fault).__name__}: {fault}"
         return [Finding(row[1], row[2], "leaf_hash", text)]
@@ -167,7 +167,8 @@ def _leaf_findings(ledger_id: UUID, row: tuple[Any, ...]) -> list[Finding]:
     return [Finding(row[1], row[2], "leaf_hash", text)]
 
 
-def _envelope(row: tuple[Any, ...]) -> Envelope:
+def envelope_of(row: tuple[Any, ...]) -> Envelope:
+    """The envelope of a row of the statement `stretch`."""
     return Envelope(
         shard=row[0],
         position=row[1],

@@ -22,9 +22,11 @@ Pool = AsyncConnectionPool[Connection]
 
 SERVICE_ROLE = "lending_service"
 PROJECTOR_ROLE = "lending_projector"
+SEALER_ROLE = "lending_sealer"
 AUDITOR_ROLE = "lending_auditor"
 OWNER_ROLE = "lending_owner"
 ANALYST_ROLE = "lending_analyst"
+ERASER_ROLE = "lending_eraser"
 
 _NETWORK = {
     "connect_timeout": limits.CONNECT_TIMEOUT_SECONDS,

@@ -84,6 +84,13 @@ def _key_set(where: str) -> str:
     return where
 
 
+def _posted_to(url: str) -> str:
+    parts = urlsplit(url)
+    if "://" not in url or _key_set(url) != url or not parts.hostname:
+        raise ValueError("must be a URL that begins with https://")
+    return url
+
+
 def _host_names(text: str) -> str:
     if not all(_HOST.fullmatch(word) for word in _words(text)):
         raise ValueError("must be names of hosts without ports, separated by commas")
@@ -186,6 +193,17 @@ class Settings(BaseSettings):
         default=None,
         description="The file that holds the master key; made with a new ledger, never later.",
     )
+    master_key_previous: SecretStr | None = Field(
+        default=None,
+        description="The master key before, while what it has wrapped is wrapped anew.",
+    )
+    master_key_previous_file: Path | None = Field(
+        default=None, description="The file that holds the master key before."
+    )
+    master_key_command: str | None = Field(
+        default=None,
+        description="The program that unwraps what the files of master keys hold, and wraps a new one.",
+    )
     migrate_on_start: bool = Field(
         default=True, description="Whether `serve` and `worker` migrate the database first."
     )
@@ -216,6 +234,23 @@ class Settings(BaseSettings):
     webhooks_private_addresses: bool = Field(
         default=False,
         description="Whether webhooks may lead to private addresses, and be plain http.",
+    )
+    checkpoints_path: Path | None = Field(
+        default=None,
+        description="Where the worker publishes checkpoints of the log: a directory that is there, or a file.",
+    )
+    checkpoints_url: Annotated[str, AfterValidator(_posted_to)] | None = Field(
+        default=None, description="The URL that the worker posts checkpoints of the log to."
+    )
+
+    retention_months: int = Field(
+        default=25,
+        ge=0,
+        le=1_200,
+        description="How many months personal data are kept at least after an application or loan ended.",
+    )
+    retention_business_months: int = Field(
+        default=12, ge=0, le=1_200, description="The same of business credit."
     )
 
     registered_models: bool = Field(

@@ -138,3 +138,9 @@ class Listing:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=dict_row)
             return await (await cursor.execute(_SQL["projections"], {"shard": shard})).fetchall()
+
+    async def publications(self, shard: int) -> Sequence[Mapping[str, Any]]:
+        """The places that checkpoints of a shard go to, and how far each has come."""
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return await (await cursor.execute(_SQL["publications"], {"shard": shard})).fetchall()

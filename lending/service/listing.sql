@@ -34,8 +34,20 @@ order by id desc;
 select position from read_data.checkpoints where shard = %(shard)s and projection = %(projection)s;
 
 -- name: projections
--- Every read model of a shard, how far it has come, and how far that is from the head of the log.
-select * from read.projections where shard = %(shard)s order by projection;
+-- Every read model of a shard, and the tree over its log: how far each has come, and how far that is from the head.
+select * from read.projections where shard = %(shard)s
+union all
+select * from transparency.standing where shard = %(shard)s
+order by projection;
+
+-- name: publications
+-- How far checkpoints are published in each place, and how long the next one has waited.
+select p.target, p.number, p.attempts, p.error,
+       coalesce(extract(epoch from clock_timestamp() - next.signed_at), 0)::double precision as lag_seconds
+from transparency.publications p
+left join transparency.checkpoints next on next.shard = p.shard and next.number = p.number + 1
+where p.shard = %(shard)s
+order by p.target;
 
 -- name: count_to_close
 -- How many applications a day's end may bring something to: loans that run, and open offers.

@@ -50,11 +50,12 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who does what to a registry, under which id."""
+    """Who does what to a registry, under which id; `kind` is what the operator is."""
 
     name: str
     operator: str
     command_id: UUID
+    kind: str = "human"
 
 
 class TakenLane:
@@ -152,7 +153,7 @@ def _submission(look: Look, events: Sequence[RegistryEvent], act: Act) -> Submis
         ],
         provenance=Provenance(
             actor=act.operator,
-            actor_kind="human",
+            actor_kind=act.kind,
             command_id=act.command_id,
             correlation_id=str(act.command_id),
         ),

@@ -22,6 +22,7 @@ from tests.bench import (
     many_commands,
     page,
     projection,
+    seal,
     subscribers,
 )
 from tests.bench.figures import Figure, as_text
@@ -38,6 +39,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[Machine], list[Figure]]]] = MappingPr
         "subscribers": lambda machine: subscribers.measure(machine, SECONDS),
         "log": log_alone.measure,
         "projection": lambda machine: projection.measure(machine, 2 * SECONDS),
+        "seal": lambda machine: seal.measure(machine, 2 * SECONDS),
         "loan": lambda _: loan.measure(),
         "growth": lambda machine: growth.measure(machine, EVENTS),
     }

@@ -18,7 +18,8 @@ from tests.bench.machine import Machine, peak_mib, scalar
 
 BESIDE_NOTHING: Final = Bar(0.45)
 BESIDE_ONE_BY_ONE: Final = Bar(2.0)
-_SERVICE: Final = "tests.bench.service"
+SERVICE: Final = "tests.bench.service"
+"""The program that serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def serving(machine: Machine, appender: str) -> Iterator[tuple[str, Callable[[],
     """A service and its worker on a database of their own; the URL, and what tells its memory."""
     with machine.database() as database, machine.worker(database):
         before = scalar(database, "select count(*) from ledger.loan_events")
-        program = (_SERVICE, "--appender", appender)
+        program = (SERVICE, "--appender", appender)
         with machine.serving(database, *program) as (url, process):
             yield url, lambda: peak_mib(process)
             accepted = _counted(url)["lending_events_total"]

@@ -6,6 +6,7 @@ own.
 
 import asyncio
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,13 @@ from typing import Any, Final
 
 import psycopg
 
+from lending.ledger.sealing import MasterKey
 from lending.runtime.embedded import EmbeddedPostgres
 from lending.runtime.migrations import migrate
 from lending.runtime.settings import Settings, load_settings
 from lending.service.creation import create_ledger
 from lending.service.ledger import new_id, system_clock
+from lending.service.signing_keys import ensure_signing_keys
 from projections import registry
 from tests.databases import Databases
 from tests.projections.worlds import MASTER_KEY
@@ -57,6 +60,13 @@ class Machine:
         await registry.install(url)
         if ledger:
             await create_ledger(url, self.settings(url), clock=system_clock, new_id=new_id)
+            await ensure_signing_keys(
+                url,
+                MasterKey(MASTER_KEY, secrets.token_bytes),
+                clock=system_clock,
+                new_id=new_id,
+                randomness=secrets.token_bytes,
+            )
 
     @contextmanager
     def running(self, database_url: str, *command: str) -> Iterator["subprocess.Popen[str]"]:

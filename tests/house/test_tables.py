@@ -2,7 +2,9 @@
 
 import psycopg
 
-SCHEMAS = "('ledger', 'vault', 'webhooks', 'work', 'backtests', 'read_data', 'read')"
+SCHEMAS = (
+    "('ledger', 'vault', 'webhooks', 'work', 'backtests', 'read_data', 'read', 'transparency')"
+)
 
 
 def rows(database_url: str, query: str) -> list[str]:

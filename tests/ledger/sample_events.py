@@ -13,7 +13,16 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lending.domain import identities, models, policies, products, registry, suspensions
+from lending.domain import (
+    identities,
+    models,
+    policies,
+    products,
+    registry,
+    signing,
+    subjects,
+    suspensions,
+)
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.reasons import Reason
@@ -277,6 +286,26 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
     identities.KeyRevoked(key_id="a2b3c4d5e6f7g2h3", reason="was in a log file"),
     products.ProductPublished(product=PRODUCT, digest="f7" * 32),
     products.ProductWithdrawn(name="personal-loan", version="2026-10", reason="replaced"),
+    signing.SigningKeyIssued(
+        key_id="56475aa75463474c",
+        public_key="A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=",
+        vkey="lending/019c0000-0000-7000-8000-00000000aaaa/0/1+3e1f3f51"
+        "+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
+        replaces="f0e1d2c3b4a59687",
+        replaced_until=datetime(2026, 4, 1, tzinfo=UTC),
+    ),
+    signing.SigningKeyRevoked(key_id="56475aa75463474c", reason="was in a backup"),
+    subjects.SubjectHeld(subject=APPLICANT, reason="a suit about the loan"),
+    subjects.SubjectReleased(subject=APPLICANT, reason="the suit is over"),
+    subjects.SubjectErased(
+        subject=APPLICANT,
+        reason="a request under article 17",
+        applications=(APPLICATION_ID,),
+    ),
+    subjects.SubjectKeysDestroyed(subject=APPLICANT, applications=(APPLICATION_ID,)),
+    subjects.PersonalDataExported(
+        subject=APPLICANT, reason="a request under article 15", applications=1
+    ),
     *LOAN_SAMPLES,
 )
 """The samples of the current versions. An older version's stays in samples/, read by upcasters."""

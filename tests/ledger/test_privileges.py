@@ -11,6 +11,7 @@ from lending.runtime.postgres import (
     AUDITOR_ROLE,
     OWNER_ROLE,
     PROJECTOR_ROLE,
+    SEALER_ROLE,
     SERVICE_ROLE,
 )
 from lending.service.ledger import new_id
@@ -42,7 +43,9 @@ def attempts(table: str) -> list[sql.Composed]:
     ]
 
 
-@pytest.mark.parametrize("role", [SERVICE_ROLE, PROJECTOR_ROLE, AUDITOR_ROLE, ANALYST_ROLE])
+@pytest.mark.parametrize(
+    "role", [SERVICE_ROLE, PROJECTOR_ROLE, SEALER_ROLE, AUDITOR_ROLE, ANALYST_ROLE]
+)
 @pytest.mark.parametrize("table", RECORDS)
 async def test_no_role_of_a_program_or_a_reader_may_change_the_record(
     recorded: str, role: str, table: str
@@ -64,7 +67,7 @@ async def test_the_owner_and_a_superuser_are_stopped_by_a_trigger(
                 connection.execute(attempt)
 
 
-@pytest.mark.parametrize("role", [PROJECTOR_ROLE, AUDITOR_ROLE, ANALYST_ROLE])
+@pytest.mark.parametrize("role", [PROJECTOR_ROLE, SEALER_ROLE, AUDITOR_ROLE, ANALYST_ROLE])
 async def test_only_the_service_appends(recorded: str, role: str) -> None:
     with psycopg.connect(libpq(recorded, role), autocommit=True) as connection:
         for statement in (
@@ -102,3 +105,37 @@ async def test_an_auditor_reads_the_log_and_an_analyst_does_not(recorded: str) -
         pytest.raises(errors.InsufficientPrivilege),
     ):
         connection.execute("select 1 from ledger.loan_events")
+
+
+async def test_who_seals_reads_leaves_and_no_data_and_takes_nothing_back(recorded: str) -> None:
+    with psycopg.connect(libpq(recorded, SEALER_ROLE), autocommit=True) as connection:
+        connection.execute("select position, leaf_hash, epoch, recorded_at from ledger.loan_events")
+        for statement in (
+            "select data from ledger.loan_events",
+            "select actor from ledger.loan_events",
+            "select 1 from vault.subject_keys",
+            "select 1 from vault.secrets",
+            "update transparency.tiles set head = head",
+            "delete from transparency.checkpoints",
+            "delete from transparency.trees",
+        ):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(sql.SQL(statement))
+
+
+@pytest.mark.parametrize("role", [OWNER_ROLE, None])
+@pytest.mark.parametrize("table", ["transparency.tiles", "transparency.checkpoints"])
+async def test_what_is_sealed_is_changed_by_nobody(
+    database_url: str, role: str | None, table: str
+) -> None:
+    with psycopg.connect(libpq(database_url, role), autocommit=True) as connection:
+        connection.execute(
+            "insert into transparency.checkpoints values (0, 1, 1, 1, decode(repeat('00', 32), 'hex'), '')"
+        )
+        connection.execute(
+            "insert into transparency.tiles values"
+            " (0, 0, 0, decode(repeat('00', 8192), 'hex'), decode(repeat('00', 32), 'hex'))"
+        )
+        for attempt in ("update {} set shard = shard", "delete from {}", "truncate {}"):
+            with pytest.raises(errors.RestrictViolation):
+                connection.execute(sql.SQL(attempt).format(sql.SQL(table)))

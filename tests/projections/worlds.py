@@ -71,6 +71,7 @@ class World:
             "insert into ledger.lanes (shard, epoch, first_position, system_identifier, timeline)"
             " values (0, 1, 1, 'test', 1)"
         )
+        self.connection.execute("insert into transparency.trees (shard) values (0)")
 
     def close(self) -> None:
         """End the world's connection."""

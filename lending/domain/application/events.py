@@ -33,6 +33,7 @@ from lending.domain.servicing.events import (
     ProductCited,
     ServicingEvent,
 )
+from lending.domain.subjects import SubjectErased
 
 PersonalText = Annotated[str | Erased | None, Personal()]
 PersonalAmount = Annotated[Decimal | Erased | None, Personal()]
@@ -385,6 +386,7 @@ Event = (
     | OfferWithdrawn
     | OfferExpired
     | Disbursed
+    | SubjectErased
     | ServicingEvent
 )
 """Any event of an application."""

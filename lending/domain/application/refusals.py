@@ -319,6 +319,11 @@ class Refusal(Enum):
         "too_many_transactions",
         f"A loan has at most {MAX_ENTRIES} transactions.",
     )
+    SUBJECT_ERASED = (
+        "subject_erased",
+        "The command would record personal data of somebody whose data were erased. "
+        "Leave out what is personal, or open a new application.",
+    )
 
     __hash__ = object.__hash__  # there is one of each; by name, as Enum has it, takes far longer
 

@@ -188,7 +188,7 @@ class Application(NamedTuple):
 
     `outstanding` gives what the applicant was asked for, and by when; `notices` which the applicant
     was sent about how the application stands, and on which day first; `scorers` all who have scored
-    it, or on whose behalf it was scored.
+    it, or on whose behalf it was scored; `erased` the persons whose data were erased.
     """
 
     applicant_id: str = ""
@@ -215,6 +215,7 @@ class Application(NamedTuple):
     disbursement: Disbursement | None = None
     loan: Loan | None = None
     scorers: frozenset[str] = frozenset()
+    erased: frozenset[str] = frozenset()
 
     @property
     def exists(self) -> bool:
