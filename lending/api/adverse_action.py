@@ -38,6 +38,7 @@ from lending.domain.application.state import Application
 from lending.domain.authority import Permission
 from lending.domain.identifiers import shard_of
 from lending.runtime.settings import Settings
+from lending.service.access_log import AccessLog, What
 from lending.service.aggregates import Aggregate
 from lending.service.history import History
 from lending.service.loans import Loans
@@ -67,12 +68,14 @@ class AdverseAction:
         self,
         history: History,
         loans: Loans,
+        access: AccessLog,
         clock: Callable[[], datetime],
         sender: views.Sender | None,
     ) -> None:
         """Without a `sender` no notice is written."""
         self._history = history
         self._loans = loans
+        self._access = access
         self._clock = clock
         self._sender = sender
 
@@ -83,6 +86,7 @@ class AdverseAction:
         request.require(Permission.READ_APPLICATIONS)
         on = asked.pop("on", None) or self._loans.today
         found = await self._history.seen(application_id, moment_of(asked, self._clock()))
+        await self._access.heed(request.asker, What.NOTICE, (application_id,))
         return Answer(json_bytes(_said(application_id, found, on)))
 
     async def notice(self, request: Incoming) -> Response:
@@ -96,6 +100,7 @@ class AdverseAction:
         kind, on = asked.pop("kind", None), asked.pop("on", None) or self._loans.today
         found = await self._history.seen(application_id, moment_of(asked, self._clock()))
         written = _written(kind, found.state)
+        await self._access.heed(request.asker, What.NOTICE, (application_id,))
         said = views.notice(application_id, found, written, self._sender, on)
         if media_type == HTML:
             page = views.letter(said)

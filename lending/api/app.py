@@ -323,14 +323,16 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATION + "/events", read.events, events)
     for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
         app.answer("GET", APPLICATION + path, endpoint, operation)
-    for path, endpoint, operation in explanations.routes(ledger.explanations):
+    for path, endpoint, operation in explanations.routes(ledger.explanations, ledger.access):
         app.answer("GET", APPLICATION + path, endpoint, operation)
 
 
 def _add_notices(
     app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime], settings: Settings
 ) -> None:
-    adverse = AdverseAction(ledger.history, ledger.loans, clock, adverse_action.sender_of(settings))
+    adverse = AdverseAction(
+        ledger.history, ledger.loans, ledger.access, clock, adverse_action.sender_of(settings)
+    )
     for path, endpoint, operation in adverse_action.routes(adverse):
         app.answer("GET", APPLICATION + path, endpoint, operation)
 

@@ -25,6 +25,7 @@ from lending.api.routing import Endpoint
 from lending.contract.explanation_views import explanation
 from lending.contract.rendering import json_bytes
 from lending.domain.authority import Permission
+from lending.service.access_log import AccessLog, What
 from lending.service.explaining import MadeBy, Stands
 from lending.service.explanations import Explanations
 from lending.service.rerunning import Cause, Verdict
@@ -35,8 +36,9 @@ QUERY: Final = Query(number("version", 1, VERSION_MAX, "The decision as it stood
 class ExplanationEndpoint:
     """Explains decisions."""
 
-    def __init__(self, explanations: Explanations) -> None:
+    def __init__(self, explanations: Explanations, access: AccessLog) -> None:
         self._explanations = explanations
+        self._access = access
 
     async def read(self, request: Incoming) -> Response:
         """The decision in force, or that of a version."""
@@ -44,10 +46,13 @@ class ExplanationEndpoint:
         asked = QUERY.read(request.query)
         request.require(Permission.READ_APPLICATIONS)
         found = await self._explanations.explain(application_id, asked.get("version"))
+        await self._access.heed(request.asker, What.EXPLANATION, (application_id,))
         return Answer(json_bytes(explanation(found)))
 
 
-def routes(explanations: Explanations) -> Iterator[tuple[str, Endpoint, dict[str, Any]]]:
+def routes(
+    explanations: Explanations, access: AccessLog
+) -> Iterator[tuple[str, Endpoint, dict[str, Any]]]:
     """Path behind the application, endpoint and operation."""
     operation = openapi.reading(
         "read_explanation",
@@ -56,7 +61,7 @@ def routes(explanations: Explanations) -> Iterator[tuple[str, Endpoint, dict[str
         parameters=[openapi.APPLICATION_ID, *openapi.in_query(QUERY)],
         statuses=openapi.OF_ONE,
     )
-    yield "/explanation", ExplanationEndpoint(explanations).read, operation
+    yield "/explanation", ExplanationEndpoint(explanations, access).read, operation
 
 
 def components() -> dict[str, Any]:

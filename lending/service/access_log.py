@@ -37,6 +37,7 @@ class What(StrEnum):
     FEED = "feed"
     STREAM = "stream"
     EXPLANATION = "explanation"
+    NOTICE = "notice"
 
 
 class Asker(NamedTuple):

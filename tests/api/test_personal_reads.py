@@ -62,12 +62,16 @@ async def test_every_way_of_reading_is_recorded_with_whose_it_was(guarded: Api) 
     await auditor.get(f"{APPLICATIONS}/{one}?version=1")
     await auditor.get(f"{APPLICATIONS}/{other}/events")
     await auditor.get("/loan/events?limit=1000")
+    await auditor.get(f"{APPLICATIONS}/{one}/explanation")
+    await auditor.get(f"{APPLICATIONS}/{one}/adverse-action")
     found = [(by, what, {str(named) for named in of}) for by, what, of, _ in recorded(guarded)]
     assert found == [
         ("eve", "application", {one}),
         ("eve", "application", {one}),
         ("eve", "events", {other}),
         ("eve", "feed", {one, other}),
+        ("eve", "explanation", {one}),
+        ("eve", "notice", {one}),
     ]
     assert all(correlation for *_, correlation in recorded(guarded))
     for path in (f"{APPLICATIONS}/{new_id(0)}", "/projections", "/products", APPLICATIONS):
