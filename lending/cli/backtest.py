@@ -107,9 +107,10 @@ def _print(result: dict[str, Any]) -> None:
 
     from lending.contract.backtest_views import lines
 
-    console = Console()
+    table = Table("", "", "decisions", "currency", "amount")
     for title, rows in groupby(lines(result), key=lambda line: line[0]):
-        table = Table(title, "decisions", "currency", "amount")
-        for _, (_, name, count, currency, amount) in rows:
-            table.add_row(escape(name), f"{count:,}", currency, amount)
-        console.print(table)
+        table.add_section()
+        for number, (_, (_, name, count, currency, amount)) in enumerate(rows):
+            heading = "" if number else title.replace("_", " ")
+            table.add_row(heading, escape(name), f"{count:,}", currency, amount)
+    Console().print(table)

@@ -50,7 +50,8 @@ def _decided(account: Account, made: Made) -> Iterator[str]:
     given = terms(event.amount, currency, event.term_months)
     reasons = because(event.reasons, event.other_reason)
     outcome = f"it was {_OUTCOMES[event.outcome]}{f' ({given})' if given else ''} at {at}"
-    yield f"{outcome}, {_maker(made)}{reasons}"
+    yield f"{outcome}{reasons}"
+    yield f"that was decided {_maker(made)}"
     if isinstance(event, Overridden):
         yield f"the justification reads {quoted(event.justification)}"
     elif isinstance(event.text, str | Erased):

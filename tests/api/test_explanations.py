@@ -112,7 +112,7 @@ async def test_what_no_policy_decided_is_told_as_such(shared: Api) -> None:
     manual = await explained(shared, path)
     assert manual["decision"]["made_by"] == "principal"
     assert manual["decision"]["reasons"][0]["code"] == "income_insufficient"
-    assert "without a policy being asked" in manual["words"][1]
+    assert "without a policy being asked" in manual["words"][2]
     more = {"outcome": "approved", "justification": "a guarantor came in"}
     assert (await shared.post(f"{path}/override", more)).status_code == 200
     told = await explained(shared, path)
@@ -132,7 +132,7 @@ async def test_history_that_was_brought_in_is_told_as_such(shared: Api) -> None:
     assert (await shared.post(f"{path}/decision", given, headers=then)).status_code == 200
     told = await explained(shared, path)
     assert told["decision"]["made_by"] == "imported"
-    assert "brought it in as history" in told["words"][1]
+    assert "brought it in as history" in told["words"][2]
 
 
 async def test_a_withdrawal_is_told_with_the_decision_before_it(shared: Api) -> None:

@@ -214,7 +214,7 @@ def test_every_decision_is_explained_and_what_was_not_decided_is_stated(real_log
         decision = told["decision"]
         if account.stands is Stands.DECIDED:
             assert decision["made_by"] is MadeBy.IMPORTED
-            assert "no policy of this ledger was asked" in told["words"][1]
+            assert "no policy of this ledger was asked" in told["words"][2]
             assert decision["outcome"] in (Outcome.APPROVED, Outcome.REJECTED)
         else:
             assert decision is None
