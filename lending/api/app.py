@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from lending.api import (
     bulk_schemas,
     docs_pages,
+    evidence,
     feed,
     loan_routes,
     model_routes,
@@ -314,6 +315,8 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATION + "/events", read.events, events)
     for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
         app.answer("GET", APPLICATION + path, endpoint, operation)
+    proven = evidence.EvidenceEndpoint(ledger.evidence)
+    app.answer("GET", APPLICATION + evidence.PATH, proven.one, evidence.operation())
 
 
 def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:

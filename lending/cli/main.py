@@ -16,6 +16,7 @@ from lending.cli import (
     day_close,
     demo,
     epoch,
+    evidence,
     import_fannie_mae,
     import_xes,
     keys,
@@ -77,6 +78,7 @@ app.command()(suspensions.suspend)
 app.command()(suspensions.reinstate)
 app.command("day-close")(day_close.day_close)
 app.command()(verify.verify)
+app.command()(evidence.evidence)
 app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")

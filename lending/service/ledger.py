@@ -41,6 +41,7 @@ from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.bulk import BulkHandler
 from lending.service.creation import load_master_key, open_secret, read_secret
 from lending.service.day_close import DayClose
+from lending.service.evidence.gathering import Gathering
 from lending.service.following import FeedLog
 from lending.service.handle import Shard
 from lending.service.history import History
@@ -152,6 +153,7 @@ class Ledger:
         self.tails: Mapping[int, Tail]
         self.work: Work
         self.transparency: TransparencyLog
+        self.evidence: Gathering
         self.webhooks: Registrations
         self.webhook_answering: Answering
         self.webhook_progress: Progress
@@ -267,6 +269,13 @@ class Ledger:
         )
         self.listing = Listing(self.pool, zone)
         self.transparency = TransparencyLog(self.pool, self.identity.ledger_id, registries)
+        self.evidence = Gathering(
+            pool=self.pool,
+            ledger_id=self.identity.ledger_id,
+            registries=registries,
+            codec=codec,
+            master=master,
+        )
         self.loans = Loans(self.history, zone, clock)
         self.authority = Authority(registries, zone)
         self.refused = RefusedCommands(self.pool)
