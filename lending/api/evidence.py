@@ -35,8 +35,7 @@ class EvidenceEndpoint:
         asked = EVIDENCE.read(request.query)
         request.require(Permission.READ_APPLICATIONS)
         request.require(Permission.READ_EVENTS)
-        async with self._gathering.room():
-            found = await self._gathering.gather(application_id, **asked)
+        async with self._gathering.of(application_id, **asked) as found:
             body = await asyncio.to_thread(bundle, found)
         shown = f'attachment; filename="{file_name(found)}"'.encode()
         return Answer(

@@ -67,9 +67,9 @@ async def _bundle(
 
     async with acting(settings) as (ledger, _):
         try:
-            found = await ledger.evidence.gather(application_id, size=size, personal=personal)
+            async with ledger.evidence.of(application_id, size=size, personal=personal) as found:
+                return file_name(found), bundle(found)
         except NotSealed as fault:
             raise OperatorError(
-                f"{fault}; a worker seals it, such as that of `lending serve`"
+                f"{fault}; a worker seals on, and `lending serve` has one"
             ) from None
-        return file_name(found), bundle(found)

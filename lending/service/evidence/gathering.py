@@ -77,16 +77,11 @@ class Gathering:
         self._room = asyncio.Semaphore(limits.EVIDENCE_AT_ONCE_MAX)
 
     @asynccontextmanager
-    async def room(self) -> AsyncIterator[None]:
-        """Inside the block evidence may be gathered and written: few at once, for each is large."""
-        async with self._room:
-            yield
-
-    async def gather(
+    async def of(
         self, application_id: UUID, *, size: int | None = None, personal: bool = False
-    ) -> Evidence:
+    ) -> AsyncIterator[Evidence]:
         """The evidence of an application, under the checkpoint of `size`, else the newest one that
-        covers it; `personal` shows what is personal.
+        covers it; `personal` shows what is personal. Few blocks run at once, for it may be large.
 
         Raises UnknownApplication, UnknownMoment where it had no event by then, UnknownCheckpoint,
         NotSealed, NotSealedYet among them, TooMuchEvidence, SealBroken.
@@ -97,10 +92,11 @@ class Gathering:
         ):
             raise UnknownApplication(application_id)
         await self._sealed(application_id, size)
-        registry = (await self._registries[shard_of(application_id)].refresh()).registry
-        async with self._pool.connection() as connection:
-            read = await _read(connection, application_id, size, registry)
-        return await asyncio.to_thread(self._made, application_id, read, personal)
+        async with self._room:
+            registry = (await self._registries[shard_of(application_id)].refresh()).registry
+            async with self._pool.connection() as connection:
+                read = await _read(connection, application_id, size, registry)
+            yield await asyncio.to_thread(self._made, application_id, read, personal)
 
     async def _sealed(self, application_id: UUID, size: int | None) -> None:
         """Wait until the newest event of the application is under a checkpoint."""
