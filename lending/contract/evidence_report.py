@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lending.contract.words import by_whom, sentence
 from lending.domain import identities, models, policies, products, signing, suspensions
+from lending.domain.application.events import Decided, Overridden, Scored
 from lending.domain.registry import EpochOpened
 from lending.ledger.canonical import instant_text
 from lending.ledger.codec import StoredEvent as AnyEvent
@@ -81,6 +82,9 @@ def report(found: Evidence, digest: str) -> bytes:
     parts = [
         f"<h1>{escape(title)}</h1>",
         *_summary(found),
+        _table(
+            "What was decided", ("position", "when", "by whom", "what", "on"), _decisions(found)
+        ),
         _table("What happened", ("version, position", "when", "who", "what"), _events(found)),
         _table("What is cited", ("position", "when", "who", "what"), _records(found)),
         _table("Keys of the log", ("key", "on record at", "signs until"), _keys(found)),
@@ -113,6 +117,21 @@ def _summary(found: Evidence) -> Iterator[str]:
 
 def _currency(found: Evidence) -> str:
     return "" if found.state is None else found.state.currency
+
+
+def _decisions(found: Evidence) -> Iterator[Sequence[str]]:
+    """Each decision with the score that was on file, and where in the page the rest is told."""
+    score = ""
+    for one in found.events:
+        event = one.event
+        if isinstance(event, Scored):
+            model = f"{event.model} version {event.model_version}"
+            score = f"score {event.score} of {escape(model)}, {_link(one.stored.position)}"
+        elif isinstance(event, Decided | Overridden):
+            policy = event.policy if isinstance(event, Decided) else None
+            by = "" if policy is None else f"policy {policy.name} version {policy.version}"
+            on = ", ".join(part for part in (escape(by), score) if part)
+            yield _link(one.stored.position), _when(one), _who(one), event.outcome.value, on
 
 
 def _events(found: Evidence) -> Iterator[Sequence[str]]:
@@ -165,7 +184,11 @@ def _links(one: ProvenEvent, found: Evidence, known: set[int]) -> str:
         and (record.event.name, record.event.version)
         == (data.get("model"), data.get("model_version"))
     ]
-    return "".join(f' <a href="#p{position}">see {position}</a>' for position in positions)
+    return "".join(f" see {_link(position)}" for position in positions)
+
+
+def _link(position: int) -> str:
+    return f'<a href="#p{position}">{position}</a>'
 
 
 def _data(one: ProvenEvent) -> str:
@@ -179,7 +202,7 @@ def _keys(found: Evidence) -> Iterator[Sequence[str]]:
         until = "" if key.signs_until is None else instant_text(key.signs_until)
         yield (
             f"<code>{escape(key.vkey)}</code>",
-            f'<a href="#p{key.position}">{key.position}</a>',
+            _link(key.position),
             until,
         )
 

@@ -108,6 +108,10 @@ async def test_the_report_tells_it_in_words_and_links_what_is_cited(bank: Bank) 
     )
     assert "scored 712 by the model credit-risk version 7" in page
     assert "underwriter-1 (agent)" in page
+    assert (
+        "<td>approved</td><td>policy debt-to-income version 1, score 712 of credit-risk version 7, "
+        in page
+    )
     for target in re.findall(r'href="#(p\d+)"', page):
         assert f'id="{target}"' in page
     assert "<script" not in page

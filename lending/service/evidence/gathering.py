@@ -202,7 +202,7 @@ async def _events(
 ) -> tuple[Sequence[StoredEvent], Sequence[WrappedKey]]:
     """The events of an application up to the position `size`, and the keys of its persons."""
     events: list[StoredEvent] = []
-    complete, keys = False, list[WrappedKey]()
+    complete, keys, size_bytes = False, list[WrappedKey](), 0
     while not complete:
         stretch = await read_stream(
             connection, shard_of(application_id), application_id, after_version=len(events)
@@ -210,14 +210,20 @@ async def _events(
         kept = [one for one in stretch.events if one.position <= size]
         events, keys = events + kept, stretch.subject_keys
         complete = stretch.complete or len(kept) < len(stretch.events)
-        _require_room(application_id, events)
+        size_bytes += sum(len(canonical_json(one.data)) for one in kept)
+        _require_room(application_id, events, size_bytes)
     if not events:
         raise UnknownMoment(f"application {application_id} had no event up to position {size}")
     return events, keys
 
 
-def _require_room(application_id: UUID, events: Sequence[StoredEvent]) -> None:
+def _require_room(application_id: UUID, events: Sequence[StoredEvent], size_bytes: int) -> None:
     most = limits.EVIDENCE_MAX_EVENTS
+    if size_bytes > limits.EVIDENCE_MAX_BYTES:
+        raise TooMuchEvidence(
+            f"the data of application {application_id} alone have more than"
+            f" {limits.EVIDENCE_MAX_BYTES} bytes; ask for it as it was under an earlier checkpoint"
+        )
     if len(events) > most:
         raise TooMuchEvidence(
             f"application {application_id} has more than {most} events; ask for it as it was under an"
