@@ -242,10 +242,14 @@ class Account:
         self.moves.append((on, self.course.added_to_come))
         self.course.call_in()
 
-    def end_interest_terms(self) -> None:
-        """Nothing is left to come: interest is not flat, nor in grace unless waived, nor put off."""
+    def end_terms(self) -> None:
+        """Nothing is left to come: interest is not flat, nor in grace unless waived, nor put off, and
+        fees that come with instalments come no more.
+        """
         waived = self.terms.interest_grace_as is InterestGrace.WAIVED
         for line in self.course.lines[self.course.current :]:
+            for owed in line.charges:
+                owed.amount -= owed.outstanding if owed.entry is None else ZERO
             line.flat_interest = line.level = None
             line.part = line.own_early
             line.interest_grace = line.interest_grace and waived

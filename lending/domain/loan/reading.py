@@ -179,7 +179,7 @@ def payoff_of(account: Account, on: date) -> Sums:
     at_once = rule.prepayment in CURTAILS
     rebated = at_once and account.terms.interest_basis is InterestBasis.SCHEDULED
     if at_once:
-        account.end_interest_terms()
+        account.end_terms()
     sums = nothing
     for index, line in enumerate(course.lines):
         sums = _all_of(account, index, on, sums)
