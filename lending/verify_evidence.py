@@ -126,6 +126,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What whoever checks has from elsewhere: keys that are trusted, and checkpoints."""
+
+    keys: list[Key]
+    checkpoints: list[Checkpoint]
+
+
+@dataclass(frozen=True)
 class Event:
     """An event whose place in the log is proven."""
 
@@ -361,13 +369,13 @@ def signed_by(checkpoint: Checkpoint, keys: list[Key]) -> list[Key]:
 # -- what is in a file ---------------------------------------------------------------------------
 
 
-def check(path: Path, trusted: list[Key], outside: list[Checkpoint]) -> Verdict:
+def check(path: Path, known: Known) -> Verdict:
     """What is to be said of one file. Raises OSError where it cannot be opened, nothing else."""
     verdict = Verdict(str(path))
     with path.open("rb") as opened:
         content = opened.read(FILE_MAX_BYTES + 1)
     try:
-        _check(read_files(content), trusted, outside, verdict)
+        _check(read_files(content), known, verdict)
     except Fault as fault:
         verdict.faults.append(str(fault))
     except Exception as fault:  # noqa: BLE001 whatever was done to the file, it is refused
@@ -375,9 +383,7 @@ def check(path: Path, trusted: list[Key], outside: list[Checkpoint]) -> Verdict:
     return verdict
 
 
-def _check(
-    files: dict[str, bytes], trusted: list[Key], outside: list[Checkpoint], verdict: Verdict
-) -> None:
+def _check(files: dict[str, bytes], known: Known, verdict: Verdict) -> None:
     for name in ("manifest.json", "checkpoint", "report.html"):
         if name not in files:
             raise Fault(f"{name}: it is missing: this is no evidence, or not all of it")
@@ -390,7 +396,7 @@ def _check(
     events = _proven("application", files, checkpoint, verdict)
     records = _proven("registry", files, checkpoint, verdict)
     for step in (
-        partial(_check_signatures, checkpoint, manifest, trusted, outside, verdict),
+        partial(_check_signatures, checkpoint, manifest, records, known, verdict),
         partial(_check_manifest, manifest, checkpoint, events, records),
         partial(_check_stream, events, application_id),
         partial(_check_registry, records, checkpoint),
@@ -450,17 +456,21 @@ def _proven(
 def _check_signatures(
     checkpoint: Checkpoint,
     manifest: dict[str, Any],
-    trusted: list[Key],
-    outside: list[Checkpoint],
+    records: list[Event],
+    known: Known,
     verdict: Verdict,
 ) -> None:
-    verdict.own_key = not trusted
-    keys = [_under(key, checkpoint, verdict) for key in trusted] or _own_keys(manifest)
-    if not signed_by(checkpoint, keys):
-        whose = "a key you gave" if trusted else "a key in the file"
+    verdict.own_key = not known.keys
+    keys = [_under(key, checkpoint, verdict) for key in known.keys] or _own_keys(manifest)
+    signed, revoked = signed_by(checkpoint, keys), _revoked(records)
+    if not signed:
+        whose = "a key you gave" if known.keys else "a key in the file"
         raise Fault(f"checkpoint: it is not signed by {whose}")
-    if outside:
-        _check_outside(checkpoint, outside, keys, verdict)
+    if all(key.public in revoked for key in signed):
+        where = revoked[signed[0].public]
+        raise Fault(f"checkpoint: its key was revoked at position {where}, which it covers")
+    if known.checkpoints:
+        _check_outside(checkpoint, known.checkpoints, keys, verdict)
 
 
 def _under(key: Key, checkpoint: Checkpoint, verdict: Verdict) -> Key:
@@ -474,6 +484,20 @@ def _under(key: Key, checkpoint: Checkpoint, verdict: Verdict) -> Key:
             " on under another epoch, and the registry's event epoch_opened says why"
         )
     return Key(checkpoint.origin, key.public)
+
+
+def _revoked(records: list[Event]) -> dict[bytes, int]:
+    """The keys that the registry says are revoked, and where."""
+    at = {r.data.get("key_id"): r.position for r in records if r.type == "signing_key_revoked"}
+    return {
+        _public_key(one): at[one.data["key_id"]]
+        for one in records
+        if one.type == "signing_key_issued" and one.data.get("key_id") in at
+    }
+
+
+def _public_key(one: Event) -> bytes:
+    return unbase64(_in(one.data, "public_key", str, one.name), 32, f"{one.name}: the key")
 
 
 def _own_keys(manifest: dict[str, Any]) -> list[Key]:
@@ -556,16 +580,17 @@ def _check_keys(manifest: dict[str, Any], checkpoint: Checkpoint, records: list[
     """The keys that the manifest names are those on record, and until when each signs."""
     on_record: dict[str, dict[str, Any]] = {}
     for one in records:
+        if one.type == "signing_key_revoked" and one.data.get("key_id") in on_record:
+            on_record[one.data["key_id"]]["revoked_position"] = one.position
         if one.type != "signing_key_issued":
             continue
         replaced = on_record.get(str(one.data.get("replaces")))
         if replaced is not None:
             replaced["signs_until"] = one.data.get("replaced_until")
         key_id = _in(one.data, "key_id", str, one.name)
-        public = unbase64(_in(one.data, "public_key", str, one.name), 32, f"{one.name}: the key")
         on_record[key_id] = {
             "key_id": key_id,
-            "vkey": Key(checkpoint.origin, public).vkey,
+            "vkey": Key(checkpoint.origin, _public_key(one)).vkey,
             "position": one.position,
             "recorded_at": one.entry["recorded_at"],
             "signs_until": None,
@@ -726,15 +751,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Check the files that are named, say what became of each, and of all."""
     asked = _arguments().parse_args(arguments)
     try:
-        trusted = [parse_vkey(text) for text in asked.vkey]
-        outside = [one for path in asked.checkpoint for one in _outside(path)]
+        keys = [parse_vkey(text) for text in asked.vkey]
+        known = Known(keys, [one for path in asked.checkpoint for one in _outside(path)])
     except (Fault, OSError, ValueError) as fault:
         print(f"verify_evidence: {fault}", file=sys.stderr)
         return 2
     verdicts, missing = [], 0
     for path in asked.files:
         try:
-            verdicts.append(check(path, trusted, outside))
+            verdicts.append(check(path, known))
         except OSError as fault:
             print(f"{path}: cannot be opened: {fault.strerror}", file=sys.stderr)
             missing += 1

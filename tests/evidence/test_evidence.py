@@ -35,7 +35,7 @@ def files(content: bytes) -> dict[str, bytes]:
 
 async def verdict(bank: Bank, content: bytes, at: Path) -> program.Verdict:
     at.write_bytes(content)
-    return program.check(at, [program.parse_vkey(await bank.vkey())], [])
+    return program.check(at, program.Known([program.parse_vkey(await bank.vkey())], []))
 
 
 async def test_it_is_one_file_with_a_name(bank: Bank) -> None:
@@ -259,14 +259,14 @@ async def test_after_rotation_either_key_accepts_and_a_new_epoch_renames_them(
         await bank.sealed.seal()
         at.write_bytes(await bank.evidence())
         for vkey in (old, issued.vkey):
-            said = program.check(at, [program.parse_vkey(vkey)], [])
+            said = program.check(at, program.Known([program.parse_vkey(vkey)], []))
             assert (said.faults, said.remarks) == ([], [])
         keys = json.loads(files(at.read_bytes())["manifest.json"])["keys"]
         assert [one["signs_until"] is None for one in keys] == [False, True]
         await open_epoch(database_url, reason="drill", operator="tester", new_id=new_id, force=True)
         await bank.sealed.seal()
         at.write_bytes(await bank.evidence())
-        said = program.check(at, [program.parse_vkey(old)], [])
+        said = program.check(at, program.Known([program.parse_vkey(old)], []))
         assert said.faults == []
         assert "the log went on under another epoch" in said.remarks[0]
 

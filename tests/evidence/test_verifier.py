@@ -53,10 +53,12 @@ def consistent(files: Files) -> Files:
     return {**files, "manifest.json": json.dumps(manifest).encode()}
 
 
-def checked(at: Path, content: bytes, vkey: str | None = None, **outside: Any) -> program.Verdict:
+def checked(
+    at: Path, content: bytes, vkey: str | None = None, *outside: program.Checkpoint
+) -> program.Verdict:
     at.write_bytes(content)
-    trusted = [] if vkey is None else [program.parse_vkey(vkey)]
-    return program.check(at, trusted, outside.get("outside", []))
+    keys = [] if vkey is None else [program.parse_vkey(vkey)]
+    return program.check(at, program.Known(keys, list(outside)))
 
 
 def named(files: Files, event_type: str, end: str = "entry.json") -> str:
@@ -384,16 +386,16 @@ def test_a_log_made_up_whole_agrees_with_itself_and_is_refused_by_a_key_from_els
 def test_a_checkpoint_from_elsewhere_tells_a_rewritten_history(kept: Kept, at: Path) -> None:
     note = unpacked(kept.sealed)["checkpoint"].decode()
     mine = program.parse_checkpoint(note, "it")
-    same = checked(at, kept.sealed, kept.vkey, outside=[mine])
+    same = checked(at, kept.sealed, kept.vkey, mine)
     assert (same.faults, same.remarks) == ([], ["the checkpoint is one of those you gave"])
     other = replace(mine, size=mine.size + 1)
-    assert "none was compared" in checked(at, kept.sealed, kept.vkey, outside=[other]).remarks[0]
+    assert "none was compared" in checked(at, kept.sealed, kept.vkey, other).remarks[0]
 
 
 def test_two_histories_signed_by_one_key_are_told(kept: Kept, at: Path) -> None:
     genuine = read_checkpoint(unpacked(kept.sealed)["checkpoint"].decode())
     other = program.parse_checkpoint(sign_checkpoint(replace(genuine, root=SEED), kept.seeds), "it")
-    faults = checked(at, kept.sealed, kept.vkey, outside=[other]).faults
+    faults = checked(at, kept.sealed, kept.vkey, other).faults
     assert any("the history was rewritten" in fault for fault in faults)
 
 

@@ -48,9 +48,10 @@ def accepted(served: Served, directory: Path) -> tuple[Counter[str], list[str]]:
     """How many files were accepted and refused, and the first faults and remarks."""
     with httpx2.Client(base_url=served.base_url) as client:
         (key,) = client.get("/log/0/keys").json()["items"]
-    trusted, became, said = [program.parse_vkey(key["vkey"])], Counter[str](), list[str]()
+    known = program.Known([program.parse_vkey(key["vkey"])], [])
+    became, said = Counter[str](), list[str]()
     for path in evidence(served, directory):
-        verdict = program.check(path, trusted, [])
+        verdict = program.check(path, known)
         became["accepted" if verdict.accepted else "refused"] += 1
         said += (verdict.faults + verdict.remarks)[: 20 - len(said)]
     return became, said
