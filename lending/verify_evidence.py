@@ -594,6 +594,7 @@ def _check_keys(manifest: dict[str, Any], checkpoint: Checkpoint, records: list[
             "position": one.position,
             "recorded_at": one.entry["recorded_at"],
             "signs_until": None,
+            "revoked_position": None,
         }
     if manifest.get("keys") != list(on_record.values()):
         raise Fault("manifest.json: its keys are not those on record in registry/")

@@ -194,7 +194,7 @@ async def _check_tree(
     connection: Connection, part: Part, published: Sequence[str]
 ) -> list[Finding]:
     shard = part.log.shard
-    keys = await tree_checks.read_public_keys(connection, shard)
+    keys = await tree_checks.read_keys_on_record(connection, shard)
     master = MasterKey(part.master_key, _no_randomness)
     findings = await tree_checks.check_signing_keys(connection, shard, master, keys)
     outside = [(str(part.checkpoints), note) for note in published]

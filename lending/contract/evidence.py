@@ -146,6 +146,7 @@ def keys(found: Evidence) -> Iterator[dict[str, Any]]:
             "position": key.position,
             "recorded_at": instant_text(recorded[key.position]),
             "signs_until": None if key.signs_until is None else instant_text(key.signs_until),
+            "revoked_position": key.revoked_position,
         }
 
 

@@ -69,6 +69,7 @@ _TOLD: Final[Mapping[type[Any], Callable[[Any], str]]] = MappingProxyType(
         suspensions.Suspended: lambda e: f"suspended {e.name} ({e.subject.value}): {e.reason}",
         suspensions.Reinstated: lambda e: f"reinstated {e.name} ({e.subject.value}): {e.reason}",
         signing.SigningKeyIssued: lambda e: f"issued key {e.key_id} for signing checkpoints",
+        signing.SigningKeyRevoked: lambda e: f"revoked signing key {e.key_id}: {e.reason}",
         EpochOpened: lambda e: (
             f"opened epoch {e.epoch} from position {e.first_position}, after an end was lost: {e.reason}"
         ),
@@ -87,7 +88,9 @@ def report(found: Evidence, digest: str) -> bytes:
         ),
         _table("What happened", ("version, position", "when", "who", "what"), _events(found)),
         _table("What is cited", ("position", "when", "who", "what"), _records(found)),
-        _table("Keys of the log", ("key", "on record at", "signs until"), _keys(found)),
+        _table(
+            "Keys of the log", ("key", "on record at", "signs until", "revoked at"), _keys(found)
+        ),
         _table("Persons", ("pseudonym", "what is personal"), _persons(found)),
     ]
     return (
@@ -200,11 +203,8 @@ def _data(one: ProvenEvent) -> str:
 def _keys(found: Evidence) -> Iterator[Sequence[str]]:
     for key in found.keys:
         until = "" if key.signs_until is None else instant_text(key.signs_until)
-        yield (
-            f"<code>{escape(key.vkey)}</code>",
-            _link(key.position),
-            until,
-        )
+        revoked = "" if key.revoked_position is None else _link(key.revoked_position)
+        yield f"<code>{escape(key.vkey)}</code>", _link(key.position), until, revoked
 
 
 def _persons(found: Evidence) -> Iterator[Sequence[str]]:

@@ -45,7 +45,9 @@ from lending.domain.products import (
 )
 from lending.domain.signing import (
     NO_SIGNING_KEYS,
+    SigningKeyEvent,
     SigningKeyIssued,
+    SigningKeyRevoked,
     SigningKeys,
     evolve_signing_keys,
 )
@@ -91,6 +93,7 @@ RegistryEvent = (
     | ModelRegistered
     | ModelWithdrawn
     | SigningKeyIssued
+    | SigningKeyRevoked
 )
 """Any event of a registry stream."""
 
@@ -155,7 +158,7 @@ def _evolve(
     | SuspensionEvent
     | ProductEvent
     | ModelEvent
-    | SigningKeyIssued,
+    | SigningKeyEvent,
     position: int,
     at: datetime,
 ) -> Registry:
@@ -173,7 +176,7 @@ def _evolve(
             return replace(registry, products=evolve_products(registry.products, event, position))
         case ModelRegistered() | ModelWithdrawn():
             return replace(registry, models=evolve_models(registry.models, event, position))
-        case SigningKeyIssued():
+        case SigningKeyIssued() | SigningKeyRevoked():
             keys = evolve_signing_keys(registry.signing_keys, event, position)
             return replace(registry, signing_keys=keys)
         case _:

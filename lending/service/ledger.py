@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -60,7 +61,9 @@ from lending.service.registry_writing import RegistryWriter
 from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
+from lending.service.transparency.guard import HistoryGuard, guarded
 from lending.service.transparency.log import TransparencyLog
+from lending.service.transparency.outlets import Outlet, file_or_directory
 from lending.service.webhooks.answering import Answering
 from lending.service.webhooks.progress import Progress
 from lending.service.webhooks.registrations import Registrations
@@ -157,6 +160,7 @@ class Ledger:
         self.webhooks: Registrations
         self.webhook_answering: Answering
         self.webhook_progress: Progress
+        self._guards: dict[int, HistoryGuard] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._on_reset: list[Callable[[], None]] = []
 
@@ -201,6 +205,7 @@ class Ledger:
                 master,
                 Fingerprints(open_secret(master, secret)),
                 connect=connection,
+                checkpoints=settings.checkpoints_path,
                 clock=clock,
                 new_id=new_id,
                 observer=observer or NoObserver(),
@@ -210,6 +215,7 @@ class Ledger:
             )
             try:
                 await ledger._publish_built_in(new_id)
+                await ledger._guard_history()
                 ledger._watch_registry(database_url)
                 ledger._authenticate(settings, await _pepper(reads, master), clock)
                 ledger._assemble_webhooks(master, new_id, settings.webhooks_private_addresses)
@@ -224,6 +230,7 @@ class Ledger:
         fingerprints: Fingerprints,
         *,
         connect: Connect,
+        checkpoints: Path | None,
         clock: Callable[[], datetime],
         new_id: Callable[[int], UUID],
         observer: LaneObserver,
@@ -247,6 +254,8 @@ class Ledger:
                 forget()
 
         for shard in registries:
+            guard = HistoryGuard(shard, self._place(checkpoints, shard))
+            self._guards[shard] = guard
             lane_settings = LaneSettings(
                 shard=shard,
                 ledger_id=self.identity.ledger_id,
@@ -255,7 +264,7 @@ class Ledger:
             )
             self.lanes[shard] = AppendLane(
                 lane_settings,
-                connect=connect,
+                connect=guarded(connect, guard),
                 clock=clock,
                 observer=observer,
                 on_commit=self.growth.committed,
@@ -365,6 +374,16 @@ class Ledger:
         ended = {name: _why(task) for name, task in self._tasks.items() if task.done()}
         failing = {name: why for name, ask in self._watched.items() if (why := ask()) is not None}
         return failing | ended
+
+    def _place(self, checkpoints: Path | None, shard: int) -> Outlet | None:
+        if checkpoints is None:
+            return None
+        return file_or_directory(checkpoints, self.identity.ledger_id, shard)
+
+    async def _guard_history(self) -> None:
+        for shard, guard in self._guards.items():
+            await guard.look(self.pool)
+            self.supervise(f"history {shard}", guard.run(self.pool), guard.why)
 
     def _watch_registry(self, database_url: str) -> None:
         async def connection() -> Connection:

@@ -55,6 +55,11 @@ class Bank:
         (key,) = (await self.api.get("/log/0/keys")).json()["items"]
         return str(key["vkey"])
 
+    async def seeds(self) -> list[bytes]:
+        """The log's private keys."""
+        async with await connect(self.api.database_url, SEALER_ROLE, "test") as connection:
+            return await read_seeds(connection, 0, self.sealed.master, system_clock())
+
 
 @asynccontextmanager
 async def opened_bank(database_url: str, data_dir: Path) -> AsyncIterator[Bank]:
@@ -130,9 +135,9 @@ def kept(
             sealed, opened = await bank.evidence(), await bank.evidence(personal="true")
             other = await bank.api.applied()
             await bank.sealed.seal()
-            async with await connect(url, SEALER_ROLE, "test") as connection:
-                seeds = await read_seeds(connection, 0, bank.sealed.master, system_clock())
-            return Kept(await bank.vkey(), sealed, opened, await bank.evidence(other), seeds)
+            return Kept(
+                await bank.vkey(), sealed, opened, await bank.evidence(other), await bank.seeds()
+            )
 
     with postgres_server.temporary("kept", template_database) as url:
         return asyncio.run(given())

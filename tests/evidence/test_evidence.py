@@ -4,9 +4,7 @@ import json
 import re
 import subprocess
 import sys
-import zipfile
 from datetime import timedelta
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from lending import verify_evidence as program
+from lending.ledger.checkpoints import read_checkpoint, sign_checkpoint
 from lending.ledger.merkle import hash_leaf
 from lending.ledger.notes import parse_vkey
 from lending.ledger.proofs import parse_proof
@@ -23,19 +22,14 @@ from lending.service.ledger import new_id
 from tests.api.acting import actor
 from tests.api.served import APPLICATIONS, problem
 from tests.evidence.conftest import NOTE, PURPOSE, Bank, opened_bank
+from tests.evidence.files import checked, consistent, packed, unpacked
 from tests.identities import somebody
 
 pytestmark = pytest.mark.anyio
 
 
-def files(content: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
 async def verdict(bank: Bank, content: bytes, at: Path) -> program.Verdict:
-    at.write_bytes(content)
-    return program.check(at, program.Known([program.parse_vkey(await bank.vkey())], []))
+    return checked(at, content, await bank.vkey())
 
 
 async def test_it_is_one_file_with_a_name(bank: Bank) -> None:
@@ -52,7 +46,7 @@ async def test_it_is_one_file_with_a_name(bank: Bank) -> None:
 
 async def test_the_same_checkpoint_gives_the_same_bytes_however_the_log_grows(bank: Bank) -> None:
     first = await bank.evidence()
-    size = json.loads(files(first)["manifest.json"])["size"]
+    size = json.loads(unpacked(first)["manifest.json"])["size"]
     await bank.api.applied()
     await bank.sealed.seal()
     assert await bank.evidence(size=size) == first
@@ -64,7 +58,7 @@ async def test_the_same_checkpoint_gives_the_same_bytes_however_the_log_grows(ba
 
 async def test_what_is_proven_is_proven_to_others_too(bank: Bank) -> None:
     """Each event's three files are what c2sp.org/tlog-proof and the log's own entries are."""
-    found, key = files(await bank.evidence()), parse_vkey(await bank.vkey())
+    found, key = unpacked(await bank.evidence()), parse_vkey(await bank.vkey())
     proofs = [name for name in found if name.endswith(".tlog-proof")]
     assert len(proofs) == 16
     for name in proofs:
@@ -75,7 +69,7 @@ async def test_what_is_proven_is_proven_to_others_too(bank: Bank) -> None:
 
 
 async def test_it_holds_what_the_application_cites(bank: Bank) -> None:
-    found = files(await bank.evidence())
+    found = unpacked(await bank.evidence())
     types = [
         json.loads(content)["event_type"]
         for name, content in found.items()
@@ -92,16 +86,16 @@ async def test_what_is_personal_is_not_in_it_unless_it_is_asked_for(bank: Bank, 
     sealed, opened = await bank.evidence(), await bank.evidence(personal="true")
     for text in (PURPOSE, "6500.00", "1250.5", NOTE, "she called"):
         assert text.encode() not in sealed
-    page = files(opened)["report.html"].decode()
+    page = unpacked(opened)["report.html"].decode()
     assert "she called &amp; asked &lt;when&gt;" in page
     assert "<when>" not in page
-    values = json.loads(files(opened)["personal.json"])["values"]
+    values = json.loads(unpacked(opened)["personal.json"])["values"]
     assert {one["value"] for one in values if isinstance(one["value"], str)} >= {PURPOSE, NOTE}
     assert (await verdict(bank, opened, at)).faults == []
 
 
 async def test_the_report_tells_it_in_words_and_links_what_is_cited(bank: Bank) -> None:
-    page = files(await bank.evidence())["report.html"].decode()
+    page = unpacked(await bank.evidence())["report.html"].decode()
     assert "Status after version 5: <b>approved</b>" in page
     assert (
         "decided approved: USD 12000.00 over 36 months, by policy debt-to-income version 1" in page
@@ -175,7 +169,7 @@ async def test_more_than_a_file_may_hold_is_refused_and_an_earlier_moment_is_not
 ) -> None:
     path = await bank.api.applied()
     await bank.sealed.seal()
-    size = json.loads(files(await bank.evidence(path))["manifest.json"])["size"]
+    size = json.loads(unpacked(await bank.evidence(path))["manifest.json"])["size"]
     for number in range(3):
         assert (await bank.api.post(f"{path}/notes", {"text": f"note {number}"})).status_code == 200
     await bank.sealed.seal()
@@ -197,7 +191,7 @@ async def test_a_person_whose_key_is_destroyed_reads_as_erased_and_all_else_hold
         purpose=PURPOSE, co_applicants=[{"applicant_id": "x", "income": 7}]
     )
     await bank.sealed.seal()
-    whole = files(await bank.evidence(path))
+    whole = unpacked(await bank.evidence(path))
     bank.sealed.tamper(
         "update vault.subject_keys set wrapped_key = null, destroyed_at = now() where subject = 'cust_2002'"
         f" and application_id = '{path.rpartition('/')[2]}'"
@@ -205,7 +199,7 @@ async def test_a_person_whose_key_is_destroyed_reads_as_erased_and_all_else_hold
     found: dict[str, bytes] = {}
     for asked in ("false", "true"):
         content = await bank.evidence(path, personal=asked)
-        found = files(content)
+        found = unpacked(content)
         assert PURPOSE.encode() not in content
         assert "(erased)" in found["report.html"].decode()
         states = {
@@ -250,23 +244,41 @@ async def test_a_log_that_was_tampered_with_gives_evidence_of_it(
     assert any("is not in the log as it is here" in fault for fault in said.faults), said.faults
 
 
-async def test_after_rotation_either_key_accepts_and_a_new_epoch_renames_them(
+async def test_after_rotation_either_key_accepts_and_a_revoked_one_does_not(
     database_url: str, tmp_path: Path, at: Path
 ) -> None:
     async with opened_bank(database_url, tmp_path) as bank:
         old = await bank.vkey()
-        issued = await bank.sealed.office.rotate(0, overlap=timedelta(hours=1))
+        new = await bank.sealed.office.rotate(0, overlap=timedelta(hours=1))
         await bank.sealed.seal()
-        at.write_bytes(await bank.evidence())
-        for vkey in (old, issued.vkey):
-            said = program.check(at, program.Known([program.parse_vkey(vkey)], []))
+        content = await bank.evidence()
+        for vkey in (old, new.vkey):
+            said = checked(at, content, vkey)
             assert (said.faults, said.remarks) == ([], [])
-        keys = json.loads(files(at.read_bytes())["manifest.json"])["keys"]
+        keys = json.loads(unpacked(content)["manifest.json"])["keys"]
         assert [one["signs_until"] is None for one in keys] == [False, True]
+        seeds = await bank.seeds()
+        await bank.sealed.office.revoke(0, new.key_id, reason="it was seen elsewhere")
+        await bank.sealed.seal()
+        content = await bank.evidence()
+        assert checked(at, content, old).faults == []
+        assert "not signed by a key you gave" in checked(at, content, new.vkey).faults[0]
+        found = unpacked(content)
+        note = found["checkpoint"]
+        forged = sign_checkpoint(read_checkpoint(note.decode()), seeds[1:]).encode()
+        signed = {name: one.replace(note, forged) for name, one in found.items()}
+        (fault,) = checked(at, packed(consistent(signed)), new.vkey).faults
+        assert "its key was revoked at position" in fault
+
+
+async def test_a_key_that_was_given_accepts_what_a_later_epoch_signs_with_it(
+    database_url: str, tmp_path: Path, at: Path
+) -> None:
+    async with opened_bank(database_url, tmp_path) as bank:
+        old = await bank.vkey()
         await open_epoch(database_url, reason="drill", operator="tester", new_id=new_id, force=True)
         await bank.sealed.seal()
-        at.write_bytes(await bank.evidence())
-        said = program.check(at, program.Known([program.parse_vkey(old)], []))
+        said = checked(at, await bank.evidence(), old)
         assert said.faults == []
         assert "the log went on under another epoch" in said.remarks[0]
 
@@ -287,7 +299,7 @@ async def test_the_command_writes_the_same_file_and_hands_out_the_verifier(
 ) -> None:
     application = bank.application.rpartition("/")[2]
     served = await bank.evidence()
-    size = json.loads(files(served)["manifest.json"])["size"]
+    size = json.loads(unpacked(served)["manifest.json"])["size"]
     done = lending(bank, "evidence", application, "--size", str(size), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     written = tmp_path / done.stdout.decode().strip()

@@ -6,10 +6,9 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,53 +18,10 @@ from lending import verify_evidence as program
 from lending.ledger.checkpoints import read_checkpoint, sign_checkpoint
 from lending.ledger.notes import Verifier, encoded, public_key_of
 from tests.evidence.conftest import Kept
+from tests.evidence.files import Files, checked, consistent, named, packed, unpacked
 
 SEED = bytes(32)
 """A private key that is not the log's."""
-Files = dict[str, bytes]
-
-
-def unpacked(content: bytes) -> Files:
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def packed(files: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    written = BytesIO()
-    with zipfile.ZipFile(written, "w", compression) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return written.getvalue()
-
-
-def consistent(files: Files) -> Files:
-    """The files with a manifest and a report that fit them: what a careful forger hands out."""
-    record = {n: sha256(c).hexdigest() for n, c in files.items() if n not in program.OF_THE_BUNDLE}
-    digest = sha256(program.canonical(record)).hexdigest().encode()
-    page = re.sub(
-        rb'(name="lending-evidence" content=")[0-9a-f]{64}',
-        rb"\g<1>" + digest,
-        files["report.html"],
-    )
-    files = {**files, "report.html": page}
-    manifest = json.loads(files.pop("manifest.json"))
-    manifest["files"] = {name: sha256(content).hexdigest() for name, content in files.items()}
-    return {**files, "manifest.json": json.dumps(manifest).encode()}
-
-
-def checked(
-    at: Path, content: bytes, vkey: str | None = None, *outside: program.Checkpoint
-) -> program.Verdict:
-    at.write_bytes(content)
-    keys = [] if vkey is None else [program.parse_vkey(vkey)]
-    return program.check(at, program.Known(keys, list(outside)))
-
-
-def named(files: Files, event_type: str, end: str = "entry.json") -> str:
-    """The file of the first event of this type."""
-    wanted = f'"event_type":"{event_type}"'.encode()
-    found = next(n for n, c in sorted(files.items()) if n.endswith(".entry.json") and wanted in c)
-    return found.removesuffix("entry.json") + end
 
 
 def test_what_is_untouched_is_accepted_by_the_key_that_was_given(kept: Kept, at: Path) -> None:

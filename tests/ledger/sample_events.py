@@ -264,6 +264,7 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
         replaces="f0e1d2c3b4a59687",
         replaced_until=datetime(2026, 4, 1, tzinfo=UTC),
     ),
+    signing.SigningKeyRevoked(key_id="56475aa75463474c", reason="was in a backup"),
     *LOAN_SAMPLES,
 )
 """The samples of the current versions. An older version's stays in samples/, read by upcasters."""

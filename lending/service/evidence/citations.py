@@ -8,12 +8,12 @@ from lending.domain.models import MODEL_EVENTS
 from lending.domain.policies import POLICY_EVENTS, Policies
 from lending.domain.products import PRODUCT_EVENTS
 from lending.domain.registry import EpochOpened
-from lending.domain.signing import SigningKeyIssued
+from lending.domain.signing import SigningKeyIssued, SigningKeyRevoked
 from lending.domain.suspensions import SUSPENSION_EVENTS
 from lending.ledger.read import StoredEvent
 from lending.policy.catalogue import others_of
 
-ALWAYS: Final = (SigningKeyIssued.stored_as, EpochOpened.stored_as)
+ALWAYS: Final = tuple(kind.stored_as for kind in (SigningKeyIssued, SigningKeyRevoked, EpochOpened))
 """Events of the registry that belong to all evidence: what checkpoints are signed with, and where
 the log lost an end.
 """

@@ -17,7 +17,12 @@ from lending.domain.application.evolve import evolve
 from lending.domain.application.state import INITIAL, Application
 from lending.domain.identifiers import is_application_id, registry_id, shard_of
 from lending.domain.registry import Registry
-from lending.domain.signing import NO_SIGNING_KEYS, SigningKeyIssued, evolve_signing_keys
+from lending.domain.signing import (
+    NO_SIGNING_KEYS,
+    SigningKeyIssued,
+    SigningKeyRevoked,
+    evolve_signing_keys,
+)
 from lending.ledger.canonical import canonical_json
 from lending.ledger.checkpoints import read_checkpoint
 from lending.ledger.codec import Codec, MalformedEvent, NoKeyring, Seal
@@ -128,7 +133,7 @@ class Gathering:
         opened = [value for one in read.events for value in showing.opened(one)] if personal else []
         issued = NO_SIGNING_KEYS
         for one in records:
-            if isinstance(one.event, SigningKeyIssued):
+            if isinstance(one.event, SigningKeyIssued | SigningKeyRevoked):
                 issued = evolve_signing_keys(issued, one.event, one.stored.position)
         return Evidence(
             ledger_id=self._ledger_id,
