@@ -17,6 +17,7 @@ from psycopg import sql
 
 from lending.ledger import tree_checks
 from lending.ledger import verification as log_verification
+from lending.ledger.erasures import Pending, check_erasures
 from lending.ledger.published import read_published
 from lending.ledger.sealing import MasterKey
 from lending.ledger.verification import Finding, ShardOfLog
@@ -81,11 +82,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parts, what was found while making them, and where the log ends."""
+    """The parts, what was found while making them, where the log ends, and which erasures are under
+    way: what they are about reads as erased soon, and differs from nothing.
+    """
 
     parts: Sequence[Part]
     findings: Sequence[Finding]
     events: int
+    pending: Sequence[Pending] = ()
 
 
 async def plan(
@@ -104,6 +108,7 @@ async def plan(
     connection = await connect_or_explain(database_url, "lending verify", session=_SESSION)
     parts: list[Part] = []
     findings: list[Finding] = []
+    pending: list[Pending] = []
     events = 0
     async with connection:
         identity = await log_verification.read_identity(connection)
@@ -112,6 +117,9 @@ async def plan(
         ledger_id, shards = identity
         for shard in range(shards):
             epochs, found = await log_verification.read_epochs(connection, shard)
+            findings += found
+            under_way, found = await check_erasures(connection, shard)
+            pending += under_way
             findings += found
             head = await _head(connection, shard)
             log = ShardOfLog(ledger_id, shard, epochs)
@@ -129,7 +137,7 @@ async def plan(
             tree = replace(whole, kind=Kind.TREE, after=0, weight=head, checkpoints=checkpoints)
             parts += [tree, *_stretches(whole), *_pages(whole, answers), whole]
             events += max(head - whole.after, 0)
-    return Plan(parts, findings, events)
+    return Plan(parts, findings, events, pending)
 
 
 def _stretches(whole: Part) -> list[Part]:

@@ -287,7 +287,7 @@ def _new_correlation_id() -> str:
 
 
 def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) -> None:
-    read = Reading(ledger.history, ledger.listing, ledger.authority, clock)
+    read = Reading(ledger.history, ledger.listing, ledger.authority, ledger.access, clock)
     listed = openapi.reading(
         "list_applications",
         "List applications, newest first",
@@ -315,13 +315,13 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATION + "/events", read.events, events)
     for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
         app.answer("GET", APPLICATION + path, endpoint, operation)
-    proven = evidence.EvidenceEndpoint(ledger.evidence)
+    proven = evidence.EvidenceEndpoint(ledger.evidence, ledger.access)
     app.answer("GET", APPLICATION + evidence.PATH, proven.one, evidence.operation())
 
 
 def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:
     ledger.start_feed(lambda envelope, recorded: json_bytes(event(envelope, recorded)))
-    streams = Streams(app.stopping, metrics)
+    streams = Streams(app.stopping, metrics, ledger.access)
     ledger.supervise("streams", streams.watch())
     source = cloud_events.source_of(ledger.identity.ledger_id)
     endpoints = Feed(ledger.feed, ledger.tails, streams, source)

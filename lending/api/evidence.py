@@ -12,6 +12,7 @@ from lending.api.query import Query, flag, number
 from lending.api.transparency import SIZE_MAX
 from lending.contract.evidence import MEDIA_TYPE, bundle, file_name
 from lending.domain.authority import Permission
+from lending.service.access_log import AccessLog, What
 from lending.service.evidence.gathering import Gathering
 
 PATH: Final = "/evidence"
@@ -26,8 +27,9 @@ _STATUSES: Final = (403, 404, 409, *openapi.ALWAYS)
 class EvidenceEndpoint:
     """Answers with evidence."""
 
-    def __init__(self, gathering: Gathering) -> None:
+    def __init__(self, gathering: Gathering, access: AccessLog) -> None:
         self._gathering = gathering
+        self._access = access
 
     async def one(self, request: Incoming) -> Response:
         """All that is on record of one application, with its proofs, as one file."""
@@ -37,6 +39,7 @@ class EvidenceEndpoint:
         request.require(Permission.READ_EVENTS)
         async with self._gathering.of(application_id, **asked) as found:
             body = await asyncio.to_thread(bundle, found)
+        await self._access.heed(request.asker, What.EVIDENCE, (application_id,))
         shown = f'attachment; filename="{file_name(found)}"'.encode()
         return Answer(
             body,

@@ -19,6 +19,7 @@ from lending.runtime.telemetry import configure_logs
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lending.ledger.erasures import Pending
     from lending.ledger.verification import Finding
     from projections.verification import Plan
 
@@ -83,6 +84,8 @@ async def _verify(
         )
         findings = [*whole.findings, *await _run(whole, processes, console)]
         seconds = time.monotonic() - begun
+    for erasure in whole.pending:
+        console.print(_pending(erasure), soft_wrap=True)
     _report(console, findings, whole.events, seconds)
 
 
@@ -148,6 +151,14 @@ def _report(console: "Console", findings: Sequence["Finding"], events: int, seco
         rest = ", ".join(f"{column}: {count}" for column, count in columns.most_common())
         console.print(f"{_SHOWN} of {len(findings)} shown; by column: {rest}")
     raise DoesNotVerify(f"differences found: {len(findings)}; {speed}")
+
+
+def _pending(erasure: "Pending") -> str:
+    return (
+        f"[yellow]pending[/yellow]: the erasure of {erasure.subject}, on record at position"
+        f" {erasure.position}, in {erasure.applications} application(s): its keys are still to be"
+        " destroyed; lending subjects erase goes on with it"
+    )
 
 
 def _place(finding: "Finding") -> tuple[int, str]:

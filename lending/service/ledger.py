@@ -19,23 +19,28 @@ from typing import Any, Final, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from lending.domain.identifiers import registry_id, uuid7
+from lending.domain.identifiers import uuid7
+from lending.domain.retention import Retention
 from lending.ledger.append import AppendLane, LaneObserver, LaneSettings
-from lending.ledger.canonical import canonical_json
-from lending.ledger.codec import Codec, NoKeyring
+from lending.ledger.codec import Codec
 from lending.ledger.fingerprint import SECRET_NAME, Fingerprints
 from lending.ledger.growth import Growth
 from lending.ledger.holder import Connect
-from lending.ledger.leaf import Provenance
 from lending.ledger.sealing import MasterKey
-from lending.ledger.submission import EncodedEvent, StreamAppend, Submission, Verdict
-from lending.policy import catalogue
 from lending.policy.evaluator import Evaluator
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
-from lending.runtime.postgres import SERVICE_ROLE, Connection, Pool, connect, pool
+from lending.runtime.postgres import (
+    ERASER_ROLE,
+    SERVICE_ROLE,
+    Connection,
+    Pool,
+    connect,
+    pool,
+)
 from lending.runtime.settings import Authentication, Settings
 from lending.runtime.sql import load_queries
+from lending.service.access_log import AccessLog
 from lending.service.aggregates import Aggregates
 from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
@@ -43,6 +48,7 @@ from lending.service.bulk import BulkHandler
 from lending.service.creation import load_master_key, open_secret, read_secret
 from lending.service.day_close import DayClose
 from lending.service.evidence.gathering import Gathering
+from lending.service.first_publication import first_publication
 from lending.service.following import FeedLog
 from lending.service.handle import Shard
 from lending.service.history import History
@@ -52,6 +58,7 @@ from lending.service.listing import Listing
 from lending.service.loans import Loans
 from lending.service.models import ModelRegister
 from lending.service.others import OtherApplications
+from lending.service.persons import Persons, look_after_persons, retention_of
 from lending.service.policies import PolicyCatalogue
 from lending.service.products import ProductCatalogue
 from lending.service.refused import RefusedCommands
@@ -70,9 +77,6 @@ from lending.service.webhooks.registrations import Registrations
 from lending.service.work import Work
 
 _LOG: Final = logging.getLogger(__name__)
-
-SYSTEM: Final = "system"
-"""The principal of what the ledger does by itself."""
 
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 """Every statement of the service finds its rows by index, foreign keys included: never by reading a
@@ -132,8 +136,17 @@ class NoObserver:
 class Ledger:
     """An opened ledger; `open` makes one, and `async with` closes it."""
 
-    def __init__(self, identity: Identity, read_pool: Pool, growth: Growth) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        read_pool: Pool,
+        growth: Growth,
+        retention: Retention,
+        connect_eraser: Connect,
+    ) -> None:
         """Use `open`: it also fills in what follows."""
+        self._retention = retention
+        self._connect_eraser = connect_eraser
         self.identity = identity
         self.pool = read_pool
         self.growth = growth
@@ -145,6 +158,8 @@ class Ledger:
         self.refused: RefusedCommands
         self.kill_switch: KillSwitch
         self.products: ProductCatalogue
+        self.persons: Persons
+        self.access: AccessLog
         self.policies: PolicyCatalogue
         self.models: ModelRegister
         self._deciding = Evaluator()
@@ -189,6 +204,9 @@ class Ledger:
                 database_url, SERVICE_ROLE, "lending lane", session=LANE, prepare_threshold=0
             )
 
+        async def erasing_connection() -> Connection:
+            return await connect(database_url, ERASER_ROLE, "lending erasure")
+
         reads = pool(
             database_url,
             SERVICE_ROLE,
@@ -200,7 +218,9 @@ class Ledger:
         async with reads:
             identity, secret = await _identity(reads)
             master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
-            ledger = cls(identity, reads, Growth(connection))
+            ledger = cls(
+                identity, reads, Growth(connection), retention_of(settings), erasing_connection
+            )
             ledger._assemble(
                 master,
                 Fingerprints(open_secret(master, secret)),
@@ -293,6 +313,19 @@ class Ledger:
         )
         self.kill_switch = KillSwitch(writer)
         self.products = ProductCatalogue(writer)
+        self.persons = look_after_persons(
+            FIRST_SHARD,
+            writer=writer,
+            pool=self.pool,
+            aggregates=aggregates,
+            history=self.history,
+            retention=self._retention,
+            zone=zone,
+            clock=clock,
+            connect=self._connect_eraser,
+        )
+        self.access = AccessLog(FIRST_SHARD, self.pool, new_id)
+        self._start("access log", self.access.run())
         self.policies = PolicyCatalogue(writer, self._trying, clock)
         self.models = ModelRegister(writer)
         self.work = Work(self.pool, self.history, new_id)
@@ -331,6 +364,7 @@ class Ledger:
         }
         for shard, tail in self.tails.items():
             self._on_reset.append(tail.reset)
+            self.persons.forgetting.add(tail.erased)
             self.supervise(f"tail {shard}", tail.run())
 
     def supervise(
@@ -390,7 +424,12 @@ class Ledger:
             return await connect(database_url, SERVICE_ROLE, "lending registry", session=PLAN_ANEW)
 
         self.watch = RegistryWatch(
-            0, self._registries[0], self.growth, connect=connection, monotonic=time.monotonic
+            0,
+            self._registries[0],
+            self.growth,
+            connect=connection,
+            monotonic=time.monotonic,
+            on_read=self.persons.forgetting.heed,
         )
         self.supervise("registry", self.watch.run(), lambda: self.watch.failure)
 
@@ -429,31 +468,6 @@ class Ledger:
         for shard, registry in self._registries.items():
             while not (await registry.refresh()).version:
                 await self.lanes[shard].submit(first_publication(shard, new_id(shard)))
-
-
-def first_publication(shard: int, command_id: UUID) -> Submission:
-    """The command with which a shard's registry begins."""
-    codec, stream = Codec(), registry_id(shard)
-    events = [
-        EncodedEvent(
-            event.stored_as,
-            event.schema_version,
-            canonical_json(codec.encode(event, NoKeyring(), "")),
-        )
-        for event in catalogue.first_publication()
-    ]
-    return Submission(
-        principal=SYSTEM,
-        target=stream,
-        key=None,
-        fingerprint=b"",
-        command="publish_policy",
-        verdict=Verdict.ACCEPTED,
-        streams=[StreamAppend(application_id=stream, expected_version=0, events=events)],
-        provenance=Provenance(
-            actor=SYSTEM, actor_kind="system", command_id=command_id, correlation_id=str(command_id)
-        ),
-    )
 
 
 async def _identity(reads: Pool) -> tuple[Identity, bytes | None]:

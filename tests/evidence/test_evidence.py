@@ -12,10 +12,14 @@ from uuid import UUID
 import pytest
 
 from lending import verify_evidence as program
+from lending.domain.subjects import SubjectErased
+from lending.ledger.canonical import canonical_json
 from lending.ledger.checkpoints import read_checkpoint, sign_checkpoint
+from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.merkle import hash_leaf
 from lending.ledger.notes import parse_vkey
 from lending.ledger.proofs import parse_proof
+from lending.ledger.submission import EncodedEvent
 from lending.service.epoch import open_epoch
 from lending.service.evidence import limits
 from lending.service.ledger import new_id
@@ -24,6 +28,7 @@ from tests.api.served import APPLICATIONS, problem
 from tests.evidence.conftest import NOTE, PURPOSE, Bank, opened_bank
 from tests.evidence.files import checked, consistent, packed, unpacked
 from tests.identities import somebody
+from tests.ledgers import submission
 
 pytestmark = pytest.mark.anyio
 
@@ -218,6 +223,42 @@ async def test_a_person_whose_key_is_destroyed_reads_as_erased_and_all_else_hold
         "subject": "cust_2002",
         "erased": True,
     } in values
+
+
+async def test_a_person_who_is_erased_on_record_reads_so_at_once_and_when_the_key_is_gone(
+    bank: Bank, at: Path
+) -> None:
+    """From the event on, though the key is there until every read model has passed it."""
+    path = await bank.api.applied(applicant_id="cust_gone", purpose=PURPOSE)
+    application = UUID(path.rpartition("/")[2])
+    erased = SubjectErased(subject="cust_gone", reason="article 17", applications=(application,))
+    data = canonical_json(Codec().encode(erased, NoKeyring(), ""))
+    event = EncodedEvent(erased.stored_as, erased.schema_version, data)
+    await bank.api.ledger.lanes[0].submit(submission(application, 1, [event]))
+    await bank.sealed.seal()
+    for destroy in (False, True):
+        if destroy:
+            bank.sealed.tamper(
+                "update vault.subject_keys set wrapped_key = null, destroyed_at = now()"
+                f" where application_id = '{application}'"
+            )
+        for asked in ("false", "true"):
+            content = await bank.evidence(path, personal=asked)
+            assert PURPOSE.encode() not in content
+            assert "(erased)" in unpacked(content)["report.html"].decode()
+            said = await verdict(bank, content, at)
+            assert (said.faults, said.remarks) == ([], [])
+
+
+async def test_that_an_auditor_was_given_it_is_on_record(bank: Bank) -> None:
+    auditor = await actor(bank.api, somebody("auditor-7", "auditor"))
+    assert (await auditor.get(f"{bank.application}/evidence")).status_code == 200
+    query = (
+        "select what, application_ids from ledger.personal_data_reads where principal = 'auditor-7'"
+    )
+    ((what, applications),) = bank.api.rows(query)
+    assert what == "evidence"
+    assert [str(one) for one in applications] == [bank.application.rpartition("/")[2]]
 
 
 TAMPERINGS = {

@@ -13,7 +13,7 @@ from typing import Final
 
 from lending.domain.loan import entries as e
 from lending.domain.loan.account import Account, Effect
-from lending.domain.loan.book import LoanStatus, Sums
+from lending.domain.loan.book import PAID, Sums
 from lending.domain.loan.engine import fold, in_force
 from lending.domain.loan.entries import Ending, Entry
 from lending.domain.loan.journal import LedgerAccount, Posting, payment_source
@@ -93,7 +93,7 @@ def earned(account: Account, on: date) -> Sums:
 
     Once nothing is owed any more, all that was paid is earned.
     """
-    if status_of(account) in (LoanStatus.PAID_OFF, LoanStatus.OVERPAID):
+    if status_of(account) in PAID:
         return Sums()
     return Sums(ZERO, _interest_receivable(account, on), *_charges_receivable(account))
 

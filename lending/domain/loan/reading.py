@@ -103,6 +103,7 @@ def _instalment(number: int, line: Line, balance: Decimal, nothing: Sums) -> Ins
         waived=_sums(line, _WAIVED, nothing),
         written_off=_sums(line, _WRITTEN_OFF, nothing),
         balance=balance,
+        agreed=line.period.agreed,
         paid_in_advance=line.paid_in_advance,
         paid_late=line.paid_late,
         met_on=None if line.outstanding else line.touched_on,

@@ -23,6 +23,7 @@ from lending.domain.signing import (
     SigningKeyRevoked,
     evolve_signing_keys,
 )
+from lending.domain.subjects import SubjectErased
 from lending.ledger.canonical import canonical_json
 from lending.ledger.checkpoints import read_checkpoint
 from lending.ledger.codec import Codec, MalformedEvent, NoKeyring, Seal
@@ -48,7 +49,6 @@ from lending.service.requests import UnknownApplication
 from lending.service.transparency.log import checkpoint_of_size, newest_checkpoint
 
 _SQL: Final = load_queries(files("lending.service.evidence") / "statements.sql")
-_ERASED: Final = "subject_erased"
 
 
 class _Read(NamedTuple):
@@ -194,7 +194,11 @@ async def _read(
     records = await _records(
         connection, shard, checkpoint.size, citations.cited(events, registry.policies)
     )
-    asked = {"shard": shard, "application_id": application_id, "event_type": _ERASED}
+    asked = {
+        "shard": shard,
+        "application_id": application_id,
+        "event_type": SubjectErased.stored_as,
+    }
     erased = await (await connection.execute(_SQL["erased"], asked)).fetchall()
     indexes = [one.position - 1 for one in (*events, *records)]
     proofs = await _proofs(TreeReader(connection, tree), indexes, checkpoint.size)
