@@ -17,6 +17,7 @@ from lending.api import (
     backtests,
     bulk_schemas,
     docs_pages,
+    evidence,
     explanations,
     feed,
     loan_routes,
@@ -325,6 +326,8 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
         app.answer("GET", APPLICATION + path, endpoint, operation)
     for path, endpoint, operation in explanations.routes(ledger.explanations, ledger.access):
         app.answer("GET", APPLICATION + path, endpoint, operation)
+    proven = evidence.EvidenceEndpoint(ledger.evidence, ledger.access)
+    app.answer("GET", APPLICATION + evidence.PATH, proven.one, evidence.operation())
 
 
 def _add_notices(

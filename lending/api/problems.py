@@ -187,6 +187,11 @@ class Fault(Enum):
         "too_many_models", 409, False,
         "As many versions of models are on record as may be.",
     )  # fmt: skip
+    TOO_MUCH_EVIDENCE = (
+        "too_much_evidence", 409, False,
+        "More is on record of the application than one file of evidence holds. Ask for it as it was"
+        " under an earlier checkpoint, by size.",
+    )  # fmt: skip
     TOO_MANY_CLAIMS = (
         "too_many_claims", 409, True,
         "You hold as many claims as you may. Do what you hold, or release some.",
@@ -329,6 +334,11 @@ class Fault(Enum):
     NOT_REACHED = (
         "position_not_reached", 503, True,
         "The read model has not come as far as min_position. Send Prefer: wait=N to wait for it.",
+    )  # fmt: skip
+    EVIDENCE_NOT_SEALED = (
+        "evidence_not_sealed", 503, True,
+        "The newest events of the application are not under a checkpoint yet; position and size say"
+        " how far. Ask again; or name a size to have the evidence as it was under that checkpoint.",
     )  # fmt: skip
     NOT_READY = "not_ready", 503, True, "Something the service needs is missing; checks says what."
 

@@ -31,6 +31,7 @@ from lending.service import (
     work,
 )
 from lending.service.backtests import store as backtests
+from lending.service.evidence import model as evidence
 from lending.service.transparency import log
 from lending.service.webhooks import model as webhooks
 
@@ -150,6 +151,12 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         tree.NotSealed: lambda fault: Problem(
             Fault.NOT_SEALED, str(fault), headers=[RETRY_AFTER], more={"size": fault.size}
         ),
+        evidence.NotSealedYet: lambda fault: Problem(
+            Fault.EVIDENCE_NOT_SEALED,
+            headers=[RETRY_AFTER],
+            more={"size": fault.size, "position": fault.position},
+        ),
+        evidence.TooMuchEvidence: _said(Fault.TOO_MUCH_EVIDENCE),
         tiles.TileFault: _said(Fault.INVALID_TILE),
         loans.NoLoan: _said(Fault.LOAN_NOT_FOUND),
         loans.DayOutOfRange: _said(Fault.DAY_OUT_OF_RANGE),

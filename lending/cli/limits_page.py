@@ -10,6 +10,7 @@ from lending.ledger import limits as of_the_log
 from lending.policy import limits as of_policies
 from lending.runtime import limits
 from lending.service import limits as of_persons
+from lending.service.evidence import limits as of_evidence
 
 _UNITS = (
     "bytes",
@@ -30,7 +31,7 @@ def blocks() -> Iterator[str]:
         "What bounds what. Limits are constants of the program; what may differ from one"
         " installation to the next is a [setting](settings.md)."
     )
-    for module in (limits, of_the_log, of_policies, of_persons):
+    for module in (limits, of_the_log, of_policies, of_persons, of_evidence):
         yield from _parts(module)
 
 

@@ -17,6 +17,7 @@ from lending.cli import (
     day_close,
     demo,
     epoch,
+    evidence,
     explain,
     import_fannie_mae,
     import_xes,
@@ -82,6 +83,7 @@ app.command("day-close")(day_close.day_close)
 app.command()(explain.explain)
 app.command()(backtest.backtest)
 app.command()(verify.verify)
+app.command()(evidence.evidence)
 app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")

@@ -20,7 +20,6 @@ from lending.ledger.codec import StoredEvent
 from lending.ledger.leaf import Envelope
 from lending.ledger.plain import decimal_text, plain
 
-_GONE: Final = "(erased)"
 _Tell = Callable[[Any, str], str]
 
 
@@ -40,7 +39,7 @@ def by_whom(envelope: Envelope) -> str:
 
 def quoted(text: str | Erased | None) -> str:
     """What somebody wrote, on one line, in quotation marks."""
-    return _GONE if isinstance(text, Erased) else json.dumps(text, ensure_ascii=False)
+    return _gone(text) if isinstance(text, Erased) else json.dumps(text, ensure_ascii=False)
 
 
 def terms(
@@ -71,7 +70,7 @@ def facts(given: Mapping[str, FactValue] | Erased | None) -> str:
     if given is None:
         return ""
     if isinstance(given, Erased):
-        return _GONE
+        return _gone(given)
     return ", ".join(f"{name}={_fact(value)}" for name, value in sorted(given.items()))
 
 
@@ -93,7 +92,11 @@ def _said(text: str | Erased | None) -> str:
 
 
 def _money(amount: Decimal | Erased | None, currency: str) -> str:
-    return _GONE if isinstance(amount, Erased) else terms(amount, currency)
+    return _gone(amount) if isinstance(amount, Erased) else terms(amount, currency)
+
+
+def _gone(instead: Erased) -> str:
+    return f"({instead.value})"
 
 
 def _applied(event: e.Applied, currency: str) -> str:

@@ -14,9 +14,12 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 
 
 class Erased(Enum):
-    """What a personal field reads as after the key of its person was destroyed."""
+    """What a personal field reads as after the key of its person was destroyed; or what it reads as
+    for whom it is withheld from, its key being there.
+    """
 
     ERASED = "erased"
+    WITHHELD = "withheld"
 
 
 ERASED: Final = Erased.ERASED

@@ -47,7 +47,7 @@ class Seal(Protocol):
     """What the codec needs of a `Keyring`."""
 
     def seal(self, subject: str, place: str, value: bytes) -> str: ...
-    def unseal(self, subject: str, place: str, sealed: str) -> bytes | None: ...
+    def unseal(self, subject: str, place: str, sealed: str) -> bytes | Erased | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,9 @@ def _sealed_coder(inner: _Coder, place: str) -> _Coder:
         if len(data) != 2:
             raise TypeError(f"{place} is not a sealed value")
         plain = keyring.unseal(data["subject"], place, data["sealed"])
-        return ERASED if plain is None else read(parse_json(plain), keyring)
+        if plain is None or isinstance(plain, Erased):
+            return plain or ERASED
+        return read(parse_json(plain), keyring)
 
     return _Coder(encode, decode)
 

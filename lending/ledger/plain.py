@@ -26,11 +26,11 @@ def shortest_text(number: Decimal) -> str:
 
 
 def plain(value: Any, number: Callable[[Decimal], str] = decimal_text) -> JsonValue:
-    """`value` as JSON, personal fields in clear or `{"erased": true}`; a field that is None is left
-    out.
+    """`value` as JSON, personal fields in clear, `{"erased": true}` or `{"withheld": true}`; a field
+    that is None is left out.
     """
     if isinstance(value, Enum):
-        return {"erased": True} if isinstance(value, Erased) else value.value
+        return {value.value: True} if isinstance(value, Erased) else value.value
     if isinstance(value, str | int | None):
         return value
     if isinstance(value, Decimal):

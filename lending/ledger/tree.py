@@ -118,6 +118,15 @@ class TreeReader:
         self._require(size)
         return await self.heads(inclusion_path(index, size))
 
+    async def inclusions(
+        self, indexes: Iterable[int], size: int
+    ) -> Mapping[int, tuple[bytes, ...]]:
+        """The same for many leaves, by index, with as few statements as for one."""
+        self._require(size)
+        paths = {index: inclusion_path(index, size) for index in indexes}
+        heads = iter(await self.heads([leaves for path in paths.values() for leaves in path]))
+        return {index: tuple(next(heads) for _ in path) for index, path in paths.items()}
+
     async def consistency(self, first: int, second: int) -> tuple[bytes, ...]:
         """The proof that the tree of `second` leaves extends that of `first`. Raises NotSealed,
         ValueError.

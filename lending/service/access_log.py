@@ -38,6 +38,7 @@ class What(StrEnum):
     STREAM = "stream"
     EXPLANATION = "explanation"
     NOTICE = "notice"
+    EVIDENCE = "evidence"
 
 
 class Asker(NamedTuple):

@@ -19,18 +19,14 @@ from typing import Any, Final, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from lending.domain.identifiers import registry_id, uuid7
+from lending.domain.identifiers import uuid7
 from lending.domain.retention import Retention
 from lending.ledger.append import AppendLane, LaneObserver, LaneSettings
-from lending.ledger.canonical import canonical_json
-from lending.ledger.codec import Codec, NoKeyring
+from lending.ledger.codec import Codec
 from lending.ledger.fingerprint import SECRET_NAME, Fingerprints
 from lending.ledger.growth import Growth
 from lending.ledger.holder import Connect
-from lending.ledger.leaf import Provenance
 from lending.ledger.sealing import MasterKey
-from lending.ledger.submission import EncodedEvent, StreamAppend, Submission, Verdict
-from lending.policy import catalogue
 from lending.policy.evaluator import Evaluator
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
@@ -53,7 +49,9 @@ from lending.service.backtests.store import BacktestStore
 from lending.service.bulk import BulkHandler
 from lending.service.creation import load_master_key, open_secret, read_secret
 from lending.service.day_close import DayClose
+from lending.service.evidence.gathering import Gathering
 from lending.service.explanations import Explanations
+from lending.service.first_publication import first_publication
 from lending.service.following import FeedLog
 from lending.service.handle import Shard
 from lending.service.history import History
@@ -82,9 +80,6 @@ from lending.service.webhooks.registrations import Registrations
 from lending.service.work import Work
 
 _LOG: Final = logging.getLogger(__name__)
-
-SYSTEM: Final = "system"
-"""The principal of what the ledger does by itself."""
 
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 """Every statement of the service finds its rows by index, foreign keys included: never by reading a
@@ -181,6 +176,7 @@ class Ledger:
         self.tails: Mapping[int, Tail]
         self.work: Work
         self.transparency: TransparencyLog
+        self.evidence: Gathering
         self.webhooks: Registrations
         self.webhook_answering: Answering
         self.webhook_progress: Progress
@@ -308,6 +304,13 @@ class Ledger:
         )
         self.listing = Listing(self.pool, zone)
         self.transparency = TransparencyLog(self.pool, self.identity.ledger_id, registries)
+        self.evidence = Gathering(
+            pool=self.pool,
+            ledger_id=self.identity.ledger_id,
+            registries=registries,
+            codec=codec,
+            master=master,
+        )
         self.loans = Loans(self.history, zone, clock)
         self.authority = Authority(registries, zone)
         self.refused = RefusedCommands(self.pool)
@@ -483,31 +486,6 @@ class Ledger:
         for shard, registry in self._registries.items():
             while not (await registry.refresh()).version:
                 await self.lanes[shard].submit(first_publication(shard, new_id(shard)))
-
-
-def first_publication(shard: int, command_id: UUID) -> Submission:
-    """The command with which a shard's registry begins."""
-    codec, stream = Codec(), registry_id(shard)
-    events = [
-        EncodedEvent(
-            event.stored_as,
-            event.schema_version,
-            canonical_json(codec.encode(event, NoKeyring(), "")),
-        )
-        for event in catalogue.first_publication()
-    ]
-    return Submission(
-        principal=SYSTEM,
-        target=stream,
-        key=None,
-        fingerprint=b"",
-        command="publish_policy",
-        verdict=Verdict.ACCEPTED,
-        streams=[StreamAppend(application_id=stream, expected_version=0, events=events)],
-        provenance=Provenance(
-            actor=SYSTEM, actor_kind="system", command_id=command_id, correlation_id=str(command_id)
-        ),
-    )
 
 
 async def _identity(reads: Pool) -> tuple[Identity, bytes | None]:

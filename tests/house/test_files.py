@@ -10,6 +10,8 @@ import tests
 
 ROOT = Path(tests.__file__).parents[1]
 LINES_MAX = 500
+CARRIED_ALONE = {"lending/verify_evidence.py": 850}
+"""Files that are handed to people who have nothing else of this program, and so cannot be divided."""
 PYTHON = sorted(
     file for part in ("lending", "projections", "tests") for file in (ROOT / part).rglob("*.py")
 )
@@ -55,7 +57,8 @@ def test_every_folder_of_python_is_a_package() -> None:
 
 @pytest.mark.parametrize("file", [*PYTHON, *SQL], ids=name)
 def test_no_file_is_too_long_to_be_read_at_once(file: Path) -> None:
-    assert len(file.read_text().splitlines()) <= LINES_MAX
+    most = CARRIED_ALONE.get(name(file), LINES_MAX)
+    assert len(file.read_text().splitlines()) <= most
 
 
 @pytest.mark.parametrize("file", [*PYTHON, *SQL, *DOCUMENTS], ids=name)

@@ -74,7 +74,7 @@ class TransparencyLog:
     async def checkpoint(self, shard: int) -> SignedCheckpoint:
         """The newest checkpoint. Raises UnknownShard, NotSealed."""
         async with self._opened(shard) as (connection, _):
-            return await _newest(connection, shard)
+            return await newest_checkpoint(connection, shard)
 
     async def tile(self, shard: int, tile: Tile) -> bytes:
         """The hashes of a tile. Raises UnknownShard, NotSealed."""
@@ -101,9 +101,9 @@ class TransparencyLog:
             if size is not None and size > tree.size:
                 raise NotSealed(tree.size)
             if size is None:
-                checkpoint = await _newest(connection, shard)
+                checkpoint = await newest_checkpoint(connection, shard)
             else:
-                checkpoint = await _of_size(connection, shard, size)
+                checkpoint = await checkpoint_of_size(connection, shard, size)
             if not 1 <= position <= checkpoint.size:
                 raise NotSealed(checkpoint.size)
             hashes = await TreeReader(connection, tree).inclusion(position - 1, checkpoint.size)
@@ -147,14 +147,16 @@ class TransparencyLog:
             yield connection, tree
 
 
-async def _newest(connection: Connection, shard: int) -> SignedCheckpoint:
+async def newest_checkpoint(connection: Connection, shard: int) -> SignedCheckpoint:
+    """The newest checkpoint of a shard. Raises NotSealed."""
     found = await read_checkpoint_row(connection, "last_checkpoint", shard)
     if found is None:
         raise NotSealed(0)
     return found
 
 
-async def _of_size(connection: Connection, shard: int, size: int) -> SignedCheckpoint:
+async def checkpoint_of_size(connection: Connection, shard: int, size: int) -> SignedCheckpoint:
+    """The last checkpoint of so many leaves. Raises UnknownCheckpoint."""
     found = await read_checkpoint_row(connection, "checkpoint_of_size", shard, size=size)
     if found is None:
         raise UnknownCheckpoint(f"there is no checkpoint of {size} leaves")
