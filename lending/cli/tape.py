@@ -4,12 +4,13 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
+from lending.cli import days
 from lending.runtime.errors import OperatorError
 from lending.runtime.settings import LogLevel, Settings, load_settings
 from lending.runtime.telemetry import configure_logs
@@ -31,11 +32,9 @@ class NotInstalled(OperatorError):
 
 def tape(
     as_of: Annotated[
-        datetime,
+        date,
         typer.Option(
-            "--as-of",
-            formats=["%Y-%m-%d"],
-            help="The day as of which arrears and the next due date are given.",
+            "--as-of", parser=days.day, metavar="DATE", help="The day, YYYY-MM-DD, at whose end."
         ),
     ],
     out: Annotated[
@@ -45,7 +44,7 @@ def tape(
     """Write the loan tape as CSV: one line a loan, from the read models, as an analyst sees them."""
     settings = load_settings()
     configure_logs(settings.log_format, LogLevel.ERROR)
-    asyncio.run(_tape(settings, as_of.date(), out))
+    asyncio.run(_tape(settings, as_of, out))
 
 
 async def _tape(settings: Settings, as_of: date, out: Path | None) -> None:
