@@ -162,7 +162,7 @@ def _payments(loan: LoanState, book: LoanBook) -> Row:
     back = [entry for entry in loan.counting if isinstance(entry.act, act.ChargedBack)]
     paid, taken_back = _sums(book, _paid(loan)), _sums(book, back)
     parts = [more - less for more, less in zip(paid, taken_back, strict=True)]
-    recovered = (book.allocations[entry.number].recovered for entry in _paid(loan))
+    recovered = (one.recovered for one in book.allocations.values())
     return {
         "paid": _amounts(_paid(loan)) - _amounts(back),
         **dict(zip(_PAID, parts, strict=True)),

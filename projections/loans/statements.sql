@@ -87,7 +87,7 @@ comment on column {table}.principal_paid is 'Principal paid, less what was charg
 comment on column {table}.interest_paid is 'Interest paid, less what was charged back.';
 comment on column {table}.fees_paid is 'Fees paid, less what was charged back.';
 comment on column {table}.penalties_paid is 'Penalties paid, less what was charged back.';
-comment on column {table}.recovered is 'What was paid after the loan was given up.';
+comment on column {table}.recovered is 'What is recovered: all that was paid after the loan had ended, and what was paid of it since it was charged off, less what was charged back.';
 comment on column {table}.delinquency_grace_days is 'Days past due that do not count towards a bucket.';
 comment on column {table}.bucket_names is 'The product''s classes of arrears, in order.';
 comment on column {table}.bucket_from_days is 'The first day of each of them.';

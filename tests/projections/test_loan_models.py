@@ -276,9 +276,19 @@ def has_loan_as_folded(world: World, stream: Stream, life: LoanLife) -> None:
     assert row["interest_receivable"] == receivable
     ahead = [one for one in book.instalments if one.outstanding and one.due >= book.on]
     assert row["next_due_on"] == (ahead[0].due if ahead else None)
-    assert row["paid"] == sum(
-        row[f"{name}_paid"] for name in ("principal", "interest", "fees", "penalties")
-    ) + row["recovered"] + _credited(world, stream)
+    parts = sum(row[f"{name}_paid"] for name in ("principal", "interest", "fees", "penalties"))
+    assert row["paid"] == parts + _of_ended(world, stream) + _credited(world, stream)
+    assert row["recovered"] == -loan.accounts.get(LedgerAccount.RECOVERY_INCOME, Decimal(0))
+
+
+def _of_ended(world: World, stream: Stream) -> Decimal:
+    """What was recovered of a loan that had ended, so that there was nothing to pay."""
+    ((recovered,),) = world.rows(
+        "select coalesce(sum(recovered), 0) from read.loan_transactions"
+        " where application_id = %s and principal + interest + fees + penalties = 0",
+        [stream.id],
+    )
+    return Decimal(recovered)
 
 
 def _credited(world: World, stream: Stream) -> Decimal:

@@ -129,7 +129,8 @@ class Allocation(NamedTuple):
     """What an entry did.
 
     `sums` is what it paid, or for money that went out what it made owed; `credit` what it added to
-    the credit balance (below zero: took from it); `balance` the principal outstanding after it.
+    the credit balance (below zero: took from it); `recovered` how much of it is recovered of a loan
+    that was taken to loss or had ended; `balance` the principal outstanding after it.
     """
 
     entry: int

@@ -163,7 +163,7 @@ def _recover(found: defaultdict[LedgerAccount, Decimal], entry: Entry, effect: E
     match entry.act:
         case e.Paid() | e.ChargedBack() | e.CreditRefunded():
             settled = _through_other_accounts(found, entry, effect.sums, effect.credit)
-            found[_A.RECOVERY_INCOME] -= settled.total + effect.recovered
+            found[_A.RECOVERY_INCOME] -= settled.total or effect.recovered
             found[_A.CREDIT_BALANCES] -= effect.credit
         case e.Ended(proceeds=proceeds):
             found[_A.SUSPENSE] += proceeds

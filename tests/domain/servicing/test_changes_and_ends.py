@@ -198,6 +198,17 @@ def test_a_charge_off_takes_the_receivables_off_the_books_and_can_be_undone() ->
     assert status_of(life) is Status.ACTIVE
 
 
+def test_what_is_paid_on_a_loan_that_was_charged_off_is_told_as_recovered() -> None:
+    life = running().does(s.ChargeOff(), day(100)).does(s.Repay(amount=D("50.00")), day(110))
+    booked = life.last.booking
+    assert (booked.recovered, booked.interest + booked.principal) == (D("50.00"), D("50.00"))
+    assert posted(life.last) == {A.CASH: "50.00", A.RECOVERY_INCOME: "-50.00"}
+    life.does(s.ChargeBack(version=7, amount=D("20.00")), day(120))
+    assert life.last.booking.recovered == D("-20.00")
+    life.does(s.UndoChargeOff(), day(121))
+    assert all(not one.recovered for one in life.book().allocations.values())
+
+
 def test_a_write_off_ends_the_loan_and_what_comes_later_is_recovered() -> None:
     life = running().does(s.WriteOff(), day(40))
     assert status_of(life) is Status.WRITTEN_OFF
