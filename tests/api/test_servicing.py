@@ -213,6 +213,7 @@ async def test_a_past_day_and_a_past_record_are_asked_for_apart(lender: Api) -> 
             "event_type": "repaid",
             "amount": "106.62",
             "reversed_by": 8,
+            "reversed_on": "2026-03-09",
         }
     ]
     then = await loan.reads("?effective_on=2026-01-15")
@@ -227,9 +228,14 @@ async def test_a_statement_can_be_had_as_a_table_and_as_a_page(lender: Api) -> N
     table = await lender.get(path, accept="text/csv")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(StringIO(table.text)))
-    assert [row["event_type"] for row in rows] == ["opening", "disbursed", "repaid", "closing"]
-    assert rows[2]["reference"] == "'=1+1<b>"
-    assert rows[3]["balance"] == "1105.38"
+    told = ["opening", "disbursed", "fell_due", "repaid", "closing"]
+    assert [row["event_type"] for row in rows] == told
+    assert [row["direction"] for row in rows] == ["", "raises", "", "lowers", ""]
+    assert [rows[2][name] for name in ("principal", "interest", "unpaid")] == [
+        "94.62", "12.00", "0.00",
+    ]  # fmt: skip
+    assert rows[3]["reference"] == "'=1+1<b>"
+    assert rows[4]["balance"] == "1105.38"
     page = await lender.get(path, accept="text/html")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]

@@ -143,7 +143,7 @@ def _charged(loan: Loan, given: Circumstances) -> _Closed:
     terms, day, events = loan.known_terms, given.effective_on, list[Any]()
     if not _is_charged(loan):
         return _Closed([], loan)
-    assessed = set(loan.late_fees) - loan.reversed
+    assessed = set(loan.late_fees).difference(loan.reversed)
     charged_for = set(loan.late_fees.values())
     for fee in late_fees(terms, loan.entries, day, assessed=assessed, charged_for=charged_for):
         charge = e.ChargeAssessed(
