@@ -194,6 +194,7 @@ def _movement() -> Mapping[str, Any]:
         direction=or_null(_one_of([*Direction])),
         kind=or_null(TEXT),
         reference=or_null(TEXT),
+        charge=or_null(WHOLE),
         amount=or_null(DECIMAL),
         **_SUMS,
         credit=DECIMAL,

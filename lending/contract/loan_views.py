@@ -181,6 +181,7 @@ def _movement(one: Movement) -> dict[str, Any]:
         "direction": one.direction,
         "kind": one.kind,
         "reference": one.reference,
+        "charge": one.charge,
         "amount": one.amount,
         **_sums(allocation.sums),
         "credit": allocation.credit,
@@ -202,7 +203,7 @@ _SCHEDULE_COLUMNS: Final = (
 )  # fmt: skip
 _MOVEMENT_COLUMNS: Final = (
     "effective_on", "version", "number", "event_type", "direction", "kind", "reference", "amount",
-    *COMPONENTS, "credit", "recovered", "balance", "unpaid", "reversed_by", "reversed_on",
+    *COMPONENTS, "credit", "recovered", "balance", "charge", "unpaid", "reversed_by", "reversed_on",
 )  # fmt: skip
 
 
@@ -337,6 +338,8 @@ def _named(one: Mapping[str, Any]) -> str:
     words = [one["event_type"].replace("_", " ")]
     if one["kind"] not in (None, "instalment"):
         words.append(f"({one['kind'].replace('_', ' ')})")
+    if one["charge"] is not None:
+        words.append(f"of charge {one['charge']}")
     if one["reference"]:
         words.append(one["reference"])
     return " ".join(words)

@@ -14,7 +14,7 @@ from lending.domain.application.state import Application
 from lending.domain.identifiers import is_application_id, shard_of
 from lending.domain.products import ProductOnRecord, Products
 from lending.domain.servicing.changing import TermsCommand
-from lending.domain.servicing.commands import Board, Redisclose, Refinance, SetTerms
+from lending.domain.servicing.commands import Board, ChangeRate, Redisclose, Refinance, SetTerms
 from lending.ledger.submission import EncodedEvent, StreamAppend
 from lending.service.aggregates import Aggregate, Aggregates
 from lending.service.calendars import business_days
@@ -68,8 +68,13 @@ def names_product(command: Command) -> bool:
     return isinstance(command, _UNDER_A_PRODUCT) and command.product is not None
 
 
-def product_of(command: Command, products: Products) -> ProductOnRecord | None:
-    """The product that a command names: the version it names, else the current one."""
+def product_of(command: Command, state: Application, products: Products) -> ProductOnRecord | None:
+    """The product that a command names: the version it names, else the current one. A change of the
+    rate is judged by the version whose terms the loan has, withdrawn or not.
+    """
+    if isinstance(command, ChangeRate):
+        cited = state.product
+        return None if cited is None else products.version(cited.name, cited.version)
     if not isinstance(command, _UNDER_A_PRODUCT) or command.product is None:
         return None
     if command.product_version is None:

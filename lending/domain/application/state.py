@@ -194,6 +194,20 @@ class Application(NamedTuple):
         return self.applied_at is not None
 
     @property
+    def borrowers(self) -> frozenset[str]:
+        """The pseudonyms of all who apply, or owe the loan."""
+        joint = (one.applicant_id for one in self.co_applicants)
+        return frozenset({self.applicant_id, *joint})
+
+    @property
+    def product(self) -> ProductCited | None:
+        """The version of a product whose terms the loan has, or the accepted offer."""
+        if self.loan is not None and self.loan.product is not None:
+            return self.loan.product
+        offer = self.accepted_offer
+        return None if offer is None else offer.product
+
+    @property
     def decided(self) -> bool:
         """Whether a decision other than a referral is in force."""
         return self.decision is not None and self.decision.outcome is not Outcome.REFERRED

@@ -139,6 +139,15 @@ class Account:
         return any(line.kind is LineKind.INSTALMENT for line in to_come)
 
     @property
+    def bears_interest(self) -> bool:
+        """Whether principal is owed, or an instalment to come asks for anything but charges."""
+        if self.principal + self.capitalised_in_grace():
+            return True
+        self.course.ensure_projected()
+        to_come = self.course.lines[self.course.current :]
+        return any(line.principal.outstanding or line.interest.outstanding for line in to_come)
+
+    @property
     def instalment_count(self) -> int:
         """How many instalments there are, settled ones included."""
         return sum(line.kind is LineKind.INSTALMENT for line in self.course.lines)

@@ -66,8 +66,10 @@ class Accrual:
 
         Equal periods: rate/100 x length/periods a year x days/days of the period; else rate/100 x
         the day count's year fraction. Compounded m times a year: (1 + rate/100m)^(m x years) - 1
-        for the whole period, a part of it by days.
+        for the whole period, a part of it by days. A rate below zero counts as zero.
         """
+        if rate < ZERO:
+            return ZERO
         if self._years is not None:
             whole = self._equal(rate, self._years)
             if period.length is not ONE:
@@ -82,6 +84,7 @@ class Accrual:
 
     def simple(self, rate: Decimal, origin: date, start: date, end: date) -> Decimal:
         """Simple interest on 1 from `start` to `end`, days counted from `origin`: parts sum to it."""
+        rate = max(rate, ZERO)
         return rate * (self._fraction(origin, end) - self._fraction(origin, start)) / HUNDRED
 
     def _equal(self, rate: Decimal, years: Decimal) -> Decimal:
@@ -108,7 +111,7 @@ class Accrual:
 
     def whole_period(self, rate: Decimal) -> Decimal:
         """The interest on 1 over a period of usual length, days counted as part of 365."""
-        years = self._years
+        rate, years = max(rate, ZERO), self._years
         if years is None:
             per_year = _PERIODS_A_YEAR.get(self._period, _DAYS_OF_YEAR)
             years = self._every / per_year

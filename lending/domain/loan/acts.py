@@ -10,9 +10,11 @@ from lending.domain.loan import entries as e
 from lending.domain.loan import restructuring
 from lending.domain.loan.account import Account, Effect, Taken
 from lending.domain.loan.allocation import allocate, sums_of
-from lending.domain.loan.book import Sums
+from lending.domain.loan.book import PAID, Sums
 from lending.domain.loan.entries import Act
 from lending.domain.loan.lines import LineKind
+from lending.domain.loan.reading import status_of
+from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import Component, PaymentKind
 
 
@@ -20,23 +22,21 @@ def perform(account: Account, act: Act, number: int, on: date) -> Effect:
     """Let `act` count on the account, which has accrued to that day.
 
     An act that a correction left without its object, such as a move of a due date that is not there
-    any more, does nothing: refusing it in time is the business of commands.
+    any more, or new terms of a loan that a payment booked later had paid off before, does nothing:
+    refusing it in time is the business of commands.
     """
     if isinstance(act, _NEEDS_INSTALMENTS) and not account.instalments_to_come:
         return Effect()
-    if isinstance(act, e.ReAged) and not account.funded:
+    if isinstance(act, _RESCHEDULES) and not account.bears_interest:
+        return Effect()
+    if isinstance(act, _RESTRUCTURES) and (not account.funded or status_of(account) in PAID):
         return Effect()
     return _ACTS[type(act)](account, act, number, on)
 
 
-_NEEDS_INSTALMENTS: Final = (
-    e.RateChanged,
-    e.DueDateMoved,
-    e.Paused,
-    e.Extended,
-    e.ReAmortised,
-    e.Capitalised,
-)
+_RESCHEDULES: Final = (e.RateChanged, e.DueDateMoved, e.Paused, e.Extended)
+_RESTRUCTURES: Final = (e.ReAged, e.ReAmortised, e.Capitalised)
+_NEEDS_INSTALMENTS: Final = (*_RESCHEDULES, e.ReAmortised, e.Capitalised)
 
 # funding
 
@@ -85,7 +85,9 @@ def _paid(account: Account, act: e.Paid, _number: int, on: date) -> Effect:
     if act.directed:
         taken = [_direct(account, one, on) for one in act.directed]
     else:
-        taken = allocate(account, account.rule(act.kind), act.amount, on)
+        taken = _adjust(account, act, on)
+        left = act.amount - sum((one.amount for one in taken), ZERO)
+        taken += allocate(account, account.rule(act.kind), left, on)
     sums = sums_of(taken)
     recovered = _recovered(account, sums.total)
     return Effect(sums, act.amount - sums.total, recovered, taken=tuple(taken))
@@ -95,6 +97,19 @@ def _recovered(account: Account, amount: Decimal) -> Decimal:
     """What of money on a loan is recovered: all of it once the loan was taken to loss, or has ended."""
     off = account.charged_off_on is not None or account.ending is not None
     return amount if off else account.nothing
+
+
+def _adjust(account: Account, act: e.Paid, on: date) -> list[Taken]:
+    """Pay the charge that is adjusted, wherever it is held; what was paid of it pays other things."""
+    owed = None if act.charge is None else account.charges.get(act.charge)
+    if owed is None or not owed.outstanding:
+        return []
+    index = next(
+        index
+        for index, line in enumerate(account.course.lines)
+        if any(held is owed for held in line.charges)
+    )
+    return [account.pay(index, owed, min(owed.outstanding, act.amount), on)]
 
 
 def _direct(account: Account, part: e.Directed, on: date) -> Taken:

@@ -24,6 +24,9 @@ class LoanStatus(StrEnum):
     TRANSFERRED = "transferred"
 
 
+PAID: Final = (LoanStatus.PAID_OFF, LoanStatus.OVERPAID)
+"""The statuses of a loan on which the borrower owes nothing."""
+
 _COLUMNS: Final = {
     Component.PRINCIPAL: 0,
     Component.INTEREST: 1,

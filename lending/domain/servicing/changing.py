@@ -14,10 +14,12 @@ from lending.domain.calendar import BusinessDayRule, adjust
 from lending.domain.loan.book import LoanBook
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX, NegativeRate
+from lending.domain.meanings import said_of
+from lending.domain.products import ProductFault, rate_may_become
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on, to_come
-from lending.domain.servicing.entering import UNBOOKED, Entered, enter, loan_of, too_far
+from lending.domain.servicing.entering import ONE_DAY, UNBOOKED, Entered, enter, loan_of, outside
 from lending.domain.servicing.events import TermsChange
 from lending.domain.servicing.funding import with_level
 from lending.domain.servicing.state import Loan
@@ -88,8 +90,8 @@ def _refused(
     command: TermsCommand, entered: Entered, before: LoanBook, state: Application
 ) -> Refused | None:
     """Why what it would come to cannot stand."""
-    if len(entered.book.instalments) > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
+    if (refused := _too_many(len(entered.book.instalments))) is not None:
+        return refused
     if isinstance(command, c.Forgive) and entered.booking.principal < command.amount:
         most = f"{entered.booking.principal:f} {state.currency} are owed"
         return Refused(Refusal.ABOVE_WHAT_IS_UNPAID, most)
@@ -99,11 +101,23 @@ def _refused(
     return None
 
 
+def _too_many(count: int) -> Refused | None:
+    if count <= SCHEDULED_INSTALMENTS_MAX:
+        return None
+    return Refused(Refusal.TOO_MANY_INSTALMENTS, f"it would take {count}")
+
+
 # looks
 
 
 def _to_come(book: LoanBook) -> bool:
     return any(one.due > book.on and one.kind is LineKind.INSTALMENT for one in book.instalments)
+
+
+def _bears_interest(book: LoanBook) -> bool:
+    """Whether a rate says anything of what is owed: principal, or interest that is to come."""
+    to_come = [one.left for one in book.instalments if one.due > book.on]
+    return bool(book.principal) or any(left.interest for left in to_come)
 
 
 def _needs_instalments(
@@ -113,15 +127,20 @@ def _needs_instalments(
 
 
 def _rate(
-    command: c.ChangeRate, book: LoanBook, state: Application, _given: Circumstances
+    command: c.ChangeRate, book: LoanBook, state: Application, given: Circumstances
 ) -> Refused | None:
-    if not _to_come(book):
+    if not _to_come(book) or not _bears_interest(book):
         return Refused(Refusal.NOTHING_TO_COME)
     allowed = loan_of(state).known_terms.negative_rate is NegativeRate.ALLOWED
     if command.rate_percent < 0 and not allowed:
         return Refused(Refusal.RATE_NEGATIVE)
     if abs(command.rate_percent) > RATE_PERCENT_MAX:
         return Refused(Refusal.TERMS_NOT_POSSIBLE, f"at most {RATE_PERCENT_MAX} % a year")
+    if given.product is not None and not rate_may_become(
+        given.product.product, command.rate_percent
+    ):
+        bounds = said_of(ProductFault.RATE_OUTSIDE_BOUNDS, given.product.product)
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, bounds)
     return _level(command, book, state)
 
 
@@ -144,9 +163,7 @@ def _due_date(
     moved = next((one for one in to_come if one.due == command.due_on), None)
     if moved is None:
         return Refused(Refusal.DUE_DATE_UNKNOWN, f"{command.due_on}")
-    if command.to <= max(moved.start, book.on) or too_far(command.to, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"to: {command.to}")
-    return None
+    return outside("to", command.to, given, max(moved.start, book.on) + ONE_DAY)
 
 
 def _added(
@@ -154,20 +171,15 @@ def _added(
 ) -> Refused | None:
     if not _to_come(book):
         return Refused(Refusal.NOTHING_TO_COME)
-    if len(book.instalments) + command.instalments > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
-    return None
+    return _too_many(len(book.instalments) + command.instalments)
 
 
 def _re_age(
     command: c.ReAge, book: LoanBook, _state: Application, given: Circumstances
 ) -> Refused | None:
-    if command.first_due_on <= book.on or too_far(command.first_due_on, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"first_due_on: {command.first_due_on}")
+    refused = outside("first_due_on", command.first_due_on, given, book.on + ONE_DAY)
     fallen_due = sum(one.due <= book.on for one in book.instalments)
-    if fallen_due + command.instalments > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
-    return None
+    return refused or _too_many(fallen_due + command.instalments)
 
 
 def _forgive(
@@ -179,9 +191,7 @@ def _forgive(
 def _until(
     command: c.PauseDelinquency, _book: LoanBook, _state: Application, given: Circumstances
 ) -> Refused | None:
-    if command.until <= given.effective_on or too_far(command.until, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"until: {command.until}")
-    return None
+    return outside("until", command.until, given, given.effective_on + ONE_DAY)
 
 
 def _resume(

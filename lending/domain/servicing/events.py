@@ -196,7 +196,7 @@ class DisbursementReversed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaid:
-    """Money came in, or was credited."""
+    """Money came in, or was credited; `charge` is the one that an adjustment is of."""
 
     stored_as: ClassVar[str] = "repaid"
     schema_version: ClassVar[int] = 1
@@ -205,6 +205,7 @@ class Repaid:
     booking: Booking
     channel: str | None = None
     reference: str | None = None
+    charge: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from lending.domain.loan.terms import Terms
 from lending.domain.servicing import events as e
 from lending.domain.servicing.entries import act_of
 from lending.domain.servicing.events import Booking, ServicingEvent
-from lending.domain.servicing.state import Loan
+from lending.domain.servicing.state import Loan, reference_of
 
 REVERSALS: Final = (
     e.DisbursementReversed, e.RepaymentReversed, e.EntryReversed, e.ChargeOffUndone,
@@ -26,7 +26,7 @@ def evolve_loan(loan: Loan | None, event: ServicingEvent, number: int, on: date)
     left of it that was ever paid out.
     """
     if isinstance(event, e.Boarded):
-        first = Loan(terms=event.terms, entries=(), through=on)
+        first = Loan(terms=event.terms, entries=(), through=on, product=event.product)
         return _entered(first, event, number, on)
     if loan is None:
         raise ValueError(f"{event.stored_as} of a loan that was never paid out")
@@ -101,8 +101,9 @@ def _entered(loan: Loan, event: ServicingEvent, number: int, on: date) -> Loan:
 def _to_remember(loan: Loan, event: ServicingEvent, number: int, on: date) -> dict[str, Any]:
     """What later commands have to know of an event besides its entry."""
     match event:
-        case e.Repaid(reference=str(reference)) | e.Recovered(reference=str(reference)):
-            return {"references": {**loan.references, reference: number}}
+        case e.Repaid(reference=str(given)) | e.Recovered(reference=str(given)):
+            reference = reference_of(given)
+            return {} if reference is None else _named(loan, reference, number)
         case (
             e.DisbursementReversed(of=of) | e.RepaymentReversed(of=of) | e.EntryReversed(of=of)
             | e.ChargeOffUndone(of=of)
@@ -114,6 +115,10 @@ def _to_remember(loan: Loan, event: ServicingEvent, number: int, on: date) -> di
             return {"late_fees": {**loan.late_fees, number: late_for}}
         case _:
             return {}
+
+
+def _named(loan: Loan, reference: str, number: int) -> dict[str, Any]:
+    return {"references": {**loan.references, reference: number}}
 
 
 def _without(loan: Loan, number: int, on: date) -> dict[str, Any]:
@@ -145,7 +150,7 @@ def _with_terms(loan: Loan, event: e.TermsSet) -> Loan:
             dues = ()
         else:
             entries.append(entry)
-    return loan._replace(terms=event.terms, entries=tuple(entries))
+    return loan._replace(terms=event.terms, product=event.product, entries=tuple(entries))
 
 
 def _added(

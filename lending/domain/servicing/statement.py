@@ -53,7 +53,9 @@ class Direction(StrEnum):
 
 
 class Movement(NamedTuple):
-    """A transaction, and what it came to; changes of terms and losses have no direction."""
+    """A transaction, and what it came to; `charge` is the one that it adjusts or waives. Changes of
+    terms and losses have no direction.
+    """
 
     version: int
     effective_on: date
@@ -61,6 +63,7 @@ class Movement(NamedTuple):
     direction: Direction | None
     kind: str | None
     reference: str | None
+    charge: int | None
     amount: Decimal | None
     allocation: Allocation
 
@@ -232,9 +235,20 @@ def _movement(entry: Entry, allocation: Allocation, reference: str | None) -> Mo
         direction=_DIRECTIONS.get(type(entry.act)),
         kind=kind,
         reference=reference,
+        charge=_charge_of(entry.act),
         amount=_amount(entry.act),
         allocation=allocation,
     )
+
+
+def _charge_of(done: Act) -> int | None:
+    match done:
+        case act.Paid(charge=charge):
+            return charge
+        case act.ChargeWaived(of=of):
+            return of
+        case _:
+            return None
 
 
 def _amount(done: Act) -> Decimal | None:

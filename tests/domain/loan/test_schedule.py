@@ -20,6 +20,7 @@ from lending.domain.loan.terms import (
     InstalmentFee,
     InterestGrace,
     NegativeAmortization,
+    NegativeRate,
     PeriodInterest,
     RateStep,
     Terms,
@@ -214,6 +215,11 @@ def test_a_holiday_moves_the_due_date() -> None:
         date(2024, 7, 1), date(2024, 10, 1), date(2024, 12, 2),
     ]  # fmt: skip
     assert all(day.day == 1 for day in found.agreed)
+
+
+def test_a_rate_below_zero_counts_as_zero() -> None:
+    below = replace(ONE_YEAR, rate_percent=Decimal(-2), negative_rate=NegativeRate.ALLOWED)
+    assert of(below).instalments == of(replace(ONE_YEAR, rate_percent=Decimal(0))).instalments
 
 
 RHYTHM = Rhythm(date(2024, 1, 31), 1, PeriodUnit.MONTHS)

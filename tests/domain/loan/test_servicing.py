@@ -357,14 +357,15 @@ def test_a_payoff_pays_interest_to_its_day_and_no_more() -> None:
 
 
 def test_a_payoff_of_nothing_still_ends_interest_to_come() -> None:
-    """All principal was paid ahead; of the precomputed interest a later rate brings, none is earned."""
-    terms = replace(TERMS, rate_percent=Decimal(0))
-    rate = (FUNDED, e.RateChanged(rate_percent=Decimal(12)))
-    entries = entered(paid(FUNDED, "1000.00"), rate)
+    """All principal was paid ahead, before its interest; of what was precomputed none is earned."""
+    steps = sorted(AllocationStep, key=lambda step: step.component is not Component.PRINCIPAL)
+    rule = PaymentRule(order=tuple(steps), processing=Processing.BY_STEP)
+    terms = replace(TERMS, payment_rules=(rule,))
+    entries = entered(paid(FUNDED, "1000.00"))
     before = replay(terms, entries, FUNDED)
     assert before.principal == 0 < before.outstanding
     assert payoff(terms, entries, FUNDED).total == 0
-    paying = Entry(4, FUNDED, e.Paid(amount=Decimal("0.00"), kind=PaymentKind.PAYOFF))
+    paying = Entry(3, FUNDED, e.Paid(amount=Decimal("0.00"), kind=PaymentKind.PAYOFF))
     assert replay(terms, [*entries, paying], FUNDED).status is LoanStatus.PAID_OFF
 
 

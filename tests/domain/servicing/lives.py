@@ -123,12 +123,16 @@ def accepted_offer(
     amount: str = "1200",
     product: ProductOnRecord | None = PRODUCT,
     *,
+    of: str = "cust_2002",
+    jointly: tuple[str, ...] = (),
     is_business_day: Callable[[date], bool] | None = None,
     **said: Any,
 ) -> Life:
     """An application whose offer is accepted, of a product or of an amount alone."""
     life = Life(product=product, is_business_day=is_business_day)
-    life.does(c.Apply(applicant_id="cust_2002", amount=Decimal(amount)), PAYOUT)
+    joint = tuple(c.CoApplicant(applicant_id=one) for one in jointly)
+    apply = c.Apply(applicant_id=of, amount=Decimal(amount), co_applicants=joint)
+    life.does(apply, PAYOUT)
     life.does(c.Decide(outcome=c.Outcome.APPROVED), PAYOUT)
     name = None if product is None else product.product.name
     life.does(c.MakeOffer(amount=Decimal(amount), product=name, **said), PAYOUT)

@@ -124,6 +124,14 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
         offer(),
         PAYOUT,
     ),
+    (
+        Refusal.TERMS_NOT_POSSIBLE,
+        lambda: offered(with_terms(origination_fee=OriginationFee(amount=D(1200)))),
+        offer(),
+        PAYOUT,
+    ),
+    (Refusal.FEE_TAKES_ALL, drifted, c.Disburse(amount=D(60)), day(28)),
+    (Refusal.KIND_NOT_ALLOWED, running, replace(REPAY, kind=PaymentKind.DOWN_PAYMENT), day(2)),
     (Refusal.ABOVE_THE_OFFER, accepted_offer, c.Disburse(amount=D("1200.01")), day(1)),
     (Refusal.DISCLOSURE_STALE, drifted, c.Disburse(), day(28)),
     (
@@ -158,6 +166,18 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
     ),
     (Refusal.TRANSACTION_IN_USE, paid, s.Reverse(version=5, reason=MISTAKE), day(41)),
     (Refusal.NOT_A_PAYMENT, running, s.ChargeBack(version=5), day(41)),
+    (
+        Refusal.NOT_A_CHARGE,
+        running,
+        s.Repay(amount=D(5), kind=PaymentKind.CHARGE_ADJUSTMENT, charge=5),
+        day(2),
+    ),
+    (
+        Refusal.ABOVE_THE_CHARGE,
+        lambda: running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(5)), day(1)),
+        s.Repay(amount=D("5.01"), kind=PaymentKind.CHARGE_ADJUSTMENT, charge=6),
+        day(2),
+    ),
     (Refusal.BEFORE_THE_TRANSACTION, paid, s.ChargeBack(version=6), day(2)),
     (Refusal.ABOVE_THE_PAYMENT, paid, s.ChargeBack(version=6, amount=D("106.63")), day(41)),
     (
@@ -181,6 +201,7 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
         day(41),
     ),
     (Refusal.TERMS_NOT_POSSIBLE, running, s.ChangeRate(rate_percent=D(1001)), day(2)),
+    (Refusal.TERMS_NOT_POSSIBLE, running, s.ChangeRate(rate_percent=D("100.01")), day(2)),
     (
         Refusal.AMOUNT_IMPLAUSIBLE,
         running,
@@ -215,6 +236,12 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
     (Refusal.BALANCE_NOT_ZERO, running, s.CloseLoan(), day(2)),
     (Refusal.REFINANCING_UNKNOWN, lambda: refinancing(None), s.Refinance(into=NEW), FEB),
     (Refusal.REFINANCING_NOT_READY, lambda: refinancing(running()), s.Refinance(into=NEW), FEB),
+    (
+        Refusal.REFINANCING_OF_OTHERS,
+        lambda: refinancing(accepted_offer("2000", of="cust_3003")),
+        s.Refinance(into=NEW),
+        FEB,
+    ),
     (
         Refusal.REFINANCING_NOT_READY,
         lambda: refinancing(accepted_offer(product=None)),

@@ -2,6 +2,7 @@
 journal says.
 """
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from lending.domain.application import commands as c
+from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Status
 from lending.domain.loan.entries import Disbursed
 from lending.domain.loan.journal import LedgerAccount as A
@@ -18,6 +20,8 @@ from lending.domain.loan.terms import (
     FeeTreatment,
     OriginationFee,
     PaymentKind,
+    PaymentRule,
+    Processing,
 )
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
@@ -208,6 +212,21 @@ def test_a_payment_pays_interest_before_principal_and_posts_what_was_earned() ->
     }
 
 
+def test_the_oldest_instalment_is_paid_before_a_penalty_that_came_later() -> None:
+    """By default: what is overdue longest ends first, and its borrower is late by fewer days."""
+    life = running().does(s.AssessCharge(kind=s.ChargeKind.PENALTY, amount=D(25)), day(50))
+    life.does(s.Repay(amount=D("106.62")), day(70))
+    assert amounts(life.last) == ("94.62", "12.00", "0.00", "0.00", "0.00", "1105.38")
+
+
+def test_penalties_are_paid_first_where_the_product_goes_by_step() -> None:
+    rule = PaymentRule(processing=Processing.BY_STEP)
+    life = running(product=with_terms(payment_rules=(rule,)))
+    life.does(s.AssessCharge(kind=s.ChargeKind.PENALTY, amount=D(25)), day(50))
+    life.does(s.Repay(amount=D("106.62")), day(70))
+    assert amounts(life.last) == ("58.57", "23.05", "0.00", "25.00", "0.00", "1141.43")
+
+
 def test_a_surplus_is_a_credit_balance_that_can_be_paid_back() -> None:
     life = running().does(s.Repay(amount=D(2000)), FEB)
     assert status_of(life) is Status.OVERPAID
@@ -306,6 +325,28 @@ def test_a_rest_too_small_to_ask_for_is_written_off_once_the_loan_has_matured() 
     life.does(s.CloseDay(), FEB)
     assert isinstance(life.last, e.WrittenOff)
     assert posted(life.last)[A.CHARGE_OFF_EXPENSE] == "1.50"
+
+
+@pytest.mark.parametrize("same", [" SEPA  2026-\u00e4", "SEPA\u00a02026-a\u0308\u2003"])
+def test_a_reference_is_the_same_however_it_is_spaced_and_composed(same: str) -> None:
+    life = running().does(s.Repay(amount=D(10), reference=same), FEB)
+    assert life.last.reference == "SEPA 2026-\u00e4"
+    for other in ("SEPA 2026-\u00e4", f"{same} "):
+        for again in (s.Repay, s.Settle):
+            command = again(amount=D(10), reference=other)
+            assert life.refuses(command, FEB) is Refusal.REFERENCE_REPEATED
+    life.does(s.Repay(amount=D(10), reference="sepa 2026-\u00e4"), FEB)
+    life.does(s.Repay(amount=D(10), reference="\u2003 "), FEB)
+    assert life.last.reference is None
+
+
+def test_a_reference_that_was_recorded_as_it_came_is_found_too() -> None:
+    event = running().does(s.Repay(amount=D(10)), FEB).last
+    life = running()
+    life.records(replace(event, reference=" r1"), FEB)
+    assert life.refuses(s.Repay(amount=D(10), reference="r1"), FEB) is Refusal.REFERENCE_REPEATED
+    life.does(s.Reverse(version=life.version, reason=s.ReversalReason.MISTAKE), FEB)
+    life.does(s.Repay(amount=D(10), reference="r1"), FEB)
 
 
 def test_a_charge_is_waived_whole_or_in_part() -> None:
