@@ -23,6 +23,7 @@ from lending.contract.loan_views import COMPONENTS
 from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.terms import Component
+from lending.domain.servicing.statement import Direction
 
 _STATUSES: Final = (404, 406, *openapi.ALWAYS)
 _SUMS: Final = dict.fromkeys(COMPONENTS, DECIMAL)
@@ -125,7 +126,14 @@ def components() -> dict[str, Any]:
             **_HEAD,
             opening=reference("LoanBalances"),
             fell_due=array(
-                record(number=WHOLE, due_on=DATE, **_SUMS, total=DECIMAL, unpaid=DECIMAL)
+                record(
+                    number=or_null(WHOLE),
+                    version=or_null(WHOLE),
+                    due_on=DATE,
+                    **_SUMS,
+                    total=DECIMAL,
+                    unpaid=DECIMAL,
+                )
             ),
             movements=array(_movement()),
             reversed=array(
@@ -135,6 +143,7 @@ def components() -> dict[str, Any]:
                     event_type=TEXT,
                     amount=or_null(DECIMAL),
                     reversed_by=WHOLE,
+                    reversed_on=DATE,
                 )
             ),
             closing=reference("LoanBalances"),
@@ -182,6 +191,7 @@ def _movement() -> Mapping[str, Any]:
         version=WHOLE,
         effective_on=DATE,
         event_type=TEXT,
+        direction=or_null(_one_of([*Direction])),
         kind=or_null(TEXT),
         reference=or_null(TEXT),
         charge=or_null(WHOLE),

@@ -33,7 +33,7 @@ STATEMENT: Final = Query(
     *_AS_RECORDED,
 )
 NOTHING: Final = Query()
-QUOTE: Final = Query(day("on", "The day of payment; today, if none is given."))
+QUOTE: Final = Query(day("on", "The day of payment; today, if none is given."), *_AS_RECORDED)
 PAGE_POLICY: Final = (
     b"content-security-policy",
     b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
@@ -86,8 +86,9 @@ class LoanReading:
     async def payoff_quote(self, request: Incoming) -> Response:
         """What pays the loan off on a day."""
         asked = QUOTE.read(request.query)
-        found = await self._found(request, {})
-        quote = self._loans.payoff_quote(found, asked.get("on"))
+        on = asked.pop("on", None)
+        found = await self._found(request, asked)
+        quote = self._loans.payoff_quote(found, on)
         return Answer(json_bytes(views.payoff_quote(found, quote)))
 
     async def _found(self, request: Incoming, asked: dict[str, Any]) -> LoanAt:

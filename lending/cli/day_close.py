@@ -1,11 +1,12 @@
 """`lending day-close DATE`: book what the end of a day brings to every loan."""
 
 import asyncio
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lending.cli import days
 from lending.runtime.errors import OperatorError
 from lending.runtime.settings import load_settings
 from lending.runtime.telemetry import configure_logs
@@ -14,20 +15,23 @@ if TYPE_CHECKING:
     from lending.service.day_close import DayClosed
 
 Day = Annotated[
-    datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day, in the ledger's time zone.")
+    date,
+    typer.Argument(
+        parser=days.day, metavar="DATE", help="The day, YYYY-MM-DD, in the ledger's time zone."
+    ),
 ]
 
 
 def day_close(day: Day) -> None:
-    """Put earned interest into the journal, charge late fees, expire offers. Run again, it books what
-    is missing and nothing twice.
+    """Put earned interest into the journal, charge late fees, expire offers, for the day and for all
+    before it that were not closed. Run again, it books what is missing and nothing twice.
     """
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
-    done = asyncio.run(_close(day.date()))
+    done = asyncio.run(_close(day))
     fees = ", ".join(f"{amount:f} {currency}" for currency, amount in done.late_fee_amounts.items())
     print(
-        f"{day.date()}: looked at {done.applications} applications; booked {done.accruals} accruals,"
+        f"{day}: looked at {done.applications} applications; booked {done.accruals} accruals,"
         f" {done.late_fees} late fees{f' ({fees})' if fees else ''},"
         f" {done.losses} losses, {done.expired_offers} expired offers"
     )
@@ -49,7 +53,7 @@ async def _close(day: date) -> "DayClosed":
     settings = load_settings()
     done = DayClosed()
     async with acting(settings) as (ledger, operator):
-        total = await ledger.day_close.count(await ledger.history.head(0))
+        total = await ledger.day_close.count(day, await ledger.history.head(0))
         with Progress() as progress:
             task = progress.add_task(f"closing {day}", total=total)
             async for done in ledger.day_close.close(

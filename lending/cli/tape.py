@@ -1,15 +1,19 @@
 """`lending tape`: every loan as a line of CSV, for those who watch a portfolio or buy one."""
 
 import asyncio
+import csv
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
+from decimal import Decimal
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, TextIO
 
 import typer
 
+from lending.cli import days
 from lending.runtime.errors import OperatorError
 from lending.runtime.settings import LogLevel, Settings, load_settings
 from lending.runtime.telemetry import configure_logs
@@ -25,38 +29,51 @@ _SESSION: Final = {
 }
 
 
+_OWN: Final = 3
+"""The columns behind those of the tape."""
+_COMPUTED: Final = 8
+"""The columns before the first that is computed anew, but for the status."""
+_NAMED: Final = {
+    "original_principal": "principal",
+    "current_balance": "balance",
+    "oldest_unpaid_due_on": "since",
+    "arrears": "amount",
+}
+"""What columns of the tape are called where they are computed."""
+
+
 class NotInstalled(OperatorError):
     """The database lacks the read models that the tape is made of."""
 
 
 def tape(
     as_of: Annotated[
-        datetime,
+        date,
         typer.Option(
-            "--as-of",
-            formats=["%Y-%m-%d"],
-            help="The day as of which arrears and the next due date are given.",
+            "--as-of", parser=days.day, metavar="DATE", help="The day, YYYY-MM-DD, at whose end."
         ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="The file to write, whole or not at all.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Write the loan tape as CSV: one line a loan, from the read models, as an analyst sees them."""
+    """Write the loan tape as CSV: one line a loan, from the read models, and from the log where
+    something came after the day.
+    """
     settings = load_settings()
     configure_logs(settings.log_format, LogLevel.ERROR)
-    asyncio.run(_tape(settings, as_of.date(), out))
+    asyncio.run(_tape(settings, as_of, out))
 
 
 async def _tape(settings: Settings, as_of: date, out: Path | None) -> None:
     from psycopg import errors
 
     from lending.cli.database import opened_database
-    from lending.runtime.postgres import ANALYST_ROLE, connect_or_explain
+    from lending.runtime.postgres import PROJECTOR_ROLE, connect_or_explain
 
     async with opened_database(settings, create=False) as database:
         connection = await connect_or_explain(
-            database.url, "lending tape", session={**_SESSION, "role": ANALYST_ROLE}
+            database.url, "lending tape", session={**_SESSION, "role": PROJECTOR_ROLE}
         )
         try:
             async with connection, connection.transaction():
@@ -77,9 +94,34 @@ async def _write(connection: "Connection", as_of: date, out: Path | None) -> Non
     for name, lag_events, state in await cursor.fetchall():
         print(f"lending: {name} is {state}, {lag_events} events behind", file=sys.stderr)
     with _opened(out) as file:
-        async with cursor.copy(statement) as copy:
-            async for block in copy:
-                file.write(block)
+        text = TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        async with connection.cursor("tape") as rows:
+            await rows.execute(statement)
+            await _rows(connection, rows, as_of, text)
+        text.detach()
+
+
+async def _rows(connection: "Connection", rows: Any, as_of: date, text: TextIO) -> None:
+    """Write a line a loan. One of which something came later is computed from the log."""
+    from projections.as_of import Past
+
+    names = [column.name for column in rows.description][:-_OWN]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    async for row in rows:
+        *columns, shard, position, later = row
+        told = dict(zip(names, columns, strict=True))
+        if later:
+            past = await Past(connection, shard).row(told["application_id"], position, as_of)
+            told |= {name: past[_NAMED.get(name, name)] for name in names[_COMPUTED:]}
+            told["status"] = past["status"]
+        writer.writerow([_cell(value) for value in told.values()])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 @contextmanager

@@ -72,6 +72,7 @@ def statement(found: LoanAt, said: Statement) -> dict[str, Any]:
                 "event_type": one.event_type,
                 "amount": one.amount,
                 "reversed_by": one.reversed_by,
+                "reversed_on": one.reversed_on,
             }
             for one in said.undone
         ],
@@ -163,6 +164,7 @@ def _line(one: Instalment) -> dict[str, Any]:
 def _fell_due(one: FellDue) -> dict[str, Any]:
     return {
         "number": one.number,
+        "version": one.version,
         "due_on": one.due,
         **_sums(one.owed),
         "total": one.owed.total,
@@ -176,6 +178,7 @@ def _movement(one: Movement) -> dict[str, Any]:
         "version": one.version,
         "effective_on": one.effective_on,
         "event_type": one.event_type,
+        "direction": one.direction,
         "kind": one.kind,
         "reference": one.reference,
         "charge": one.charge,
@@ -199,8 +202,8 @@ _SCHEDULE_COLUMNS: Final = (
     "outstanding", "balance", "paid_in_advance", "paid_late", "met_on",
 )  # fmt: skip
 _MOVEMENT_COLUMNS: Final = (
-    "effective_on", "version", "event_type", "kind", "reference", "amount", *COMPONENTS,
-    "credit", "recovered", "balance", "charge",
+    "effective_on", "version", "number", "event_type", "direction", "kind", "reference", "amount",
+    *COMPONENTS, "credit", "recovered", "balance", "charge", "unpaid", "reversed_by", "reversed_on",
 )  # fmt: skip
 
 
@@ -210,13 +213,37 @@ def schedule_csv(said: Mapping[str, Any]) -> bytes:
 
 
 def statement_csv(said: Mapping[str, Any]) -> bytes:
-    """The movements of a statement as CSV, between a line for the opening and one for the closing."""
+    """A statement as CSV, by day: what fell due, movements, and what was reversed, between a line for
+    the opening and one for the closing, whose components are what is due.
+    """
     opening, closing = (_balance_row(name, said[name]) for name in ("opening", "closing"))
-    return _csv(_MOVEMENT_COLUMNS, [opening, *said["movements"], closing])
+    rows = [
+        *(_due_row(one) for one in said["fell_due"]),
+        *said["movements"],
+        *({**one, "event_type": "reversed", "kind": one["event_type"]} for one in said["reversed"]),
+    ]
+    rows.sort(key=lambda row: row["effective_on"])
+    return _csv(_MOVEMENT_COLUMNS, [opening, *rows, closing])
 
 
 def _balance_row(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"effective_on": one["on"], "event_type": name, "balance": one["principal"]}
+    return {
+        "effective_on": one["on"],
+        "event_type": name,
+        "amount": one["total_due"],
+        **one["due"],
+        "credit": one["credit"],
+        "balance": one["principal"],
+    }
+
+
+def _due_row(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **one,
+        "effective_on": one["due_on"],
+        "event_type": "fell_due",
+        "amount": one["total"],
+    }
 
 
 def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,13 +299,13 @@ def statement_page(said: Mapping[str, Any]) -> bytes:
         for one in said["movements"]
     ]  # fmt: skip
     due = [
-        (one["due_on"], one["principal"], one["interest"], one["fees"], one["penalties"],
+        (one["due_on"], _due_name(one), one["principal"], one["interest"], one["fees"], one["penalties"],
          one["total"], one["unpaid"])
         for one in said["fell_due"]
     ]  # fmt: skip
     undone = [
         (one["effective_on"], f"{one['event_type']}, version {one['version']}", one["amount"],
-         f"version {one['reversed_by']}")
+         f"version {one['reversed_by']} on {one['reversed_on']}")
         for one in said["reversed"]
     ]  # fmt: skip
     parts = [
@@ -287,7 +314,7 @@ def statement_page(said: Mapping[str, Any]) -> bytes:
         f" {closing['on']}. As on record at version {said['version']}, position"
         f" {escape(said['position'])}.</p>",
         _balance_table("Opening", opening),
-        _table("Fell due", ("due on", *COMPONENTS, "total", "unpaid"), due),
+        _table("Fell due", ("due on", "what", *COMPONENTS, "total", "unpaid"), due),
         _table(
             "Movements",
             ("on", "what", "amount", *COMPONENTS, "credit", "principal owed"),
@@ -300,6 +327,11 @@ def statement_page(said: Mapping[str, Any]) -> bytes:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
         f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>"
     ).encode()
+
+
+def _due_name(one: Mapping[str, Any]) -> str:
+    number, version = one["number"], one["version"]
+    return f"charge, version {version}" if number is None else f"instalment {number}"
 
 
 def _named(one: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from lending.contract.positions import position_text
 from lending.domain.application.state import INITIAL, Application
 from lending.domain.fields import ERASED
 from lending.domain.identifiers import shard_of
+from lending.domain.money import in_currency
 from lending.domain.servicing.state import Loan
 from lending.ledger.canonical import instant_text
 from lending.ledger.codec import StoredEvent
@@ -100,17 +101,21 @@ def event(envelope: Envelope, recorded: StoredEvent) -> dict[str, Any]:
 
 
 def events(pairs: Iterable[tuple[Envelope | None, StoredEvent]]) -> list[dict[str, Any]]:
-    """Events; one that was only rehearsed has neither ids nor positions."""
+    """Events that are on record."""
+    return [event(envelope, happened) for envelope, happened in pairs if envelope is not None]
+
+
+def _rehearsed_events(answer: CommandAnswer, rehearsal: Rehearsal) -> list[dict[str, Any]]:
+    """Events as they would be: without ids, positions and instants."""
     return [
         {
             **_REHEARSED,
             "event_type": happened.stored_as,
             "schema_version": happened.schema_version,
             "data": _given(happened),
+            "effective_on": on,
         }
-        if envelope is None
-        else event(envelope, happened)
-        for envelope, happened in pairs
+        for (_, happened), on in zip(answer.events, rehearsal.effective_on, strict=True)
     ]
 
 
@@ -164,6 +169,7 @@ def _rehearsed(answer: CommandAnswer, rehearsal: Rehearsal) -> dict[str, Any]:
     about, after = rehearsal.application_id, _members(answer.state)
     before = dict.fromkeys(after) if rehearsal.before is INITIAL else _members(rehearsal.before)
     return {
+        "events": _rehearsed_events(answer, rehearsal),
         "application": {
             "application_id": about,
             "version": answer.version,
@@ -195,12 +201,12 @@ def application(
     }
 
 
-def _loan(loan: Loan) -> dict[str, Any]:
+def _loan(loan: Loan, currency: str) -> dict[str, Any]:
     """Where a loan stands, as its last transaction left it."""
     return {
         "status": loan.status,
         "balance": loan.balance,
-        "credit": loan.credit,
+        "credit": in_currency(loan.credit, currency),
         "advanced": loan.advanced,
         "computed_through": loan.through,
         "charged_off": loan.charge_off is not None,
@@ -233,6 +239,6 @@ def _members(state: Application) -> dict[str, Any]:
         "accepted_offer_id": state.accepted_offer_id,
         "holds": plain(state.holds),
         "disbursement": plain(state.disbursement),
-        "loan": None if state.loan is None else _loan(state.loan),
+        "loan": None if state.loan is None else _loan(state.loan, state.currency),
         "ended_at": None if state.ending is None else state.ending.ended_at,
     }

@@ -242,7 +242,7 @@ class _Planner:
     def _append(self, submission: Submission) -> Committed:
         before = self.position
         effective_at = submission.effective_at or self.recorded_at
-        effective_on = submission.effective_on or self._recorded_on
+        effective = effective_at, submission.effective_on or self._recorded_on
         first = submission.streams[0]
         about = first.application_id
         last_position = self._last_positions.get(about, submission.last_position)
@@ -252,6 +252,7 @@ class _Planner:
             for event in stream.events:
                 version += 1
                 self.position += 1
+                at, on = event.effective or effective
                 envelope = Envelope(
                     shard=self._look.shard,
                     position=self.position,
@@ -261,8 +262,8 @@ class _Planner:
                     schema_version=event.schema_version,
                     epoch=self._look.epoch,
                     recorded_at=self.recorded_at,
-                    effective_at=effective_at,
-                    effective_on=effective_on,
+                    effective_at=at,
+                    effective_on=on,
                     provenance=submission.provenance,
                 )
                 self.events.append((envelope, event))

@@ -22,12 +22,13 @@ class Verdict(StrEnum):
 
 class EncodedEvent(NamedTuple):
     """An event as the codec wrote it: its stored name and version, and the canonical bytes of its
-    data.
+    data. `effective` is when it counts from, and the date of that, where that is not its command's.
     """
 
     event_type: str
     schema_version: int
     data: bytes
+    effective: tuple[datetime, date] | None = None
 
 
 class StreamAppend(NamedTuple):

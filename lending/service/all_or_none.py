@@ -19,12 +19,13 @@ from lending.runtime import limits
 from lending.service.aggregates import Aggregate
 from lending.service.authority import FIRST_SHARD
 from lending.service.bulk_work import Chain, ChainHandler, Ready, Work, answered, let_others_in
-from lending.service.handle import Decided, require_key
+from lending.service.handle import Decided
 from lending.service.requests import (
     CommandAnswer,
     Contended,
     KeyReused,
     RequestFault,
+    require_key,
 )
 
 

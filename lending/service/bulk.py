@@ -34,7 +34,6 @@ from lending.service.bulk_work import (
     answered,
     let_others_in,
 )
-from lending.service.handle import require_key
 from lending.service.others import besides
 from lending.service.requests import (
     CommandAnswer,
@@ -45,6 +44,7 @@ from lending.service.requests import (
     NotAttempted,
     PrincipalSuspended,
     VersionMismatch,
+    require_key,
 )
 
 _NOT_OPENED: Final = "the application was not opened"

@@ -1,11 +1,13 @@
 """The end of a day over all loans: interest into the journal, late fees, offers that have expired.
 
 Each application is closed by a command of its own, `close_day`, which does nothing where all is booked;
-so a run that was cut short is simply run again, and one that is run twice books nothing twice.
+so a run that was cut short is simply run again, and one that is run twice books nothing twice. The
+command closes the days before it that were left out too; of an application with many of those it is
+sent again until it has done so.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,6 +18,7 @@ from zoneinfo import ZoneInfo
 from lending.domain.application.events import OfferExpired
 from lending.domain.authority import Principal
 from lending.domain.servicing.commands import CloseDay
+from lending.domain.servicing.day_close import EVENTS_MAX
 from lending.domain.servicing.events import ChargeAssessed, ChargedOff, InterestAccrued, WrittenOff
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
@@ -53,6 +56,10 @@ class DayClosed:
     def count(self, answer: Answered) -> None:
         """Count what came of one application."""
         self.applications += 1
+        self.count_more(answer)
+
+    def count_more(self, answer: Answered) -> None:
+        """Count what came of a command."""
         if not isinstance(answer, CommandAnswer):
             self.failed[type(answer).__name__] += 1
             return
@@ -93,15 +100,15 @@ class DayClose:
         self._zone = zone
         self._clock = clock
 
-    async def count(self, head: int) -> int:
+    async def count(self, day: date, head: int) -> int:
         """How many applications there are to look at, once the read model has come to `head`.
 
-        Raises ReadModelBehind.
+        Raises DayNotOver, ReadModelBehind.
         """
         wait = limits.FRESHNESS_WAIT_MAX_SECONDS
         if not await self._listing.reached(FIRST_SHARD, head, wait):
             raise ReadModelBehind("the read model loan_applications is behind; start the worker")
-        return await self._listing.count_to_close(FIRST_SHARD)
+        return await self._listing.count_to_close(FIRST_SHARD, self._instant(day))
 
     async def close(
         self, day: date, principal: Principal, correlation_id: str, path: str
@@ -113,14 +120,28 @@ class DayClose:
         at = self._instant(day)
         done, after = DayClosed(), UUID(int=0)
         while page := await self._listing.to_close(
-            FIRST_SHARD, after=after, limit=limits.DAY_CLOSE_PAGE
+            FIRST_SHARD, at, after=after, limit=limits.DAY_CLOSE_PAGE
         ):
-            for answer in await self._handler.handle_all(
-                [_command(one, at, principal, correlation_id, path) for one in page]
-            ):
+            commands = [_command(one, at, principal, correlation_id, path) for one in page]
+            answers = await self._handler.handle_all(commands)
+            for answer in answers:
                 done.count(answer)
+            await self._go_on(done, commands, answers)
             after = page[-1]
             yield done
+
+    async def _go_on(
+        self, done: DayClosed, commands: Sequence[BulkCommand], answers: Sequence[Answered]
+    ) -> None:
+        """Send again what may have left days unclosed."""
+        while commands := [
+            command
+            for command, answer in zip(commands, answers, strict=True)
+            if isinstance(answer, CommandAnswer) and len(answer.events) >= EVENTS_MAX
+        ]:
+            answers = await self._handler.handle_all(commands)
+            for answer in answers:
+                done.count_more(answer)
 
     def _instant(self, day: date) -> datetime:
         """The instant from which closing counts: the day's last one, or now, on the day itself."""

@@ -18,7 +18,6 @@ import psycopg_pool
 from lending.domain.application.circumstances import Asking, Both, Circumstances, own_events
 from lending.domain.application.commands import (
     DATED,
-    MOVES_MONEY,
     Apply,
     Command,
     Decide,
@@ -52,6 +51,7 @@ from lending.runtime import limits
 from lending.runtime.postgres import Pool
 from lending.service.aggregates import Aggregate, Aggregates, StreamLocks
 from lending.service.authority import FIRST_SHARD, Authority, asking_of
+from lending.service.counting import instants, own_instants
 from lending.service.encoding import Encoding
 from lending.service.history import History
 from lending.service.judging import judged_by
@@ -67,11 +67,11 @@ from lending.service.requests import (
     CommandAnswer,
     CommandRequest,
     Contended,
-    KeyRequired,
     KeyReused,
     Rehearsal,
     UnknownApplication,
     VersionMismatch,
+    require_key,
 )
 
 UNREADABLE: Final = (
@@ -285,7 +285,12 @@ class CommandHandler:
         stream = StreamAppend(
             application_id=application_id,
             expected_version=aggregate.version,
-            events=[self._encoding.encode(event, keyring, subject) for event in events],
+            events=[
+                self._encoding.encode(event, keyring, subject)._replace(effective=effective)
+                for event, effective in zip(
+                    events, own_instants(answer, given.effective_on, self._zone), strict=True
+                )
+            ],
             new_keys=new_keys,
         )
         relies = (
@@ -404,7 +409,8 @@ class CommandHandler:
     ) -> CommandAnswer:
         """The answer of a dry run: what would happen, with nothing recorded."""
         now = self._clock()
-        state = self._after(aggregate, decided, decided.submission.effective_at or now)
+        at = decided.submission.effective_at or now
+        state = self._after(aggregate, decided, at)
         shard = shard_of(decided.submission.streams[0].application_id)
         return CommandAnswer(
             application_id=None,
@@ -414,7 +420,11 @@ class CommandHandler:
             allowed_commands=self._authority.allowed(shard, state, now, decided.asking),
             events=[(None, event) for event in decided.events],
             refused=decided.refused,
-            rehearsal=Rehearsal(request.application_id, aggregate.state),
+            rehearsal=Rehearsal(
+                request.application_id,
+                aggregate.state,
+                [one.on for one in instants(decided.submission.streams[0].events, at, self._zone)],
+            ),
         )
 
     def _ahead(self, aggregate: Aggregate, decided: Decided) -> Aggregate:
@@ -432,10 +442,12 @@ class CommandHandler:
 
     def _after(self, aggregate: Aggregate, decided: Decided, at: datetime) -> Application:
         """The state after what was decided, counting from `at`."""
-        by, on = decided.submission.provenance, at.astimezone(self._zone).date()
-        state = aggregate.state
-        for version, event in enumerate(decided.events, aggregate.version + 1):
-            happening = Occurrence(version, at, on, by.actor, by.on_behalf_of)
+        by, state = decided.submission.provenance, aggregate.state
+        since = instants(decided.submission.streams[0].events, at, self._zone)
+        for version, (event, own) in enumerate(
+            zip(decided.events, since, strict=True), aggregate.version + 1
+        ):
+            happening = Occurrence(version, own.at, own.on, by.actor, by.on_behalf_of)
             state = evolve(state, event, happening)
         return state
 
@@ -477,14 +489,6 @@ class CommandHandler:
             events=past.events,
             refused=refused,
             replayed=True,
-        )
-
-
-def require_key(request: CommandRequest) -> None:
-    """Raise KeyRequired where a command that moves money comes without one, rehearsed or not."""
-    if isinstance(request.command, MOVES_MONEY) and request.key is None:
-        raise KeyRequired(
-            f"{command_name(type(request.command))} moves money: send an Idempotency-Key"
         )
 
 

@@ -97,17 +97,19 @@ class Listing:
             found[applicant].append(OpenApplication(*one))
         return found
 
-    async def count_to_close(self, shard: int) -> int:
-        """How many applications the end of a day may bring something to."""
+    async def count_to_close(self, shard: int, at: datetime) -> int:
+        """How many applications the end of a day, `at`, may bring something to."""
         async with self._pool.connection() as connection:
             row = await (
-                await connection.execute(_SQL["count_to_close"], {"shard": shard})
+                await connection.execute(_SQL["count_to_close"], {"shard": shard, "at": at})
             ).fetchone()
         return 0 if row is None else int(row[0])
 
-    async def to_close(self, shard: int, *, after: UUID, limit: int) -> Sequence[UUID]:
+    async def to_close(
+        self, shard: int, at: datetime, *, after: UUID, limit: int
+    ) -> Sequence[UUID]:
         """A page of them: those with an id above `after`."""
-        asked = {"shard": shard, "after": after, "limit": limit}
+        asked = {"shard": shard, "at": at, "after": after, "limit": limit}
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_SQL["to_close"], asked)).fetchall()
         return [row[0] for row in rows]

@@ -50,16 +50,17 @@ where p.shard = %(shard)s
 order by p.target;
 
 -- name: count_to_close
--- How many applications a day's end may bring something to: loans that run, and open offers.
+-- How many applications a day's end may bring something to: loans that run, and open offers, of those who
+-- had applied by then.
 select count(*)
 from read.loan_applications
-where shard = %(shard)s and stage <> 'closed' and (stage = 'servicing' or offer_status = 'open');
+where shard = %(shard)s and applied_at <= %(at)s and stage <> 'closed' and (stage = 'servicing' or offer_status = 'open');
 
 -- name: to_close
 -- A page of them, by id.
 select id
 from read.loan_applications
-where shard = %(shard)s and id > %(after)s
+where shard = %(shard)s and id > %(after)s and applied_at <= %(at)s
   and stage <> 'closed' and (stage = 'servicing' or offer_status = 'open')
 order by id
 limit %(limit)s;

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from lending.domain.application.commands import Command
+from lending.domain.application.commands import MOVES_MONEY, Command, command_name
 from lending.domain.application.events import Event
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import Application
@@ -56,10 +56,13 @@ class OpenApplication:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a dry run was of: the application, None for an apply, and its state before."""
+    """What a dry run was of: the application, None for an apply, and its state before; the day from
+    which each event would count.
+    """
 
     application_id: UUID | None
     before: Application
+    effective_on: Sequence[date]
 
 
 class CommandAnswer(NamedTuple):
@@ -138,3 +141,12 @@ class EventTooLarge(RequestFault):
     """What the command would record is larger than an event may be. Send less text, or documents by
     digest.
     """
+
+
+def require_key(request: CommandRequest) -> None:
+    """Raise KeyRequired where a command that moves money comes without one, unless rehearsed."""
+    moves = isinstance(request.command, MOVES_MONEY) and not request.dry_run
+    if moves and request.key is None:
+        raise KeyRequired(
+            f"{command_name(type(request.command))} moves money: send an Idempotency-Key"
+        )

@@ -4,10 +4,11 @@ The book is computed from the loan's whole account, which is dear; so it is done
 transactions that a batch has of a loan.
 """
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Final
 
-from lending.domain.loan.book import Instalment, Sums
+from lending.domain.loan.book import Charge, Instalment, Sums
 from lending.domain.loan.engine import replay
 from lending.runtime.sql import load_queries
 from projections.loan_events import PASSED_OVER, TRANSACTIONS
@@ -28,7 +29,10 @@ def settle(_rows: Rows, happened: Happened, loan: Loan) -> Rows:
     if state.loan is None or state.loan.terms is None:
         return {}
     book = replay(state.loan.terms, state.loan.entries, state.loan.through)
-    return {(one.number,): _row(one, happened, state.currency) for one in book.instalments}
+    return {
+        (one.number,): _row(one, charges, happened, state.currency)
+        for one, charges in book.with_charges()
+    }
 
 
 def never(_happened: Happened) -> bool:
@@ -36,7 +40,8 @@ def never(_happened: Happened) -> bool:
     return False
 
 
-def _row(one: Instalment, happened: Happened, currency: str) -> Row:
+def _row(one: Instalment, charges: Sequence[Charge], happened: Happened, currency: str) -> Row:
+    unpaid = [charge for charge in charges if charge.outstanding]
     return {
         "shard": happened.shard,
         "application_id": happened.application_id,
@@ -55,6 +60,8 @@ def _row(one: Instalment, happened: Happened, currency: str) -> Row:
         "paid_late": one.paid_late,
         "met_on": one.met_on,
         "position": happened.position,
+        "charges_due_on": [charge.due_on for charge in unpaid],
+        "charges_unpaid": [charge.outstanding for charge in unpaid],
     }
 
 
@@ -64,11 +71,12 @@ def _named(part: str, sums: Sums) -> Row:
 
 MODEL: Final = ReadModel(
     name="instalments",
-    code_version=1,
+    code_version=2,
     columns=(
         *("shard", "application_id", "number", "kind", "start_on", "due_on", "currency"),
         *(f"{name}_{part}" for part in _PARTS for name in _COMPONENTS),
         *("outstanding", "balance", "paid_in_advance", "paid_late", "met_on", "position"),
+        *("charges_due_on", "charges_unpaid"),
     ),
     key_columns=3,
     folds=TRANSACTIONS,

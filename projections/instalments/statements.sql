@@ -32,6 +32,8 @@ create table {table} (
     paid_late             numeric  not null,
     met_on                date,
     position              bigint   not null,
+    charges_due_on        date[]   not null,
+    charges_unpaid        numeric[] not null,
     primary key (shard, application_id, number)
 ) with (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 comment on table {table} is 'One row an instalment of a loan with terms, folded from the log. What analysts query is the view over it.';
@@ -64,11 +66,14 @@ comment on column {table}.paid_in_advance is 'What was paid before its due date.
 comment on column {table}.paid_late is 'What was paid after its due date.';
 comment on column {table}.met_on is 'The day nothing was left of it.';
 comment on column {table}.position is 'The position of the loan''s last transaction, after which all its instalments were computed.';
+comment on column {table}.charges_due_on is 'The due dates of unpaid charges shown with it, which have due dates of their own.';
+comment on column {table}.charges_unpaid is 'What is unpaid of each of them; part of outstanding.';
 
 -- name: create_indexes
 -- What is unpaid, by loan and by day.
 create index on {table} (shard, application_id, due_on) include (outstanding) where outstanding > 0;
 create index on {table} (shard, due_on) where outstanding > 0;
+create index on {table} (shard, application_id, number) where charges_due_on <> '{{}}';
 
 -- name: replace_view
 -- What analysts see. Columns are only ever added, and at the end, so that what is built on the view stays.
@@ -76,7 +81,8 @@ create or replace view {view} as
 select application_id, number, kind, start_on, due_on, currency, principal_owed, interest_owed, fees_owed,
        penalties_owed, principal_paid, interest_paid, fees_paid, penalties_paid, principal_waived, interest_waived,
        fees_waived, penalties_waived, principal_written_off, interest_written_off, fees_written_off,
-       penalties_written_off, outstanding, balance, paid_in_advance, paid_late, met_on, shard, position
+       penalties_written_off, outstanding, balance, paid_in_advance, paid_late, met_on, shard, position,
+       charges_due_on, charges_unpaid
 from {table};
 comment on view {view} is 'Instalments of loans as they stand: what each asks for and what became of that, current up to the position that read.projections gives.';
 
@@ -86,34 +92,46 @@ returns table (
     bucket text, shard smallint)
 language sql stable parallel safe
 as $$
-select l.application_id, late.since, coalesce(as_of - late.since, 0), days.delinquent,
-       coalesce(late.arrears, 0 * l.balance),
-       case when late.since is null then null
-            when cardinality(l.bucket_names) > 0 then
-                (select b.name
-                 from unnest(l.bucket_names, l.bucket_from_days, l.bucket_to_days)
-                          with ordinality as b (name, from_days, to_days, number)
-                 where b.from_days <= days.delinquent and days.delinquent <= coalesce(b.to_days, days.delinquent)
-                 order by b.number
-                 limit 1)
-            when days.delinquent >= 90 then '90+'
-            when days.delinquent >= 60 then '60-89'
-            when days.delinquent >= 30 then '30-59'
-            when days.delinquent >= 1 then '1-29' end,
+with unpaid as (
+    select i.shard, i.application_id, i.due_on,
+           i.outstanding - coalesce((select sum(c.amount) from unnest(i.charges_unpaid) as c (amount)), 0) as amount
+    from read.instalments i
+    where i.due_on < as_of and i.outstanding > 0
+    union all
+    select i.shard, i.application_id, c.due_on, c.amount
+    from read.instalments i
+    cross join lateral unnest(i.charges_due_on, i.charges_unpaid) as c (due_on, amount)
+    where i.charges_due_on <> '{{}}' and c.due_on < as_of),
+known as (
+    select l.*, l.arrears_from <= as_of and as_of <= coalesce(l.arrears_until, as_of) as is_known
+    from read.loans l
+    where l.has_terms and l.funded_on <= as_of)
+select l.application_id, late.since,
+       case when l.is_known then coalesce(as_of - late.since, 0) end,
+       case when l.is_known then days.delinquent end,
+       case when l.is_known then coalesce(late.arrears, 0 * l.balance) end,
+       (select b.name
+        from unnest(l.bucket_names, l.bucket_from_days, l.bucket_to_days)
+                 with ordinality as b (name, from_days, to_days, number)
+        where late.since is not null
+          and b.from_days <= days.delinquent and days.delinquent <= coalesce(b.to_days, days.delinquent)
+        order by b.number
+        limit 1),
        l.shard
-from read.loans l
-left join (select i.shard, i.application_id, min(i.due_on) as since, sum(i.outstanding) as arrears
-           from read.instalments i
-           where i.due_on < as_of and i.outstanding > 0
-           group by i.shard, i.application_id) as late using (shard, application_id)
+from known l
+left join (select u.shard, u.application_id, min(u.due_on) as since, sum(u.amount) as arrears
+           from unpaid u
+           where u.amount > 0
+           group by u.shard, u.application_id) as late
+       on late.shard = l.shard and late.application_id = l.application_id and l.is_known
 cross join lateral (
     select coalesce(greatest(as_of - late.since - l.delinquency_grace_days
         - (select coalesce(sum(least(p.until, as_of) - greatest(p.start, late.since)), 0)
            from unnest(l.pauses_from, l.pauses_until) as p (start, until)
            where greatest(p.start, late.since) < least(p.until, as_of))::integer, 0), 0)) as days (delinquent)
-where l.status = 'active' and l.has_terms
+where l.status = 'active' or not l.is_known
 $$;
-comment on function read.delinquency(date) is 'The arrears of every active loan at the end of a day: since when, for how many days, how much, and in which bucket. Exact for days from the loan''s last transaction on.';
+comment on function read.delinquency(date) is 'The arrears of every active loan at the end of a day: since when, for how many days, how much, and in which bucket. Null, past_due_days too, where that cannot be told from what stands here: before arrears_from of the loan and after its arrears_until; such a loan is here whatever its status. Interest that runs after maturity is in it as far as computed_through.';
 grant execute on function read.delinquency(date) to lending_service, lending_auditor, lending_analyst;
 
 -- name: load
@@ -134,4 +152,5 @@ on conflict (shard, application_id, number) do update set
     principal_written_off = excluded.principal_written_off, interest_written_off = excluded.interest_written_off,
     fees_written_off = excluded.fees_written_off, penalties_written_off = excluded.penalties_written_off,
     outstanding = excluded.outstanding, balance = excluded.balance, paid_in_advance = excluded.paid_in_advance,
-    paid_late = excluded.paid_late, met_on = excluded.met_on, position = excluded.position;
+    paid_late = excluded.paid_late, met_on = excluded.met_on, position = excluded.position, charges_due_on
+    = excluded.charges_due_on, charges_unpaid = excluded.charges_unpaid;

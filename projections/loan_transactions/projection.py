@@ -26,6 +26,11 @@ COMPONENTS: Final = ("principal", "interest", "fees", "penalties", "credit", "re
 PAYMENTS: Final = frozenset({e.Repaid.stored_as, e.Recovered.stored_as})
 """The transactions by which money came in: all of it went to one of the components."""
 
+LOSSES: Final = frozenset(
+    kind.stored_as for kind in (e.ChargedOff, e.WrittenOff, e.Settled, e.Transferred)
+)
+"""The transactions from which on what is paid is recovered."""
+
 _REALLOCATED: Final = ("principal", "interest", "fees", "penalties", "credit")
 
 
@@ -43,9 +48,17 @@ def apply(rows: Rows, happened: Happened, loan: Loan) -> Rows:
         for one in booking.reallocated:
             row = rows[(one.version,)]
             _change(changed, rows, happened, one.version, _with_more(row, one))
-        if booking.left_out:
+        if booking.left_out or _moves_recoveries(rows, event, state):
             _compute_again(changed, rows, happened, state)
     return changed
+
+
+def _moves_recoveries(rows: Rows, event: Any, state: Application) -> bool:
+    """Whether others may be recoveries now, or no longer: an event does not say that of each."""
+    if isinstance(event, REVERSALS) and rows[(event.of,)]["event_type"] in LOSSES:
+        return True
+    off = state.loan is not None and state.loan.off_the_books
+    return off and bool(event.booking.reallocated)
 
 
 def looks_back(happened: Happened) -> bool:
@@ -65,7 +78,7 @@ def _change(
 def _with_more(row: Row, more: e.Reallocated) -> Row:
     columns = {name: row[name] + getattr(more, name) for name in _REALLOCATED}
     if row["event_type"] in PAYMENTS:
-        columns["recovered"] = row["amount"] - sum(columns.values(), Decimal(0))
+        columns["recovered"] = (row["amount"] - columns["credit"]) * bool(row["recovered"])
     return columns
 
 
@@ -162,7 +175,7 @@ _AMOUNTS: Final[Mapping[type[Any], Callable[[Any], Decimal | None]]] = MappingPr
 
 MODEL: Final = ReadModel(
     name="loan_transactions",
-    code_version=1,
+    code_version=2,
     columns=(
         *("shard", "application_id", "version"),
         *("effective_on", "recorded_at", "event_type", "kind", "reason", "channel", "reference"),

@@ -52,7 +52,7 @@ comment on column {table}.interest is 'Interest that it pays, makes owed or take
 comment on column {table}.fees is 'Fees that it pays, makes owed or takes off, as it stands now.';
 comment on column {table}.penalties is 'Penalties that it pays, makes owed or takes off, as it stands now.';
 comment on column {table}.credit is 'What it adds to the credit balance, below zero what it takes from it, as it stands now.';
-comment on column {table}.recovered is 'What it recovers of a loan that was given up, as it stands now.';
+comment on column {table}.recovered is 'How much of it is recovered, of a loan that was charged off or had ended, as it stands now; below zero, taken back.';
 comment on column {table}.first_principal is 'Principal as first booked.';
 comment on column {table}.first_interest is 'Interest as first booked.';
 comment on column {table}.first_fees is 'Fees as first booked.';

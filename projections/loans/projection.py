@@ -15,11 +15,11 @@ from lending.domain.application.events import Disbursed
 from lending.domain.application.state import Application
 from lending.domain.loan import entries as act
 from lending.domain.loan.book import LoanBook, LoanStatus, Sums
-from lending.domain.loan.delinquency import delinquency
+from lending.domain.loan.delinquency import buckets, delinquency
 from lending.domain.loan.engine import replay
 from lending.domain.loan.journal import LedgerAccount
 from lending.domain.loan.lines import LineKind
-from lending.domain.loan.terms import Terms
+from lending.domain.loan.terms import CreditBalance, Terms
 from lending.domain.servicing.events import Boarded, ProductCited, TermsSet
 from lending.domain.servicing.paying import lent
 from lending.domain.servicing.state import Loan as LoanState
@@ -103,9 +103,9 @@ def _of_terms(terms: Terms, loan: LoanState) -> Row:
         "amortization": terms.amortization.value,
         "interest_basis": terms.interest_basis.value,
         "delinquency_grace_days": terms.delinquency_grace_days,
-        "bucket_names": [one.name for one in terms.delinquency_buckets],
-        "bucket_from_days": [one.from_days for one in terms.delinquency_buckets],
-        "bucket_to_days": [one.to_days for one in terms.delinquency_buckets],
+        "bucket_names": [one.name for one in buckets(terms)],
+        "bucket_from_days": [one.from_days for one in buckets(terms)],
+        "bucket_to_days": [one.to_days for one in buckets(terms)],
     }
 
 
@@ -121,9 +121,9 @@ def _rate(terms: Terms, loan: LoanState) -> Decimal:
 
 def _of_book(terms: Terms, loan: LoanState, book: LoanBook, currency: str) -> Row:
     late = delinquency(terms, book)
-    ahead = [one for one in book.instalments if one.due >= book.on and one.outstanding]
-    next_due_on = ahead[0].due if ahead else None
-    due = sum((one.outstanding for one in ahead if one.due == next_due_on), Decimal(0))
+    ahead = [(due, left.total) for due, left in book.unpaid() if due >= book.on]
+    next_due_on = min((due for due, _ in ahead), default=None)
+    due = sum((left for day, left in ahead if day == next_due_on), Decimal(0))
     accounts = {
         "credit": loan.credit,
         "interest_receivable": _of_account(loan, LedgerAccount.INTEREST_RECEIVABLE),
@@ -146,7 +146,18 @@ def _of_book(terms: Terms, loan: LoanState, book: LoanBook, currency: str) -> Ro
         "pauses_from": [start for start, _ in book.delinquency_pauses],
         "pauses_until": [until for _, until in book.delinquency_pauses],
         "computed_through": loan.through,
+        **_told(terms, loan),
     }
+
+
+def _told(terms: Terms, loan: LoanState) -> Row:
+    """The days of which arrears follow from the instalments as they stand: those behind the last
+    transaction, and none that has not been computed where a credit balance pays what falls due.
+    """
+    if terms.credit_balance is CreditBalance.APPLIED:
+        until = loan.through if loan.credit else None
+        return {"arrears_from": loan.through, "arrears_until": until}
+    return {"arrears_from": max(entry.on for entry in loan.counting), "arrears_until": None}
 
 
 def _of_account(loan: LoanState, account: LedgerAccount) -> Decimal:
@@ -162,7 +173,7 @@ def _payments(loan: LoanState, book: LoanBook) -> Row:
     back = [entry for entry in loan.counting if isinstance(entry.act, act.ChargedBack)]
     paid, taken_back = _sums(book, _paid(loan)), _sums(book, back)
     parts = [more - less for more, less in zip(paid, taken_back, strict=True)]
-    recovered = (book.allocations[entry.number].recovered for entry in _paid(loan))
+    recovered = (one.recovered for one in book.allocations.values())
     return {
         "paid": _amounts(_paid(loan)) - _amounts(back),
         **dict(zip(_PAID, parts, strict=True)),
@@ -201,7 +212,7 @@ _NO_BOOK: Final[Row] = {
     **dict.fromkeys(
         (
             *("maturity_on", "next_due_on", "oldest_unpaid_due_on", "charged_off_on"),
-            *("ended_on", "last_payment_on"),
+            *("ended_on", "last_payment_on", "arrears_from", "arrears_until"),
         )
     ),
     "payments": 0,
@@ -222,7 +233,7 @@ _BLANK: Final[Row] = {"product": None, "product_version": None}
 
 MODEL: Final = ReadModel(
     name="loans",
-    code_version=1,
+    code_version=2,
     columns=(
         *("shard", "application_id", "product", "product_version", "currency", "status", "closed"),
         *("has_terms", "rate_percent", "instalments", "every", "period", "amortization"),
@@ -233,6 +244,7 @@ MODEL: Final = ReadModel(
         *("recovered", "delinquency_grace_days"),
         *("bucket_names", "bucket_from_days", "bucket_to_days", "pauses_from", "pauses_until"),
         *("computed_through", "updated_at", "version", "position"),
+        *("arrears_from", "arrears_until"),
     ),
     key_columns=2,
     folds=LOAN_EVENTS,

@@ -49,6 +49,8 @@ create table {table} (
     updated_at             timestamptz not null,
     version                integer     not null,
     position               bigint      not null,
+    arrears_from           date,
+    arrears_until          date,
     primary key (shard, application_id)
 ) with (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 comment on table {table} is 'One row a loan that was paid out or taken over, folded from the log. What analysts query is the view over it.';
@@ -77,7 +79,7 @@ comment on column {table}.penalties_receivable is 'Penalties on the books, by th
 comment on column {table}.next_due_on is 'The first due date from computed_through on with something unpaid.';
 comment on column {table}.next_due_amount is 'What is unpaid of that day''s instalment.';
 comment on column {table}.oldest_unpaid_due_on is 'The oldest due date before computed_through with something unpaid.';
-comment on column {table}.arrears is 'All that fell due before computed_through and is unpaid.';
+comment on column {table}.arrears is 'All that fell due before computed_through and is unpaid, charges by their own due dates.';
 comment on column {table}.charged_off_on is 'The day it was taken to loss.';
 comment on column {table}.ended_on is 'The day it was paid off, given up or handed over; none while it is not.';
 comment on column {table}.payments is 'How many payments count.';
@@ -87,9 +89,9 @@ comment on column {table}.principal_paid is 'Principal paid, less what was charg
 comment on column {table}.interest_paid is 'Interest paid, less what was charged back.';
 comment on column {table}.fees_paid is 'Fees paid, less what was charged back.';
 comment on column {table}.penalties_paid is 'Penalties paid, less what was charged back.';
-comment on column {table}.recovered is 'What was paid after the loan was given up.';
+comment on column {table}.recovered is 'What is recovered: all that was paid after the loan had ended, and what was paid of it since it was charged off, less what was charged back.';
 comment on column {table}.delinquency_grace_days is 'Days past due that do not count towards a bucket.';
-comment on column {table}.bucket_names is 'The product''s classes of arrears, in order.';
+comment on column {table}.bucket_names is 'The classes of arrears, in order: the product''s, else 1-29, 30-59, 60-89, 90+.';
 comment on column {table}.bucket_from_days is 'The first day of each of them.';
 comment on column {table}.bucket_to_days is 'The last day of each of them, none of an open one.';
 comment on column {table}.pauses_from is 'The first days of pauses, whose days do not count as delinquent.';
@@ -98,6 +100,8 @@ comment on column {table}.computed_through is 'The day to whose end it is comput
 comment on column {table}.updated_at is 'When its last event was recorded.';
 comment on column {table}.version is 'The version of its last event in the application''s stream.';
 comment on column {table}.position is 'The position of its last event in the log.';
+comment on column {table}.arrears_from is 'The first day of which delinquency() can tell its arrears: that of its last transaction.';
+comment on column {table}.arrears_until is 'The last such day; none: any. A credit balance that is to pay what falls due sets one.';
 
 -- name: create_indexes
 -- What loans are asked for by.
@@ -113,7 +117,8 @@ select application_id, product, product_version, currency, status, closed, has_t
        interest_receivable, fees_receivable, penalties_receivable, next_due_on, next_due_amount,
        oldest_unpaid_due_on, arrears, charged_off_on, ended_on, payments, last_payment_on, paid, principal_paid,
        interest_paid, fees_paid, penalties_paid, recovered, delinquency_grace_days, bucket_names, bucket_from_days,
-       bucket_to_days, pauses_from, pauses_until, computed_through, updated_at, shard, version, position
+       bucket_to_days, pauses_from, pauses_until, computed_through, updated_at, shard, version, position,
+       arrears_from, arrears_until
 from {table};
 comment on view {view} is 'Loans as they stand at the end of computed_through: one row each, current up to the position that read.projections gives.';
 
@@ -141,4 +146,5 @@ on conflict (shard, application_id) do update set
     excluded.delinquency_grace_days, bucket_names = excluded.bucket_names, bucket_from_days =
     excluded.bucket_from_days, bucket_to_days = excluded.bucket_to_days, pauses_from = excluded.pauses_from,
     pauses_until = excluded.pauses_until, computed_through = excluded.computed_through, updated_at =
-    excluded.updated_at, version = excluded.version, position = excluded.position;
+    excluded.updated_at, version = excluded.version, position = excluded.position, arrears_from =
+    excluded.arrears_from, arrears_until = excluded.arrears_until;

@@ -56,7 +56,7 @@ async def test_a_day_is_closed_once_however_often_it_is_run(api: Api) -> None:
         ran = await day_close(api, "2026-02-07")
         assert ran.code == 0, ran.err
         assert "looked at 3 applications" in ran.out
-        assert "1 late fees (25.00 USD), 0 losses, 1 expired offers" in ran.out
+        assert "2 accruals, 1 late fees (25.00 USD), 0 losses, 1 expired offers" in ran.out
         count = api.count()
         again = await day_close(api, "2026-02-07")
         assert "booked 0 accruals, 0 late fees, 0 losses, 0 expired offers" in again.out
@@ -69,8 +69,33 @@ async def test_a_day_is_closed_once_however_often_it_is_run(api: Api) -> None:
         "select distinct effective_on::text from ledger.loan_events"
         " where event_type in ('charge_assessed', 'interest_accrued', 'offer_expired') order by 1"
     )
-    assert days == [("2026-02-07",), ("2026-02-28",)]
+    assert days == [(f"2026-{day}",) for day in ("01-31", "02-01", "02-02", "02-07", "02-28")]
     assert (await api.get(waiting)).json()["version"] == 1
+
+
+async def test_who_applied_after_the_day_is_left_alone_and_leaves_no_refusal(api: Api) -> None:
+    assert (await api.post("/products", PRODUCT)).status_code == 201
+    await running(api)
+    async with worker(api):
+        ran = await day_close(api, "2025-12-31")
+    assert ran.code == 0, ran.err
+    assert "looked at 0 applications" in ran.out
+    assert "refused" not in ran.out
+    assert api.rows("select count(*) from read.refused_commands") == [(0,)]
+
+
+async def test_days_left_out_are_closed_over_http_each_on_its_own_day(api: Api) -> None:
+    assert (await api.post("/products", PRODUCT)).status_code == 201
+    loan = await running(api)
+    rehearsed = await loan.does("/day-close?dry_run=true", "2026-03-10")
+    done = await loan.does("/day-close", "2026-03-10")
+    days = [one["effective_on"] for one in done["events"]]
+    assert days == [one["effective_on"] for one in rehearsed["events"]]
+    assert days == [f"2026-{day}" for day in ("01-31", "02-01", "02-07", "02-28", "03-01", "03-07")]
+    assert {one["effective_at"] for one in done["events"][:1]} == {"2026-01-31T23:59:59.999999Z"}
+    assert (await loan.does("/day-close", "2026-03-10"))["events"] == []
+    shown = (await loan.reads("/events?after=5"))["items"]
+    assert [one["effective_on"] for one in shown] == days
 
 
 async def test_a_day_to_come_and_a_read_model_that_is_behind_are_said(api: Api) -> None:
@@ -79,4 +104,7 @@ async def test_a_day_to_come_and_a_read_model_that_is_behind_are_said(api: Api) 
         ran = await day_close(api, str(tomorrow))
     assert ran.code == 1
     assert "has not come" in ran.err
-    assert (await day_close(api, "2026-02-30")).code == 2
+    no_day = await day_close(api, "2026-02-30")
+    assert no_day.code == 2
+    assert "there is no 2026-02-30 in the calendar" in no_day.err
+    assert "write it as YYYY-MM-DD" in (await day_close(api, "28.02.2026")).err

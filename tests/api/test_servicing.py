@@ -184,6 +184,19 @@ async def test_a_payoff_as_quoted_leaves_nothing(lender: Api) -> None:
     problem(await loan.tries("/repayments", "2026-02-17", {"amount": 5}), 409, "loan_closed")
 
 
+async def test_a_quote_of_an_earlier_record_says_what_was_said_then(lender: Api) -> None:
+    loan = await running(lender)
+    then = await loan.reads("/payoff-quote?on=2026-03-01")
+    await loan.does("/repayments", "2026-02-01", {"amount": "106.62"})
+    now = await loan.reads("/payoff-quote?on=2026-03-01")
+    again = await loan.reads("/payoff-quote?on=2026-03-01&version=5")
+    assert (now["version"], again) == (6, then)
+    assert now["total"] != then["total"]
+    at = (await loan.reads("/events"))["items"][4]["recorded_at"]
+    assert await loan.reads(f"/payoff-quote?on=2026-03-01&as_of={at}") == then
+    problem(await lender.get(loan.path + "/payoff-quote?version=99"), 404, "moment_not_found")
+
+
 async def test_a_past_day_and_a_past_record_are_asked_for_apart(lender: Api) -> None:
     loan = await running(lender)
     await loan.does("/repayments", "2026-03-01", {"amount": "106.62"})
@@ -200,6 +213,7 @@ async def test_a_past_day_and_a_past_record_are_asked_for_apart(lender: Api) -> 
             "event_type": "repaid",
             "amount": "106.62",
             "reversed_by": 8,
+            "reversed_on": "2026-03-09",
         }
     ]
     then = await loan.reads("?effective_on=2026-01-15")
@@ -214,9 +228,14 @@ async def test_a_statement_can_be_had_as_a_table_and_as_a_page(lender: Api) -> N
     table = await lender.get(path, accept="text/csv")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(StringIO(table.text)))
-    assert [row["event_type"] for row in rows] == ["opening", "disbursed", "repaid", "closing"]
-    assert rows[2]["reference"] == "'=1+1<b>"
-    assert rows[3]["balance"] == "1105.38"
+    told = ["opening", "disbursed", "fell_due", "repaid", "closing"]
+    assert [row["event_type"] for row in rows] == told
+    assert [row["direction"] for row in rows] == ["", "raises", "", "lowers", ""]
+    assert [rows[2][name] for name in ("principal", "interest", "unpaid")] == [
+        "94.62", "12.00", "0.00",
+    ]  # fmt: skip
+    assert rows[3]["reference"] == "'=1+1<b>"
+    assert rows[4]["balance"] == "1105.38"
     page = await lender.get(path, accept="text/html")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -236,6 +255,7 @@ async def test_a_rehearsal_previews_every_changed_allocation_and_records_nothing
     preview = await loan.does("/repayments?dry_run=true", "2026-02-01", {"amount": "106.62"})
     assert data(preview)["booking"]["reallocated"][0]["version"] == 6
     assert lender.count() == count
+    assert preview["events"][0]["effective_on"] == "2026-02-01"
     done = await loan.does("/repayments", "2026-02-01", {"amount": "106.62"})
     assert data(done) == data(preview)
 
@@ -440,6 +460,13 @@ async def test_what_moves_money_needs_a_key(lender: Api) -> None:
         path = route.path.format(application_id=loan.path[-36:], version=5)
         body = body_of(EXAMPLES[kind])
         problem(await lender.post(path, body), 400, "key_required")
+        rehearsed = await lender.post(path + "?dry_run=true", body)
+        assert "key_required" not in rehearsed.text, kind
+
+
+async def test_amounts_of_a_loan_have_its_currencys_digits(lender: Api) -> None:
+    loan = (await (await running(lender)).reads())["loan"]
+    assert (loan["balance"], loan["credit"], loan["advanced"]) == ("1200.00", "0.00", "1200.00")
 
 
 EXAMPLES: Final[dict[type[Any], Any]] = {

@@ -286,7 +286,7 @@ def _instalment_classes(scenario: Scenario) -> dict[str, Decimal]:
     terms, book = scenario.the_terms(), scenario.book()
     amounts: dict[str, Decimal] = {}
     for one in book.instalments:
-        if one.due < book.on and one.outstanding and delinquent_days(terms, book, one):
+        if one.due < book.on and one.outstanding and delinquent_days(terms, book, one.due):
             days = (book.on - one.due).days - paused_days(book, one.due)
             name = _range(bucket(terms, days))
             amounts[name] = amounts.get(name, Decimal(0)) + one.outstanding

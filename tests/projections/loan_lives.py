@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
-from lending.domain.application.circumstances import Circumstances, own_events
+from lending.domain.application.circumstances import Circumstances, days_of, own_events
 from lending.domain.application.decide import decide
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refused
@@ -80,9 +80,10 @@ class LoanLife:
         )
         answer = decide(command, self.state, given)
         if not isinstance(answer, Refused):
-            for event in own_events(answer):
-                self.events.append((on, event))
-                happening = Occurrence(len(self.events), at, on, "local")
+            days = days_of(answer, on)
+            for event, since in zip(own_events(answer), days, strict=True):
+                self.events.append((since, event))
+                happening = Occurrence(len(self.events), at, since, "local")
                 self.state = evolve(self.state, event, happening)
         return self
 

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from lending.domain.loan.delinquency import delinquency
+from lending.domain.loan.engine import payoff
 from lending.domain.loan.journal import LedgerAccount
 from lending.domain.loan.terms import InterestBasis
 from lending.domain.servicing import commands as s
@@ -274,11 +275,21 @@ def has_loan_as_folded(world: World, stream: Stream, life: LoanLife) -> None:
     assert (row["computed_through"], row["product"]) == (loan.through, "personal-loan")
     receivable = loan.accounts.get(LedgerAccount.INTEREST_RECEIVABLE, Decimal(0))
     assert row["interest_receivable"] == receivable
-    ahead = [one for one in book.instalments if one.outstanding and one.due >= book.on]
-    assert row["next_due_on"] == (ahead[0].due if ahead else None)
-    assert row["paid"] == sum(
-        row[f"{name}_paid"] for name in ("principal", "interest", "fees", "penalties")
-    ) + row["recovered"] + _credited(world, stream)
+    ahead = [due for due, _ in book.unpaid() if due >= book.on]
+    assert row["next_due_on"] == min(ahead, default=None)
+    parts = sum(row[f"{name}_paid"] for name in ("principal", "interest", "fees", "penalties"))
+    assert row["paid"] == parts + _of_ended(world, stream) + _credited(world, stream)
+    assert row["recovered"] == -loan.accounts.get(LedgerAccount.RECOVERY_INCOME, Decimal(0))
+
+
+def _of_ended(world: World, stream: Stream) -> Decimal:
+    """What was recovered of a loan that had ended, so that there was nothing to pay."""
+    ((recovered,),) = world.rows(
+        "select coalesce(sum(recovered), 0) from read.loan_transactions"
+        " where application_id = %s and principal + interest + fees + penalties = 0",
+        [stream.id],
+    )
+    return Decimal(recovered)
 
 
 def _credited(world: World, stream: Stream) -> Decimal:
@@ -353,9 +364,6 @@ def has_balanced_journal(world: World, stream: Stream, life: LoanLife) -> None:
         assert found == {one.value: amount for one, amount in life.loan.accounts.items()}
 
 
-BY_DEFAULT = ((90, "90+"), (60, "60-89"), (30, "30-59"), (1, "1-29"))
-
-
 @pytest.mark.parametrize("seed", [1, 21, 22])
 async def test_arrears_on_a_day_are_what_a_replay_to_that_day_says(world: World, seed: int) -> None:
     chance = random.Random(seed)
@@ -374,7 +382,7 @@ async def test_arrears_on_a_day_are_what_a_replay_to_that_day_says(world: World,
             assert bool(found) == active
             if active:
                 seen.add(is_delinquent_as_replayed(life, on, found[0]))
-    assert {None, "1-29", "90+", "early", "late"} <= seen
+    assert {None, "1-29", "late"} <= seen
 
 
 def is_delinquent_as_replayed(life: LoanLife, on: date, row: dict[str, Any]) -> str | None:
@@ -385,9 +393,41 @@ def is_delinquent_as_replayed(life: LoanLife, on: date, row: dict[str, Any]) -> 
     assert row["delinquent_days"] == late.delinquent_days
     if terms.interest_basis is not InterestBasis.OUTSTANDING:
         assert row["arrears"] == late.amount
-    bucket = late.bucket
-    if not terms.delinquency_buckets:
-        names = (name for days, name in BY_DEFAULT if late.delinquent_days >= days)
-        bucket = next(names, None)
-    assert row["bucket"] == bucket
-    return bucket
+    assert row["bucket"] == late.bucket
+    return late.bucket
+
+
+async def test_arrears_of_a_day_that_cannot_be_told_are_null(world: World) -> None:
+    life = funded().must(s.Repay(amount=Decimal("106.62")), date(2024, 4, 20))
+    stream, gone = written(world, life), written(world, paid_off(date(2024, 4, 20)))
+    await followed(world, models=[LOANS, INSTALMENTS])
+
+    def told(on: date, of: Stream) -> Any:
+        query = "select * from read.delinquency(%s) where application_id = %s"
+        return world.found(query, [on, of.id])
+
+    for one in (stream, gone):
+        (row,) = told(date(2024, 4, 19), one)
+        names = ("since", "past_due_days", "delinquent_days", "arrears", "bucket")
+        assert [row[name] for name in names] == [None] * 5
+        assert told(FUNDED_ON - timedelta(days=1), one) == []
+    assert told(date(2024, 4, 20), gone) == []
+    (row,) = told(date(2024, 4, 20), stream)
+    assert (row["since"], row["arrears"]) == (date(2024, 3, 15), Decimal("213.24"))
+
+
+async def test_arrears_hold_a_charge_from_its_own_due_date_on(world: World) -> None:
+    fee = s.AssessCharge(kind=s.ChargeKind.FEE, amount=Decimal("10.00"))
+    stream = written(world, funded().must(fee, date(2024, 2, 20)))
+    await followed(world, models=[LOANS, INSTALMENTS])
+    query = "select since, arrears, bucket from read.delinquency(%s) where application_id = %s"
+    for on, arrears in ((date(2024, 2, 20), "106.62"), (date(2024, 2, 21), "116.62")):
+        (row,) = world.rows(query, [on, stream.id])
+        assert row == (date(2024, 2, 15), Decimal(arrears), "1-29")
+
+
+def paid_off(on: date) -> LoanLife:
+    """A loan that was paid off that day."""
+    life = funded()
+    owed = payoff(life.loan.known_terms, life.loan.entries, on).total
+    return life.must(s.Repay(amount=owed), on)

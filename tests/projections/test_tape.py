@@ -12,10 +12,11 @@ import psycopg
 import pytest
 
 import tests
+from lending.domain.loan.engine import payoff
 from lending.domain.servicing import commands as s
 from projections.registry import READ_MODELS
 from tests.ledgers import libpq
-from tests.projections.loan_lives import FUNDED_ON, accepted, boarded, funded, written
+from tests.projections.loan_lives import FUNDED_ON, LoanLife, accepted, boarded, funded, written
 from tests.projections.test_loan_models import followed
 from tests.projections.worlds import World
 
@@ -58,6 +59,25 @@ async def test_it_has_a_line_a_loan_with_its_arrears_on_the_day(
     assert (bare["product"], bare["original_principal"], bare["arrears"]) == ("", "1200.00", "")
     assert says(taken_over, "oldest_unpaid_due_on funded_on") == f"2024-01-01 {FUNDED_ON}"
     assert list(tmp_path.glob("*.part")) == []
+
+
+async def test_what_came_after_the_day_is_not_on_it(world: World, lending: Lending) -> None:
+    def upto_march() -> LoanLife:
+        return funded().must(s.Repay(amount=Decimal("106.62")), date(2024, 2, 15))
+
+    before = written(world, upto_march())
+    await followed(world, models=READ_MODELS)
+    first = lines(lending("tape", "--as-of", "2024-03-31").stdout)[str(before.id)]
+    life = upto_march().must(s.Repay(amount=Decimal("200.00")), date(2024, 4, 20))
+    owed = payoff(life.loan.known_terms, life.loan.entries, date(2024, 6, 2)).total
+    gone = written(world, life.must(s.Repay(amount=owed), date(2024, 6, 2)))
+    await followed(world, models=READ_MODELS)
+    told = lines(lending("tape", "--as-of", "2024-03-31").stdout)[str(gone.id)]
+    same = {*first} - {"application_id", "applicant_id", "computed_through", "interest_receivable"}
+    assert {name: told[name] for name in same} == {name: first[name] for name in same}
+    assert (told["status"], told["computed_through"]) == ("active", "2024-03-31")
+    late = lines(lending("tape", "--as-of", "2024-06-02").stdout)[str(gone.id)]
+    assert (late["status"], late["current_balance"], late["bucket"]) == ("paid_off", "0.00", "")
 
 
 async def test_the_query_of_its_page_says_the_same_by_bucket(world: World) -> None:

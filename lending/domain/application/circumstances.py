@@ -153,7 +153,15 @@ class Both(NamedTuple):
     there: list[Event]
 
 
-Answer = list[Event] | Both | Refused
+class OnDays(NamedTuple):
+    """The events that a command causes, each with the day from whose end it counts: none is later
+    than the command's own.
+    """
+
+    events: list[tuple[date, Event]]
+
+
+Answer = list[Event] | Both | OnDays | Refused
 """The events that a command causes, none where what was asked is so already, or why not."""
 
 
@@ -164,5 +172,14 @@ def own_events(answer: Answer) -> list[Event]:
             return []
         case Both(here=here):
             return here
+        case OnDays(events=events):
+            return [event for _, event in events]
         case _:
             return answer
+
+
+def days_of(answer: Answer, on: date) -> list[date]:
+    """From which day each of the command's own events counts; `on` is the command's."""
+    if isinstance(answer, OnDays):
+        return [day for day, _ in answer.events]
+    return [on] * len(own_events(answer))

@@ -181,6 +181,7 @@ class Account:
         merged = before._replace(
             sums=before.sums.add(effect.sums),
             credit=before.credit + effect.credit,
+            recovered=before.recovered + (effect.sums.total if before.recovered else ZERO),
             taken=before.taken + effect.taken,
         )
         self.done[number] = done._replace(effect=merged)

@@ -89,7 +89,14 @@ def _paid(account: Account, act: e.Paid, _number: int, on: date) -> Effect:
         left = act.amount - sum((one.amount for one in taken), ZERO)
         taken += allocate(account, account.rule(act.kind), left, on)
     sums = sums_of(taken)
-    return Effect(sums, act.amount - sums.total, taken=tuple(taken))
+    recovered = _recovered(account, sums.total)
+    return Effect(sums, act.amount - sums.total, recovered, taken=tuple(taken))
+
+
+def _recovered(account: Account, amount: Decimal) -> Decimal:
+    """What of money on a loan is recovered: all of it once the loan was taken to loss, or has ended."""
+    off = account.charged_off_on is not None or account.ending is not None
+    return amount if off else account.nothing
 
 
 def _adjust(account: Account, act: e.Paid, on: date) -> list[Taken]:
@@ -128,14 +135,14 @@ def _charged_back(account: Account, act: e.ChargedBack, number: int, on: date) -
     back = back.plus(Component.PRINCIPAL, left)
     account.charged_back[act.of] = before.add(back)
     _owe_again(account, back, number, on)
-    return Effect(back, -credit)
+    return Effect(back, -credit, _recovered(account, -back.total))
 
 
 def _credit_refunded(account: Account, act: e.CreditRefunded, number: int, on: date) -> Effect:
     credit = min(act.amount, account.credit)
     back = Sums(principal=act.amount - credit)
     _owe_again(account, back, number, on)
-    return Effect(back, -credit)
+    return Effect(back, -credit, _recovered(account, -back.total))
 
 
 def _owe_again(account: Account, back: Sums, number: int, on: date) -> None:

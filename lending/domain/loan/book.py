@@ -1,6 +1,7 @@
 """The book of a loan: what its entries come to on a day. Immutable values for everyone else."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -68,6 +69,15 @@ class Sums(NamedTuple):
             self.penalties + other.penalties,
         )
 
+    def less(self, other: "Sums") -> "Sums":
+        """These without others, component by component."""
+        return Sums(
+            self.principal - other.principal,
+            self.interest - other.interest,
+            self.fees - other.fees,
+            self.penalties - other.penalties,
+        )
+
     def plus(self, component: Component, amount: Decimal) -> "Sums":
         """These with `amount` more of `component`."""
         amounts = list(self)
@@ -102,9 +112,16 @@ class Instalment(NamedTuple):
         """What is still to be paid of it."""
         return self.owed.total - self.paid.total - self.waived.total - self.written_off.total
 
+    @property
+    def left(self) -> Sums:
+        """What is still to be paid of it, component by component."""
+        return self.owed.less(self.paid).less(self.waived).less(self.written_off)
+
 
 class Charge(NamedTuple):
-    """A fee or penalty; `entry` is the number of the one that assessed it."""
+    """A fee or penalty; `entry` is the number of the one that assessed it, `shown_with` that of the
+    instalment that holds it, if one does any more.
+    """
 
     entry: int
     component: Component
@@ -113,6 +130,7 @@ class Charge(NamedTuple):
     paid: Decimal
     waived: Decimal
     written_off: Decimal
+    shown_with: int | None
 
     @property
     def outstanding(self) -> Decimal:
@@ -132,7 +150,8 @@ class Allocation(NamedTuple):
     """What an entry did.
 
     `sums` is what it paid, or for money that went out what it made owed; `credit` what it added to
-    the credit balance (below zero: took from it); `balance` the principal outstanding after it.
+    the credit balance (below zero: took from it); `recovered` how much of it is recovered of a loan
+    that was taken to loss or had ended; `balance` the principal outstanding after it.
     """
 
     entry: int
@@ -181,7 +200,28 @@ class LoanBook(NamedTuple):
     @property
     def overdue(self) -> Decimal:
         """What fell due before the day and is unpaid."""
-        return sum((one.outstanding for one in self.instalments if one.due < self.on), ZERO)
+        return sum((left.total for due, left in self.unpaid() if due < self.on), ZERO)
+
+    def unpaid(self) -> Iterator[tuple[date, Sums]]:
+        """What is still to be paid, by the day on which it fell or falls due: charges on their own."""
+        for one, charges in self.with_charges():
+            left = one.left
+            for charge in charges:
+                own = Sums().plus(charge.component, charge.outstanding)
+                left = left.less(own)
+                if charge.outstanding:
+                    yield charge.due_on, own
+            if left.total:
+                yield one.due, left
+
+    def with_charges(self) -> Iterator[tuple[Instalment, Sequence[Charge]]]:
+        """The instalments, each with the charges that are shown with it and have due dates of their
+        own.
+        """
+        held: defaultdict[int | None, list[Charge]] = defaultdict(list)
+        for charge in self.charges:
+            held[charge.shown_with].append(charge)
+        return ((one, held[one.number]) for one in self.instalments)
 
 
 def _added(sums: Iterable[Sums]) -> Sums:

@@ -171,7 +171,7 @@ def _recover(found: defaultdict[LedgerAccount, Decimal], account: Account, entry
     match entry.act:
         case e.Paid() | e.ChargedBack() | e.CreditRefunded():
             settled = _through_other_accounts(found, account, entry, effect)
-            found[_A.RECOVERY_INCOME] -= settled.total + effect.recovered
+            found[_A.RECOVERY_INCOME] -= settled.total or effect.recovered
             found[_A.CREDIT_BALANCES] -= effect.credit
         case e.Ended(proceeds=proceeds):
             found[_A.SUSPENSE] += proceeds

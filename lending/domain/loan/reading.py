@@ -41,7 +41,7 @@ def book_of(account: Account, on: date) -> LoanBook:
         on=on,
         status=_status(account, grown),
         instalments=instalments,
-        charges=tuple(_charge(number, owed) for number, owed in account.charges.items()),
+        charges=_charges(account),
         allocations=allocations_of(account),
         principal=account.principal + grown,
         capitalised_in_grace=grown,
@@ -122,10 +122,18 @@ def _sums(line: Line, column: Callable[[Owed], Decimal], nothing: Sums) -> Sums:
     return sums
 
 
-def _charge(number: int, owed: Owed) -> Charge:
-    return Charge(
-        number, owed.component, owed.due_on, owed.amount, owed.paid, owed.waived, owed.written_off
-    )
+def _charges(account: Account) -> tuple[Charge, ...]:
+    if not account.charges:
+        return ()
+    lines = enumerate(account.course.lines, 1)
+    shown = {id(owed): number for number, line in lines for owed in line.charges}
+    return tuple(
+        Charge(
+            entry, owed.component, owed.due_on, owed.amount, owed.paid, owed.waived,
+            owed.written_off, shown.get(id(owed)),
+        )
+        for entry, owed in account.charges.items()
+    )  # fmt: skip
 
 
 def _nothing(account: Account) -> Sums:

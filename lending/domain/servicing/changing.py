@@ -23,7 +23,6 @@ from lending.domain.servicing.entering import ONE_DAY, UNBOOKED, Entered, enter,
 from lending.domain.servicing.events import TermsChange
 from lending.domain.servicing.funding import with_level
 from lending.domain.servicing.state import Loan
-from lending.domain.servicing.statement import left_of
 
 TermsCommand = (
     c.ChangeRate | c.MoveDueDate | c.Extend | c.Pause | c.ReAge | c.ReAmortise | c.Capitalise
@@ -117,7 +116,7 @@ def _to_come(book: LoanBook) -> bool:
 
 def _bears_interest(book: LoanBook) -> bool:
     """Whether a rate says anything of what is owed: principal, or interest that is to come."""
-    to_come = [left_of(one) for one in book.instalments if one.due > book.on]
+    to_come = [one.left for one in book.instalments if one.due > book.on]
     return bool(book.principal) or any(left.interest for left in to_come)
 
 

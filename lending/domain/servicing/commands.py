@@ -347,9 +347,10 @@ class CloseLoan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseDay:
-    """Book what the end of a day brings: interest accrued at the ends of periods and months, late
-    fees, offers that have expired, and what the product charges off or writes off by itself. Once a
-    day; again, it books what is missing.
+    """Book what the end of a day, and of all days before it that were not closed, brings, each event
+    on its own day: interest accrued at the ends of periods and months, late fees, offers that have
+    expired, and what the product charges off or writes off by itself. Once a day; again, it books
+    what is missing. After some 40 events it stops: send it again.
     """
 
 

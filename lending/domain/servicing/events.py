@@ -131,8 +131,9 @@ class Booking:
     """What a transaction came to.
 
     Principal, interest, fees and penalties are what it paid or, for what raised the debt, made owed;
-    `credit` is what it added to the credit balance, `recovered` what came in on a loan that had
-    ended; what is paid on one that is charged off is told by its postings. `balance` is the principal
+    `credit` is what it added to the credit balance, `recovered` how much of it is
+    recovered: all that came in on a loan that had ended, and, of one that is charged off, all that it
+    paid of what is still owed (below zero where it brought that back). `balance` is the principal
     owed afterwards and `status` where the loan stands then. `through` is the day to which the loan was computed.
     `postings` sum to zero. `reallocated` are earlier transactions that it changed, `left_out` how
     many more there are than fit.

@@ -87,7 +87,7 @@ def _where_it_stands(loan: Loan, booking: Booking) -> dict[str, Any]:
 
 def _entered(loan: Loan, event: ServicingEvent, number: int, on: date) -> Loan:
     """The loan with what an event adds to it, changed at once: every event of a long life does this."""
-    changes = _to_remember(loan, event, number)
+    changes = _to_remember(loan, event, number, on)
     act = act_of(event)
     if act is not None:
         if isinstance(act, Reversed):
@@ -99,7 +99,7 @@ def _entered(loan: Loan, event: ServicingEvent, number: int, on: date) -> Loan:
     return loan._replace(**changes)
 
 
-def _to_remember(loan: Loan, event: ServicingEvent, number: int) -> dict[str, Any]:
+def _to_remember(loan: Loan, event: ServicingEvent, number: int, on: date) -> dict[str, Any]:
     """What later commands have to know of an event besides its entry."""
     match event:
         case e.Repaid(reference=str(given)) | e.Recovered(reference=str(given)):
@@ -109,7 +109,7 @@ def _to_remember(loan: Loan, event: ServicingEvent, number: int) -> dict[str, An
             e.DisbursementReversed(of=of) | e.RepaymentReversed(of=of) | e.EntryReversed(of=of)
             | e.ChargeOffUndone(of=of)
         ):  # fmt: skip
-            return _without(loan, of)
+            return _without(loan, of, on)
         case e.ChargedOff():
             return {"charge_off": number}
         case e.ChargeAssessed(late_for=date() as late_for):
@@ -122,12 +122,12 @@ def _named(loan: Loan, reference: str, number: int) -> dict[str, Any]:
     return {"references": {**loan.references, reference: number}}
 
 
-def _without(loan: Loan, number: int) -> dict[str, Any]:
-    """What is known no more of an entry that never counted."""
+def _without(loan: Loan, number: int, on: date) -> dict[str, Any]:
+    """What is known no more of an entry that never counted, as of `on`."""
     act = _entry_of(loan, number).act
     gone = act.advance if isinstance(act, Disbursed) else Decimal(0)
     return {
-        "reversed": loan.reversed | {number},
+        "reversed_on": {**loan.reversed_on, number: on},
         "advanced": loan.advanced - gone,
         "charge_off": None if loan.charge_off == number else loan.charge_off,
         "references": {name: of for name, of in loan.references.items() if of != number},

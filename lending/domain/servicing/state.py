@@ -1,6 +1,6 @@
 """What is true of a loan: its terms, the entries of its account, and where the journal stands."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -43,9 +43,10 @@ class Loan(NamedTuple):
     `entries` are all transactions, by the version of their event. `through` is the day to which the
     loan was computed last, `accounts` the sum of all postings. `advanced` is all principal that was
     paid out, `product` the version whose terms a loan has that was taken over, or got them later,
-    `reversed` are the entries that never counted, `charge_off` the one that took the loan
-    to loss. `references` are those of payments that count (`reference_of`), with their versions; `late_fees` the
-    entries that are late fees, with the due dates they are for.
+    `reversed_on` the entries that never counted with the days on which they were reversed,
+    `charge_off` the one that took the loan to loss. `references` are those of payments that count
+    (`reference_of`), with their versions; `late_fees` the entries that are late fees, with the due
+    dates they are for.
     """
 
     terms: Terms | None
@@ -56,7 +57,7 @@ class Loan(NamedTuple):
     accounts: Position = MappingProxyType({})
     advanced: Decimal = Decimal(0)
     product: ProductCited | None = None
-    reversed: frozenset[int] = frozenset()
+    reversed_on: Mapping[int, date] = MappingProxyType({})
     charge_off: int | None = None
     references: Mapping[str, int] = MappingProxyType({})
     late_fees: Mapping[int, date] = MappingProxyType({})
@@ -73,6 +74,11 @@ class Loan(NamedTuple):
     def ended(self) -> bool:
         """Whether it was given up or handed over."""
         return self.status in ENDED
+
+    @property
+    def reversed(self) -> Collection[int]:
+        """The entries that never counted."""
+        return self.reversed_on.keys()
 
     @property
     def funded_on(self) -> date:

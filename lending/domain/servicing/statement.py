@@ -4,21 +4,20 @@ Everything is computed from the loan's entries as they are known; to ask it of a
 record is to hand over that state.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from lending.domain import money
 from lending.domain.loan import entries as act
 from lending.domain.loan.account import Account
-from lending.domain.loan.book import Allocation, Charge, Instalment, LoanBook, LoanStatus, Sums
+from lending.domain.loan.book import Allocation, LoanBook, LoanStatus, Sums
 from lending.domain.loan.delinquency import Delinquency, delinquency
 from lending.domain.loan.engine import fold, payoff
 from lending.domain.loan.entries import Act, Entry
-from lending.domain.loan.lines import LineKind
 from lending.domain.loan.position import earned, position
 from lending.domain.loan.reading import book_of, payoff_of
 from lending.domain.loan.rounding import zero
@@ -46,12 +45,22 @@ class Balances(NamedTuple):
     credit: Decimal
 
 
+class Direction(StrEnum):
+    """What a transaction does to what is owed."""
+
+    RAISES = "raises"
+    LOWERS = "lowers"
+
+
 class Movement(NamedTuple):
-    """A transaction, and what it came to; `charge` is the one that it adjusts or waives."""
+    """A transaction, and what it came to; `charge` is the one that it adjusts or waives. Changes of
+    terms and losses have no direction.
+    """
 
     version: int
     effective_on: date
     event_type: str
+    direction: Direction | None
     kind: str | None
     reference: str | None
     charge: int | None
@@ -60,21 +69,23 @@ class Movement(NamedTuple):
 
 
 class Undone(NamedTuple):
-    """A transaction that was reversed, so that it never counted."""
+    """A transaction that was reversed, so that it never counted; `reversed_on` is the day of that."""
 
     version: int
     effective_on: date
     event_type: str
     amount: Decimal | None
     reversed_by: int
+    reversed_on: date
 
 
 class FellDue(NamedTuple):
-    """What an instalment asked for when it fell due, without charges that were assessed: those are
-    movements of their own. `unpaid` is what is left of it, charges shown with it included.
+    """What fell due on a day: an instalment, by its `number`, without the charges that are shown with
+    it; or such a charge, by the `version` of what assessed it. `unpaid` is what is left of it.
     """
 
-    number: int
+    number: int | None
+    version: int | None
     due: date
     owed: Sums
     unpaid: Decimal
@@ -130,30 +141,25 @@ def statement(loan: Loan, start: date, end: date) -> Statement:
     """What happened from the first day to the last, both included."""
     account = fold(loan.known_terms, loan.entries, end)
     book = book_of(account, end)
-    inside = [one for one in loan.entries if start <= one.on <= end]
+    by_day = sorted(loan.entries, key=lambda one: (one.on, one.number))
+    inside = [one for one in by_day if start <= one.on <= end]
     reversals = {
         one.act.of: one.number for one in loan.entries if isinstance(one.act, act.Reversed)
     }
     references = {number: reference for reference, number in loan.references.items()}
-    in_order = sorted(inside, key=lambda one: (one.on, one.number))
     return Statement(
         opening=balances(loan, start - _ONE_DAY),
-        fell_due=tuple(
-            FellDue(one.number, one.due, _own(one.owed, charged), left_of(one).total)
-            for one, charged in _with_charges(book)
-            if start <= one.due <= end
-        ),
+        fell_due=tuple(one for one in _fell_due(loan, book) if start <= one.due <= end),
         movements=tuple(
             _movement(one, book.allocations[one.number], references.get(one.number))
-            for one in in_order
+            for one in inside
             if one.number in book.allocations
         ),
         undone=tuple(
-            Undone(
-                one.number, one.on, _NAMES[type(one.act)], _amount(one.act), reversals[one.number]
-            )
-            for one in in_order
+            _undone(one, reversals[one.number], loan.reversed_on[one.number])
+            for one in by_day
             if one.number in reversals
+            and (start <= one.on <= end or start <= loan.reversed_on[one.number] <= end)
         ),
         closing=_balances(loan, account, book),
     )
@@ -176,57 +182,47 @@ def payoff_quote(loan: Loan, on: date) -> PayoffQuote:
 def _balances(loan: Loan, account: Account, book: LoanBook) -> Balances:
     terms = loan.known_terms
     receivable = earned(account, book.on).interest
-    due = overdue = Sums(*[zero(terms)] * 4)
-    for day, left in _asked_for(book):
+    due = Sums(*[zero(terms)] * 4)
+    for day, left in book.unpaid():
         due = due.add(left) if day <= book.on else due
-        overdue = overdue.add(left) if day < book.on else overdue
     begun = any(entry.on <= book.on for entry in loan.counting)
     return Balances(
         on=book.on,
         status=book.status if begun else None,
         principal=money.in_currency(book.principal, terms.currency),
         due=due,
-        overdue=overdue.total,
+        overdue=money.in_currency(book.overdue, terms.currency),
         accrued_interest=money.in_currency(receivable - due.interest, terms.currency),
         credit=money.in_currency(book.credit, terms.currency),
     )
 
 
-def _asked_for(book: LoanBook) -> Iterator[tuple[date, Sums]]:
-    """What is still to be paid, by the day on which it fell or falls due."""
-    for one, charged in _with_charges(book):
-        held = Sums()
-        for charge in charged:
-            held = held.plus(charge.component, charge.outstanding)
-            yield charge.due_on, Sums().plus(charge.component, charge.outstanding)
-        yield one.due, _less(left_of(one), held)
+def _fell_due(loan: Loan, book: LoanBook) -> list[FellDue]:
+    """What fell due, in the order of days: nothing once the loan was over."""
+    found = []
+    for one, charges in book.with_charges():
+        owed, left = one.owed, one.left
+        for charge in charges:
+            asked = Sums().plus(charge.component, charge.amount)
+            owed = owed.less(asked)
+            left = left.less(Sums().plus(charge.component, charge.outstanding))
+            found.append(FellDue(None, charge.entry, charge.due_on, asked, charge.outstanding))
+        found.append(FellDue(one.number, None, one.due, owed, left.total))
+    over_on = _over_on(loan, book)
+    known = [one for one in found if over_on is None or one.due <= over_on]
+    return sorted(known, key=lambda one: (one.due, one.version or 0))
 
 
-def _with_charges(book: LoanBook) -> Iterator[tuple[Instalment, Sequence[Charge]]]:
-    """The lines, each with the charges that are shown with it and have due dates of their own."""
-    held: defaultdict[int, list[Charge]] = defaultdict(list)
-    lines = [one for one in book.instalments if one.kind is not LineKind.DOWN_PAYMENT]
-    for charge in book.charges:
-        line = next((one for one in lines if one.due >= charge.due_on), lines[-1])
-        held[line.number].append(charge)
-    return ((one, held[one.number]) for one in book.instalments)
+def _over_on(loan: Loan, book: LoanBook) -> date | None:
+    """The day on which the loan was paid off, given up or handed over, if it is by then."""
+    if book.status is LoanStatus.ACTIVE:
+        return None
+    ends = [one.on for one in loan.counting if isinstance(one.act, act.Ended)]
+    return max(ends or (one.met_on for one in book.instalments if one.met_on), default=None)
 
 
-def _own(owed: Sums, charged: Sequence[Charge]) -> Sums:
-    """What a line asks for by itself."""
-    for charge in charged:
-        owed = owed.plus(charge.component, -charge.amount)
-    return owed
-
-
-def _less(left: Sums, held: Sums) -> Sums:
-    return left.add(Sums(*(-amount for amount in held)))
-
-
-def left_of(one: Instalment) -> Sums:
-    """What is still to be paid of a line, component by component."""
-    columns = zip(one.owed, one.paid, one.waived, one.written_off, strict=True)
-    return Sums(*(owed - paid - waived - lost for owed, paid, waived, lost in columns))
+def _undone(entry: Entry, by: int, on: date) -> Undone:
+    return Undone(entry.number, entry.on, _NAMES[type(entry.act)], _amount(entry.act), by, on)
 
 
 def _movement(entry: Entry, allocation: Allocation, reference: str | None) -> Movement:
@@ -236,6 +232,7 @@ def _movement(entry: Entry, allocation: Allocation, reference: str | None) -> Mo
         version=entry.number,
         effective_on=entry.on,
         event_type=e.Recovered.stored_as if recovered else _NAMES[type(entry.act)],
+        direction=_DIRECTIONS.get(type(entry.act)),
         kind=kind,
         reference=reference,
         charge=_charge_of(entry.act),
@@ -258,6 +255,21 @@ def _amount(done: Act) -> Decimal | None:
     amount = getattr(done, "amount", None)
     return amount if isinstance(amount, Decimal) else None
 
+
+_DIRECTIONS: Final[Mapping[type[Act], Direction]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                act.Disbursed, act.Boarded, act.ChargedBack, act.CreditRefunded, act.ChargeAssessed,
+            ),
+            Direction.RAISES,
+        ),
+        **dict.fromkeys(
+            (act.Paid, act.ChargeWaived, act.InterestWaived, act.Forgiven, act.Ended),
+            Direction.LOWERS,
+        ),
+    }
+)  # fmt: skip
 
 _CHANGED: Final = e.TermsChanged.stored_as
 _NAMES: Final[Mapping[type[Act], str]] = MappingProxyType(

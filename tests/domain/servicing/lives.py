@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from lending.domain.application import commands as c
-from lending.domain.application.circumstances import Answer, Circumstances, own_events
+from lending.domain.application.circumstances import Answer, Circumstances, days_of, own_events
 from lending.domain.application.decide import decide
 from lending.domain.application.events import Event
 from lending.domain.application.evolve import Occurrence, evolve
@@ -93,8 +93,8 @@ class Life:
         """The command holds, and what it causes is recorded."""
         answer = self.answer(command, on)
         assert not isinstance(answer, Refused), answer
-        for event in own_events(answer):
-            self.records(event, on)
+        for event, counts_from in zip(own_events(answer), days_of(answer, on), strict=True):
+            self.records(event, counts_from)
         return self
 
     def records(self, event: Event, on: date) -> None:

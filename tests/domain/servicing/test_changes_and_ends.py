@@ -24,7 +24,7 @@ from lending.domain.loan.terms import (
 )
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
-from lending.domain.servicing.statement import balances, payoff_quote, statement
+from lending.domain.servicing.statement import balances, lines, payoff_quote, statement
 from tests.domain.servicing.drawn import weekdays
 from tests.domain.servicing.lives import PAYOUT, Life, accepted_offer, day, running, with_terms
 
@@ -208,6 +208,51 @@ def test_a_charge_off_takes_the_receivables_off_the_books_and_can_be_undone() ->
     assert life.loan.accounts[A.LOANS_RECEIVABLE] == life.loan.balance
     assert A.CHARGE_OFF_EXPENSE not in life.loan.accounts
     assert status_of(life) is Status.ACTIVE
+
+
+def test_arrears_hold_a_charge_from_its_own_due_date_on_everywhere() -> None:
+    life = running().does(s.CloseDay(), day(37))  # a late fee, due on 7 February
+    for on, amount in ((day(37), D("106.62")), (day(38), D("131.62")), (MAR, D("131.62"))):
+        _, said, late = lines(life.loan, on)
+        assert (said.overdue, late.amount, life.book(on).overdue) == (amount,) * 3
+        assert (late.since, late.bucket) == (FEB, "1-29")
+    only_a_fee = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(10)), day(5))
+    _, said, late = lines(only_a_fee.loan, day(8))
+    assert (said.overdue, late.amount, late.since) == (D("10.00"), D("10.00"), day(5))
+
+
+def test_a_statement_tells_late_fees_as_they_fell_due_and_nothing_after_a_payoff() -> None:
+    life = running().does(s.CloseDay(), day(37))
+    fees = [one for one in statement(life.loan, PAYOUT, MAR).fell_due if one.number is None]
+    assert [(one.due, one.owed.penalties, one.unpaid) for one in fees] == [
+        (day(37), D("25.00"), D("25.00"))
+    ]
+    assert fees[0].version == next(iter(life.loan.late_fees))
+    quoted = payoff_quote(life.loan, day(70)).sums.total
+    life.does(s.Repay(amount=quoted, kind=PaymentKind.PAYOFF), day(70))
+    said = statement(life.loan, PAYOUT, day(400))
+    assert max(one.due for one in said.fell_due) <= day(70)
+    assert all(not one.unpaid for one in said.fell_due)
+
+
+def test_a_reversal_is_in_the_statement_of_its_day_and_of_that_of_what_it_reverses() -> None:
+    life = running().does(s.Repay(amount=D("106.62")), FEB)
+    life.does(s.Reverse(version=6, reason=s.ReversalReason.RETURNED_UNPAID), day(60))
+    for start, end in ((PAYOUT, FEB), (day(50), day(70))):
+        (undone,) = statement(life.loan, start, end).undone
+        assert (undone.version, undone.reversed_by, undone.reversed_on) == (6, 7, day(60))
+    assert statement(life.loan, day(61), day(70)).undone == ()
+
+
+def test_what_is_paid_on_a_loan_that_was_charged_off_is_told_as_recovered() -> None:
+    life = running().does(s.ChargeOff(), day(100)).does(s.Repay(amount=D("50.00")), day(110))
+    booked = life.last.booking
+    assert (booked.recovered, booked.interest + booked.principal) == (D("50.00"), D("50.00"))
+    assert posted(life.last) == {A.CASH: "50.00", A.RECOVERY_INCOME: "-50.00"}
+    life.does(s.ChargeBack(version=7, amount=D("20.00")), day(120))
+    assert life.last.booking.recovered == D("-20.00")
+    life.does(s.UndoChargeOff(), day(121))
+    assert all(not one.recovered for one in life.book().allocations.values())
 
 
 def test_a_write_off_ends_the_loan_and_what_comes_later_is_recovered() -> None:

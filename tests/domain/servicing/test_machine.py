@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lending.domain.application import commands as c
-from lending.domain.application.circumstances import Both, own_events
+from lending.domain.application.circumstances import Answer, Both, days_of, own_events
 from lending.domain.application.events import Event
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refused
@@ -198,9 +198,10 @@ class Servicing(RuleBasedStateMachine):
         assert not isinstance(answer, Both)
         self.record(answer, on)
 
-    def record(self, events: list[Event], on: date) -> None:
+    def record(self, answer: Answer, command_on: date) -> None:
         """Record what was decided, and check what each event says."""
-        for event in events:
+        for event, on in zip(own_events(answer), days_of(answer, command_on), strict=True):
+            assert on <= command_on
             _is_stored(event)
             if isinstance(event, e.ChargeAssessed) and event.late_for is not None:
                 self.is_no_fee_for_a_fee(event, on)
