@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from lending.cli import (
+    backup,
     catalogue,
     day_close,
     demo,
@@ -78,6 +79,8 @@ app.command()(suspensions.suspend)
 app.command()(suspensions.reinstate)
 app.command("day-close")(day_close.day_close)
 app.command()(verify.verify)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")

@@ -78,8 +78,14 @@ async def read_epochs(connection: Connection, shard: int) -> tuple[Epochs, list[
     findings: list[Finding] = []
     for position, data in rows:
         epoch, first = data.get("epoch"), data.get("first_position")
-        if epoch != len(starts) + 1 or not isinstance(first, int) or first > position:
-            text = f"the registry opens epoch {epoch} from position {first}, after {len(starts)}"
+        last = max(starts)
+        if (
+            not isinstance(epoch, int)
+            or epoch <= last
+            or type(first) is not int
+            or first > position
+        ):
+            text = f"the registry opens epoch {epoch} from position {first}, after {last}"
             at = position, registry_id(shard), "data"
             findings.append(Finding(Discrepancy.EPOCH_DIFFERS, *at, text))
         else:
@@ -88,10 +94,10 @@ async def read_epochs(connection: Connection, shard: int) -> tuple[Epochs, list[
         findings.append(
             Finding(Discrepancy.EPOCH_DIFFERS, None, None, "lanes", f"shard {shard} has no lane")
         )
-    elif lane != (len(starts), starts[len(starts)]):
+    elif lane != (max(starts), starts[max(starts)]):
         text = (
             f"the lane is in epoch {lane[0]} from position {lane[1]}, the registry in"
-            f" epoch {len(starts)} from position {starts[len(starts)]}"
+            f" epoch {max(starts)} from position {starts[max(starts)]}"
         )
         findings.append(Finding(Discrepancy.EPOCH_DIFFERS, None, None, "lanes", text))
     return Epochs(starts), findings

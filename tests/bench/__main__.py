@@ -24,6 +24,7 @@ from tests.bench import (
     projection,
     seal,
     subscribers,
+    verify,
 )
 from tests.bench.figures import Figure, as_text
 from tests.bench.machine import Machine, machine, scalar
@@ -40,6 +41,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[Machine], list[Figure]]]] = MappingPr
         "log": log_alone.measure,
         "projection": lambda machine: projection.measure(machine, 2 * SECONDS),
         "seal": lambda machine: seal.measure(machine, 2 * SECONDS),
+        "verify": lambda machine: verify.measure(machine, EVENTS),
         "loan": lambda _: loan.measure(),
         "growth": lambda machine: growth.measure(machine, EVENTS),
     }

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.anyio
 HISTORIES = int(os.environ.get("LENDING_HISTORIES", "3"))
 
 
+@pytest.mark.timeout(120 + 20 * HISTORIES)
 async def test_a_clean_log_is_never_accused(database_url: str, tmp_path: Path) -> None:
     for seed in range(HISTORIES):
         world = begun(database_url, random.Random(seed))
