@@ -71,14 +71,11 @@ class LaneObserver(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSettings:
-    """What a lane needs to know of its ledger, and its limits. `published` are epoch and size of the
-    last checkpoint that is outside the database: the log had come that far.
-    """
+    """What a lane needs to know of its ledger, and its limits."""
 
     shard: int
     ledger_id: UUID
     zone: ZoneInfo
-    published: tuple[int, int] | None = None
     batch_max_commands: int = limits.APPEND_BATCH_MAX_COMMANDS
     batch_max_events: int = limits.APPEND_BATCH_MAX_EVENTS
     queue_max_commands: int = limits.APPEND_QUEUE_MAX_COMMANDS
@@ -124,8 +121,8 @@ class AppendLane:
         self._arrived = asyncio.Event()
         self._connection: Connection | None = None
         self._commit_warned = False
-        told: tuple[int | None, int] = settings.published or (None, 0)
-        self._epoch, self._acknowledged = told
+        self._epoch: int | None = None
+        self._acknowledged = 0
         self._planned_at = limits.LANE_FIRST_PLANS_EVENTS
         self._closing = False
 

@@ -14,7 +14,7 @@ async def verify_history(
     connection: Connection, shard: int, acknowledged: int, known_epoch: int | None
 ) -> int:
     """The shard's epoch, if the server is the one the ledger recorded and has what this process saw
-    committed, or found published.
+    committed.
 
     Raises HistoryRewound where it is not: a standby promoted without the tail, a volume put back, a
     dump restored.

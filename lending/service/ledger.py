@@ -60,7 +60,6 @@ from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
 from lending.service.transparency.log import TransparencyLog
-from lending.service.transparency.outlets import last_published
 from lending.service.webhooks.answering import Answering
 from lending.service.webhooks.progress import Progress
 from lending.service.webhooks.registrations import Registrations
@@ -206,7 +205,6 @@ class Ledger:
                 batch_max_commands=batch_max_commands,
                 appender=appender,
                 registered_models=settings.registered_models,
-                published=await _published(settings, identity),
             )
             try:
                 await ledger._publish_built_in(new_id)
@@ -230,7 +228,6 @@ class Ledger:
         batch_max_commands: int,
         appender: Callable[[AppendLane], Lane],
         registered_models: bool,
-        published: Mapping[int, tuple[int, int] | None],
     ) -> None:
         codec, zone = Codec(), ZoneInfo(self.identity.timezone)
         aggregates = Aggregates(self.pool, codec, master, secrets.token_bytes)
@@ -253,7 +250,6 @@ class Ledger:
                 ledger_id=self.identity.ledger_id,
                 zone=zone,
                 batch_max_commands=batch_max_commands,
-                published=published[shard],
             )
             self.lanes[shard] = AppendLane(
                 lane_settings,
@@ -430,21 +426,6 @@ def first_publication(shard: int, command_id: UUID) -> Submission:
             actor=SYSTEM, actor_kind="system", command_id=command_id, correlation_id=str(command_id)
         ),
     )
-
-
-async def _published(settings: Settings, identity: Identity) -> dict[int, tuple[int, int] | None]:
-    """How far each shard had come by the last checkpoint outside the database: a lane does not append
-    to a log that has lost that. What cannot be read there is the sealing worker's to complain of.
-    """
-    found: dict[int, tuple[int, int] | None] = {}
-    for shard in range(identity.shards):
-        try:
-            path = settings.checkpoints_path
-            found[shard] = await last_published(path, identity.ledger_id, shard)
-        except OSError as fault:
-            _LOG.warning("published checkpoints are not read: %s", fault)
-            found[shard] = None
-    return found
 
 
 async def _identity(reads: Pool) -> tuple[Identity, bytes | None]:
