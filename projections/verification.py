@@ -19,6 +19,7 @@ from psycopg import sql
 from lending.ledger import checkpoint_claims, tree_checks
 from lending.ledger import verification as log_verification
 from lending.ledger.diagnosis import Diagnosis, truncated
+from lending.ledger.erasures import Pending, check_erasures
 from lending.ledger.explaining import Clue
 from lending.ledger.findings import Discrepancy, Finding, Findings, Suspects
 from lending.ledger.published import read_published
@@ -109,12 +110,15 @@ class PartResult:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parts, what was found while making them, and how many events they go through."""
+    """The parts, what was found while making them, how many events they go through, and which erasures
+    are under way: what they are about reads as erased soon, and differs from nothing.
+    """
 
     parts: Sequence[Part]
     findings: Sequence[Finding]
     events: int
     ledger_id: UUID
+    pending: Sequence[Pending] = ()
 
 
 async def plan(
@@ -133,6 +137,7 @@ async def plan(
     connection = await connect_or_explain(database_url, "lending verify", session=_SESSION)
     parts: list[Part] = []
     findings: list[Finding] = []
+    pending: list[Pending] = []
     events = 0
     async with connection:
         identity = await log_verification.read_identity(connection)
@@ -141,7 +146,9 @@ async def plan(
         ledger_id, shards = identity
         for shard in range(shards):
             epochs, found = await log_verification.read_epochs(connection, shard)
-            findings += [replace(one, shard=shard) for one in found]
+            under_way, more = await check_erasures(connection, shard)
+            pending += under_way
+            findings += [replace(one, shard=shard) for one in (*found, *more)]
             head = await _head(connection, shard)
             log = ShardOfLog(ledger_id, shard, epochs)
             whole = Part(
@@ -158,7 +165,7 @@ async def plan(
             tree = replace(whole, kind=Kind.TREE, after=0, weight=head, checkpoints=checkpoints)
             parts += [tree, *_stretches(whole), *_pages(whole, answers), whole]
             events += max(head - whole.after, 0)
-    return Plan(parts, findings, events, ledger_id)
+    return Plan(parts, findings, events, ledger_id, pending)
 
 
 def _stretches(whole: Part) -> list[Part]:
@@ -227,7 +234,7 @@ def _result(findings: Sequence[Finding]) -> PartResult:
 
 async def _check_tree(connection: Connection, part: Part, published: Sequence[str]) -> PartResult:
     shard = part.log.shard
-    keys = await checkpoint_claims.read_public_keys(connection, shard)
+    keys = await checkpoint_claims.read_keys_on_record(connection, shard)
     master = MasterKey(part.master_key, _no_randomness)
     outside = [(str(part.checkpoints), note) for note in published]
     tree = await tree_checks.check_tree(connection, part.log, keys, outside)

@@ -127,6 +127,7 @@ create table vault.signing_keys (
     key_id      text        not null check (key_id <> ''),
     wrapped     bytea       not null,
     signs_until timestamptz,
+    revoked     boolean     not null default false,
     created_at  timestamptz not null,
     primary key (shard, key_id)
 );
@@ -135,6 +136,7 @@ comment on column vault.signing_keys.shard is 'The shard whose checkpoints it si
 comment on column vault.signing_keys.key_id is 'Which key: the first 16 hexadecimal digits of the SHA-256 of the public key.';
 comment on column vault.signing_keys.wrapped is 'The key, encrypted.';
 comment on column vault.signing_keys.signs_until is 'Until when it signs beside the key that replaced it; none for the one in use.';
+comment on column vault.signing_keys.revoked is 'Whether it was revoked: it signs nothing from then on.';
 comment on column vault.signing_keys.created_at is 'When it was made.';
 
 create trigger append_only_rows before update or delete on transparency.tiles

@@ -65,10 +65,11 @@ class Sealing:
         stream = new_id(0)
         await self.ledger.lanes[0].submit(submission(stream, 0, [NOTE] * events))
 
-    async def seal(self, *, batch_max_events: int = 16_384) -> Step:
-        """Seal until there is nothing to seal any more; what the last step came to."""
+    @asynccontextmanager
+    async def sealer(self, batch_max_events: int = 16_384) -> AsyncIterator[Sealer]:
+        """Who seals it, over one connection."""
         async with await connect(self.database_url, SEALER_ROLE, "test") as connection:
-            sealer = Sealer(
+            yield Sealer(
                 connection,
                 self.ledger_id,
                 0,
@@ -78,6 +79,10 @@ class Sealing:
                 published=self.published,
                 batch_max_events=batch_max_events,
             )
+
+    async def seal(self, *, batch_max_events: int = 16_384) -> Step:
+        """Seal until there is nothing to seal any more; what the last step came to."""
+        async with self.sealer(batch_max_events) as sealer:
             while True:
                 step = await sealer.step()
                 if step is not Step.MOVED:

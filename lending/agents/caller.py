@@ -17,6 +17,7 @@ from lending.contract.asking import PRINCIPAL
 from lending.contract.bodies import InvalidBody
 from lending.domain.authority import Permission, Principal
 from lending.runtime import limits
+from lending.service.access_log import Asker
 
 SAID_IN: Final[Mapping[str, tuple[str, str]]] = {
     "on_behalf_of": ("lending/on_behalf_of", "lending-actor"),
@@ -49,6 +50,11 @@ class Caller:
     agent_build: str | None = None
     causation_id: str | None = None
     traceparent: str | None = None
+
+    @property
+    def asker(self) -> Asker:
+        """Who reads, for the record of who read what is personal."""
+        return Asker(self.principal, self.correlation_id, self.on_behalf_of)
 
     def require(self, permission: Permission) -> None:
         """Raise ToolProblem where the principal has no role with this permission."""

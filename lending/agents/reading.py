@@ -23,6 +23,7 @@ from lending.domain.identifiers import shard_of
 from lending.ledger.growth import Growth
 from lending.runtime import limits
 from lending.runtime.clock import loop_seconds
+from lending.service.access_log import AccessLog, What
 from lending.service.authority import Authority
 from lending.service.history import FeedPage, History, Moment
 from lending.service.subscription import EventFilter
@@ -40,11 +41,13 @@ class Reading:
         history: History,
         growth: Growth,
         authority: Authority,
+        access: AccessLog,
         clock: Callable[[], datetime],
     ) -> None:
         self._history = history
         self._growth = growth
         self._authority = authority
+        self._access = access
         self._clock = clock
 
     def tools(self) -> list[Tool]:
@@ -94,8 +97,10 @@ class Reading:
         asked, _ = SEE.take(arguments, {})
         if asked.version is not None:
             past = await self._history.at(asked.application_id, Moment(version=asked.version))
+            await self._access.heed(caller.asker, What.APPLICATION, (asked.application_id,))
             return answered(application(asked.application_id, past, None))
         aggregate = await self._history.now(asked.application_id)
+        await self._access.heed(caller.asker, What.APPLICATION, (asked.application_id,))
         body = application(asked.application_id, aggregate, None)
         shard = shard_of(asked.application_id)
         asking = self._authority.asking(shard, caller.principal, caller.on_behalf_of)
@@ -114,6 +119,7 @@ class Reading:
         aggregate = await self._history.now(application_id)
         skipped = max(aggregate.version - limits.EXPLAINED_EVENTS_MAX, 0)
         page = await self._history.events(application_id, skipped, limits.EXPLAINED_EVENTS_MAX)
+        await self._access.heed(caller.asker, What.EXPLANATION, (application_id,))
         return explanation(application_id, aggregate, page.events)
 
     async def follow(self, arguments: Arguments, caller: Caller) -> types.CallToolResult:
@@ -132,6 +138,8 @@ class Reading:
                 await self._growth.wait(place.shard, place.position, left)
                 await asyncio.sleep(min(left, limits.TAIL_PAUSE_SECONDS))
             page, place = await self._page(place, asked.limit, wanted)
+        applications = {envelope.application_id for envelope, _ in page.events}
+        await self._access.heed(caller.asker, What.FEED, applications)
         cursor = cursor_text(place.shard, place.position, page.epoch)
         return answered({"events": _told(page), "position": cursor, "more": page.more})
 

@@ -61,7 +61,9 @@ class AgentServer:
         self._making = making
         self._authority = ledger.authority
         issuing = Issuing(ledger.handler, making.observed)
-        reading = Reading(ledger.history, ledger.growth, ledger.authority, making.clock)
+        reading = Reading(
+            ledger.history, ledger.growth, ledger.authority, ledger.access, making.clock
+        )
         self._tools = {tool.name: tool for tool in _tools(issuing, reading, Working(ledger.work))}
         self._resources = Resources(issuing, reading)
         hint = CacheHint(ttl_ms=_LISTED_MILLISECONDS)

@@ -286,7 +286,7 @@ def _new_correlation_id() -> str:
 
 
 def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) -> None:
-    read = Reading(ledger.history, ledger.listing, ledger.authority, clock)
+    read = Reading(ledger.history, ledger.listing, ledger.authority, ledger.access, clock)
     listed = openapi.reading(
         "list_applications",
         "List applications, newest first",
@@ -318,7 +318,7 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
 
 def _add_feed(app: LedgerApi, ledger: Ledger, metrics: Metrics) -> None:
     ledger.start_feed(lambda envelope, recorded: json_bytes(event(envelope, recorded)))
-    streams = Streams(app.stopping, metrics)
+    streams = Streams(app.stopping, metrics, ledger.access)
     ledger.supervise("streams", streams.watch())
     source = cloud_events.source_of(ledger.identity.ledger_id)
     endpoints = Feed(ledger.feed, ledger.tails, streams, source)

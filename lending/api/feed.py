@@ -29,6 +29,7 @@ from lending.domain.identifiers import is_application_id, shard_of
 from lending.domain.registry import REGISTRY_EVENTS
 from lending.runtime import limits
 from lending.runtime.clock import loop_seconds
+from lending.service.access_log import What
 from lending.service.following import FeedLog, Follower
 from lending.service.history import UnknownShard
 from lending.service.subscription import EventFilter
@@ -79,6 +80,8 @@ class Feed:
             tail = self._tail(place.shard)
             follower = Follower(self._log, tail, wanted, batch.position, batch.epoch)
             batch = await self._next(request, follower, limit, seconds)
+        applications = {entry.envelope.application_id for entry in batch.entries}
+        await self._streams.access.heed(request.asker, What.FEED, applications)
         if media_type == PLAIN:
             return _paged(place.shard, batch)
         return self._as_cloud_events(request.query, place.shard, batch)

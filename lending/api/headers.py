@@ -36,6 +36,8 @@ _TRACE: Final = re.compile(
 _WAIT: Final = re.compile(rb'(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
 _MINIMAL: Final = re.compile(rb'(?:^|[,;\s])return\s*=\s*"?minimal"?\s*(?=$|[,;])', re.IGNORECASE)
 _EARLIEST_YEAR: Final = 1900
+OF_OUR_TIMES: Final = f"from {_EARLIEST_YEAR} on, with its offset from UTC"
+"""Which instants are taken, as complaints say it."""
 
 KEY: Final = b"idempotency-key"
 IF_MATCH: Final = b"if-match"
@@ -215,7 +217,9 @@ def _effective_at(value: bytes, now: datetime) -> datetime:
     text = _printable(EFFECTIVE_AT, value)
     instant = instant_of(text)
     if instant is None:
-        raise _malformed(EFFECTIVE_AT, "must be an instant such as 2026-10-31T09:30:00+01:00")
+        raise _malformed(
+            EFFECTIVE_AT, f"must be an instant {OF_OUR_TIMES}, such as 2026-10-31T09:30:00+01:00"
+        )
     if instant > now + timedelta(seconds=limits.EFFECTIVE_AHEAD_MAX_SECONDS):
         raise _malformed(EFFECTIVE_AT, "must not be later than now")
     return instant

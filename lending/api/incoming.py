@@ -18,6 +18,7 @@ from lending.api.under_way import UnderWay
 from lending.contract.schema_types import to_uuid
 from lending.domain.authority import Permission, Principal
 from lending.runtime import limits
+from lending.service.access_log import Asker, watched
 from lending.service.authentication import Admitted
 
 _JSON: Final = re.compile(
@@ -48,6 +49,12 @@ class Incoming(Request):
         self.under_way = under_way
         self.correlation = correlation
         self._admitted = admitted
+
+    @property
+    def asker(self) -> Asker:
+        """Who reads, for the record of who read what is personal."""
+        named = self.correlation.id if watched(self.principal) else ""
+        return Asker(self.principal, named)
 
     @property
     def query(self) -> bytes:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic_core import PydanticCustomError
 
-from lending.api.headers import instant_of
+from lending.api.headers import OF_OUR_TIMES, instant_of
 from lending.api.problems import Fault, Problem, invalid_parameter
 from lending.contract import positions
 from lending.contract.schema_types import to_uuid
@@ -155,7 +155,7 @@ def day(name: str, meaning: str) -> Parameter:
         except ValueError:
             found = None
         if found is None or found.year not in _YEARS:
-            raise ValueError("must be a date of our times, such as 2026-10-31")
+            raise ValueError(f"must be a date from {_YEARS[0]} to {_YEARS[-1]}, such as 2026-10-31")
         return found
 
     return Parameter(name, read, {"type": "string", "format": "date", **_OF_OUR_TIMES}, meaning)
@@ -167,7 +167,9 @@ def instant(name: str, meaning: str) -> Parameter:
     def read(given: str) -> datetime:
         found = instant_of(given)
         if found is None:
-            raise ValueError("must be an instant such as 2026-10-31T09:30:00Z (in a URL, + is %2B)")
+            raise ValueError(
+                f"must be an instant {OF_OUR_TIMES}, such as 2026-10-31T09:30:00Z (in a URL, + is %2B)"
+            )
         return found
 
     schema = {"type": "string", "format": "date-time", **_OF_OUR_TIMES}

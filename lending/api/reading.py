@@ -20,6 +20,7 @@ from lending.domain.application.state import Stage, Status
 from lending.domain.authority import Permission
 from lending.domain.identifiers import shard_of
 from lending.runtime import limits
+from lending.service.access_log import AccessLog, What
 from lending.service.authority import FIRST_SHARD, Authority
 from lending.service.history import History, Moment
 from lending.service.listing import ApplicationFilter, Listing
@@ -62,11 +63,13 @@ class Reading:
         history: History,
         listing: Listing,
         authority: Authority,
+        access: AccessLog,
         clock: Callable[[], datetime],
     ) -> None:
         self._history = history
         self._listing = listing
         self._authority = authority
+        self._access = access
         self._clock = clock
 
     async def one(self, request: Incoming) -> Response:
@@ -76,6 +79,7 @@ class Reading:
         request.require(Permission.READ_APPLICATIONS)
         moment = moment_of(asked, self._clock())
         aggregate, allowed = await self._history.seen(application_id, moment), None
+        await self._access.heed(request.asker, What.APPLICATION, (application_id,))
         if not asked:
             shard = shard_of(application_id)
             asking = self._authority.asking(shard, request.principal)
@@ -92,6 +96,7 @@ class Reading:
         request.require(Permission.READ_APPLICATIONS)
         after, limit = asked.get("after", 0), asked.get("limit", limits.PAGE_DEFAULT_ITEMS)
         page = await self._history.events(application_id, after, limit)
+        await self._access.heed(request.asker, What.EVENTS, (application_id,))
         last = page.events[-1][0].version if page.events else after
         return Answer(
             json_bytes({"items": events(page.events), "next": str(last) if page.more else None})
@@ -107,6 +112,7 @@ class Reading:
         page = await self._listing.applications(
             FIRST_SHARD, ApplicationFilter(**asked), before=before, limit=limit
         )
+        await self._access.heed(request.asker, What.LIST, [row["id"] for row in page.rows])
         return Answer(
             json_bytes(
                 {

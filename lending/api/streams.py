@@ -20,6 +20,7 @@ from lending.contract.positions import cursor_text
 from lending.runtime import limits
 from lending.runtime.clock import loop_seconds
 from lending.runtime.web import CUT
+from lending.service.access_log import AccessLog, What
 from lending.service.following import Follower
 from lending.service.tail import Batch, Entry
 
@@ -75,10 +76,13 @@ class Reader:
 class Streams:
     """Everybody who follows the feed of one service. `watch` is supervised by its owner."""
 
-    def __init__(self, stopping: asyncio.Event, observer: StreamObserver) -> None:
+    def __init__(
+        self, stopping: asyncio.Event, observer: StreamObserver, access: AccessLog
+    ) -> None:
         """`stopping` is set when the service is told to stop."""
         self.stopping = stopping
         self.observer = observer
+        self.access = access
         self._following: Counter[str] = Counter()
         self._of_principal: Counter[str] = Counter()
         self._readers: set[Reader] = set()
@@ -196,6 +200,7 @@ class Stream(Response):
             if not reader.admitted:
                 return unauthenticated()
             if batch.entries:
+                await self._heed(batch)
                 await self._send(send, self._chunk(batch))
                 if batch.more:
                     await asyncio.sleep(0)  # who reads much leaves the others their turn
@@ -203,6 +208,11 @@ class Stream(Response):
                 await self._send(send, self._heartbeat())
             elif not batch.more:
                 await reader.wake.wait()
+
+    async def _heed(self, batch: Batch) -> None:
+        """Have it recorded who reads this, if it is to be."""
+        applications = {entry.envelope.application_id for entry in batch.entries}
+        await self._streams.access.heed(self._request.asker, What.STREAM, applications)
 
     def _chunk(self, batch: Batch) -> bytes:
         return self._streams.chunk(batch.entries, batch.epoch, self._form, shared=self._shared)

@@ -106,6 +106,7 @@ class LogEndpoints:
                 "signs_until": None
                 if one.key.signs_until is None
                 else one.key.signs_until.isoformat(),
+                "revoked_position": one.key.revoked_position,
             }
             for one in await self._log.keys(_shard(request))
         ]
@@ -155,7 +156,11 @@ def components() -> dict[str, Any]:
             first=head, second=head, hashes={"type": "array", "items": dict(TEXT)}
         ),
         "PublicSigningKey": record(
-            key_id=TEXT, vkey=TEXT, position=WHOLE, signs_until=or_null(TEXT)
+            key_id=TEXT,
+            vkey=TEXT,
+            position=WHOLE,
+            signs_until=or_null(TEXT),
+            revoked_position=or_null(WHOLE),
         ),
     }
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ from lending.runtime.telemetry import configure_logs
 
 if TYPE_CHECKING:
     from lending.service.identities import IdentityOffice, Issued, Standing
+    from lending.service.rewrapping import Rewrapped
 
 keys = typer.Typer(no_args_is_help=True, help="Look after principals and their API keys.")
 keys.add_typer(signing, name="signing")
@@ -132,6 +134,47 @@ def list_() -> None:
         print(_line(standing))
     if not found:
         print("no key was issued yet")
+
+
+@keys.command("new-master-key")
+def new_master_key(
+    file: Annotated[Path, typer.Argument(help="The file to make; one that is there stays.")],
+) -> None:
+    """Make a master key to replace the one in use; `rewrap` then brings it into use."""
+    from lending.runtime.errors import OperatorError
+    from lending.service import creation
+
+    try:
+        creation.new_master_key(load_settings(), file)
+    except OSError as fault:
+        raise OperatorError(f"{file} cannot be made: {fault.strerror}") from None
+    print(f"{file} holds a new master key; docs/how-to/erasure.md says how it comes into use")
+
+
+@keys.command()
+def rewrap() -> None:
+    """Wrap every key anew with the master key in use. Broken off, run it again."""
+
+    async def act() -> "Rewrapped":
+        import secrets
+
+        from lending.cli.database import opened_database
+        from lending.ledger.sealing import MasterKey
+        from lending.service.creation import load_master_key
+        from lending.service.rewrapping import rewrap as wrap_all
+
+        settings = load_settings()
+        configure_logs(settings.log_format, settings.log_level)
+        async with opened_database(settings, create=False) as database:
+            master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
+            return await wrap_all(database.url, master, _told)
+
+    done = asyncio.run(act())
+    print(f"{done.keys:,} keys, of which {done.wrapped_anew:,} were wrapped anew")
+
+
+def _told(so_far: "Rewrapped") -> None:
+    print(f"{so_far.keys:,} keys", file=sys.stderr)
 
 
 def _line(standing: "Standing") -> str:

@@ -9,6 +9,7 @@ from types import ModuleType
 from lending.ledger import limits as of_the_log
 from lending.policy import limits as of_policies
 from lending.runtime import limits
+from lending.service import limits as of_persons
 
 _UNITS = (
     "bytes",
@@ -29,7 +30,7 @@ def blocks() -> Iterator[str]:
         "What bounds what. Limits are constants of the program; what may differ from one"
         " installation to the next is a [setting](settings.md)."
     )
-    for module in (limits, of_the_log, of_policies):
+    for module in (limits, of_the_log, of_policies, of_persons):
         yield from _parts(module)
 
 

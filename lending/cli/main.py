@@ -32,6 +32,7 @@ from lending.cli import (
     rebuild,
     serve,
     status,
+    subjects,
     suspensions,
     tape,
     verify,
@@ -85,6 +86,7 @@ app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")
 app.add_typer(products.products, name="products")
+app.add_typer(subjects.subjects, name="subjects")
 app.add_typer(policies.policies, name="policies")
 app.add_typer(models.models, name="models")
 app.add_typer(epoch.epoch, name="epoch")

@@ -55,6 +55,25 @@ def rotate(
     _show(asyncio.run(act()))
 
 
+@signing.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key, by its id.")],
+    reason: Annotated[str, typer.Option(help="Why: it goes on record.")],
+    shard: Shard = 0,
+) -> None:
+    """Sign nothing more with a key that somebody else may have; the one in use is replaced at once."""
+
+    async def act() -> "SigningKeyIssued | None":
+        async with _office() as office:
+            return await office.revoke(shard, key_id, reason=reason)
+
+    issued = asyncio.run(act())
+    print(f"key {key_id} is revoked: tell whoever verifies to drop its vkey", file=sys.stderr)
+    if issued is not None:
+        print(f"key {issued.key_id} signs in its place; hand this to them:", file=sys.stderr)
+        print(issued.vkey)
+
+
 @signing.command("list")
 def list_(shard: Shard = 0) -> None:
     """Every key that ever signed: its id, whether it signs, and its public half."""
@@ -73,6 +92,8 @@ def list_(shard: Shard = 0) -> None:
 def _line(key: "SigningKey") -> str:
     until = key.signs_until
     state = "signs" if until is None else f"replaced, signs until {until:%Y-%m-%d %H:%M:%S}Z"
+    if key.revoked_position is not None:
+        state = f"revoked at position {key.revoked_position}: {key.revoked_because}"
     return f"{key.key_id}  position {key.position}  {state}  {key.vkey}"
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from lending.ledger.erasures import Pending
     from lending.ledger.findings import Finding
     from projections.verification import Plan
     from projections.verifying import Verified
@@ -90,9 +91,7 @@ async def _verify(
         )
         verified = await _run(whole, processes, console)
     if as_json:
-        sys.stdout.buffer.write(
-            orjson.dumps(_as_json(verified, whole.ledger_id, published)) + b"\n"
-        )
+        sys.stdout.buffer.write(orjson.dumps(_as_json(verified, whole, published)) + b"\n")
     else:
         _print(console, verified, published)
     gravest = next(iter(verified.findings.counts()), None)
@@ -158,10 +157,10 @@ def _print(console: "Console", verified: "Verified", published: Path | None) -> 
     )
 
 
-def _as_json(verified: "Verified", ledger_id: "UUID", published: Path | None) -> dict[str, object]:
+def _as_json(verified: "Verified", whole: "Plan", published: Path | None) -> dict[str, object]:
     found = verified.findings
     return {
-        "ledger_id": ledger_id,
+        "ledger_id": whole.ledger_id,
         "verified": not found.total,
         "events": verified.events,
         "seconds": round(verified.seconds, 3),
@@ -169,6 +168,14 @@ def _as_json(verified: "Verified", ledger_id: "UUID", published: Path | None) ->
         "phases": [
             {"name": one.name, "events": one.events, "seconds": round(one.seconds, 3)}
             for one in verified.phases
+        ],
+        "pending_erasures": [
+            {
+                "subject": one.subject,
+                "position": one.position,
+                "applications": one.applications,
+            }
+            for one in whole.pending
         ],
         "discrepancies": {kind.label: count for kind, count in found.counts().items()},
         "findings": [
@@ -196,3 +203,11 @@ def _listed(verified: "Verified") -> list["Finding"]:
 
 def _text(application_id: "UUID | None") -> str:
     return "" if application_id is None else str(application_id)
+
+
+def _pending(erasure: "Pending") -> str:
+    return (
+        f"[yellow]pending[/yellow]: the erasure of {erasure.subject}, on record at position"
+        f" {erasure.position}, in {erasure.applications} application(s): its keys are still to be"
+        " destroyed; lending subjects erase goes on with it"
+    )

@@ -61,14 +61,7 @@ def published(one: PolicyOnRecord) -> dict[str, Any] | None:
 
 def evaluated(found: Evaluation) -> dict[str, Any]:
     """What a policy answered, by which rules, with the trace."""
-    return {
-        "outcome": found.outcome.value,
-        "reasons": [reason.value for reason in found.reasons],
-        "amount_minor": found.amount_minor,
-        "term_months": found.term_months,
-        "rules": list(found.rules),
-        "engine": found.engine,
-        "engine_version": found.engine_version,
+    return found.said() | {
         "trace": json.loads(found.trace),
         "trace_digest": found.trace_digest,
     }

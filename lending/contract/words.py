@@ -14,6 +14,7 @@ from lending.domain.application import events as e
 from lending.domain.application.reasons import REASON_TEXTS, Reason
 from lending.domain.fields import Erased, FactValue
 from lending.domain.servicing import events as s
+from lending.domain.subjects import SubjectErased
 from lending.ledger.codec import StoredEvent
 from lending.ledger.leaf import Envelope
 from lending.ledger.plain import decimal_text, plain
@@ -308,6 +309,9 @@ SENTENCES: Final[Mapping[type[Any], _Tell]] = MappingProxyType(
             f"disclosed offer {event.offer_id} again, for a payout on {event.disburse_on}"
         ),
         e.Disbursed: _disbursed,
+        SubjectErased: lambda event, _: (
+            f"erased the personal data of {event.subject}, because {quoted(event.reason)}"
+        ),
         s.Boarded: _boarded,
         s.TermsSet: _terms_set,
         s.DisbursementReversed: _booked("reversed the disbursement at version {of}"),

@@ -77,7 +77,7 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "lengthened_instalments_max": "How many instalments a kept instalment may make of the"
             " term at a higher rate.",
             "negative_amortization": "Whether a payment below the interest may raise the balance.",
-            "negative_rate": "Whether a rate below zero is meant.",
+            "negative_rate": "Whether a rate below zero is meant; it counts as zero.",
             "payment_rules": "How payments are allocated, by kind; the one without a kind is for all"
             " others.",
             "credit_balance": "What becomes of money that was paid too much.",
@@ -289,8 +289,8 @@ FAULTS: Final[Mapping[ProductFault, str]] = MappingProxyType(
         ProductFault.INSTALMENTS_OUTSIDE_BOUNDS: "An offer's number of instalments, or the terms'"
         " own, is outside the bounds.",
         ProductFault.RATE_OUTSIDE_BOUNDS: "An offer's rate, or the terms' own, is outside the bounds.",
-        ProductFault.INTEREST_OUT_OF_RANGE: "A period's interest is -100 % of the balance or less,"
-        " more than 1,000 times it, or cannot be computed.",
+        ProductFault.INTEREST_OUT_OF_RANGE: "A period's interest is more than 1,000 times the"
+        " balance, or cannot be computed.",
         ProductFault.UNKNOWN_CURRENCY: "The currency is none of ISO 4217 that has a minor unit.",
         ProductFault.AMOUNT_TOO_FINE: "An amount has more digits than its currency.",
         ProductFault.NEGATIVE_RATE: "A rate, or a bound of it, is below zero, and the terms refuse"
@@ -300,15 +300,26 @@ FAULTS: Final[Mapping[ProductFault, str]] = MappingProxyType(
         " are.",
         ProductFault.GRACE_BEYOND_TERM: "Grace leaves no instalment that repays principal, or is"
         " longer than the term.",
-        ProductFault.PERCENTAGE_ABOVE_ALL: "A balloon or a down payment is all of the principal.",
+        ProductFault.PERCENTAGE_ABOVE_ALL: "A balloon, a down payment, or both together are all of the"
+        " principal or more.",
         ProductFault.ZERO_UNIT: "The level payment is to be a multiple of nothing.",
         ProductFault.RULES_REPEAT: "Two payment rules are for the same kind.",
         ProductFault.ORDER_REPEATS: "An allocation order names a step twice, or the charge-back order"
         " a component.",
         ProductFault.BUCKETS_OVERLAP: "Delinquency buckets overlap or are out of order.",
         ProductFault.FLAT_BUT_NOT_SCHEDULED: "Flat interest runs on the scheduled balance only.",
-        ProductFault.NEVER_AMORTISES: "The fixed level payment does not even pay the interest of the"
-        " largest amount.",
+        ProductFault.UNUSED_BY_AMORTIZATION: "The amortization has no use for a term: a level payment"
+        " or its number of instalments goes with equal_instalments only, a balloon not with"
+        " interest_only.",
+        ProductFault.FEE_OF_NOTHING: "A late or an origination fee names neither an amount nor a"
+        " percentage above zero. Leave the fee out.",
+        ProductFault.NEVER_AMORTISES: "A level payment leaves nothing for principal: it is fixed or"
+        " rounded below the interest of the largest amount, or there are so many instalments at such a"
+        " rate that less than a minor unit is repaid by each.",
+        ProductFault.FIRST_PERIOD_WITHOUT_DUE_DAY: "`first_period_days` counts where `due_day` is"
+        " given. Give one, or leave it out.",
+        ProductFault.FEE_TAKES_ALL: "The origination fee is as much as what is lent, or more: of every"
+        " amount, of the largest one, or of the offer's.",
         ProductFault.DUE_DAY_WITHOUT_MONTHS: "A due day goes with periods of months or years only.",
         ProductFault.CALENDAR_MISSING: "Due dates are to move to business days, and no calendar is"
         " named.",
@@ -320,3 +331,21 @@ FAULTS: Final[Mapping[ProductFault, str]] = MappingProxyType(
     }
 )
 """What each fault of a product says."""
+
+
+def said_of(fault: ProductFault, product: Product) -> str:
+    """What a fault of an offer says: its name, and the bounds that the product has or its meaning."""
+    low, high, own = {
+        ProductFault.AMOUNT_OUTSIDE_BOUNDS: (product.amount_min, product.amount_max, None),
+        ProductFault.INSTALMENTS_OUTSIDE_BOUNDS: (
+            product.instalments_min, product.instalments_max, product.terms.instalments,
+        ),
+        ProductFault.RATE_OUTSIDE_BOUNDS: (
+            product.rate_percent_min, product.rate_percent_max, product.terms.rate_percent,
+        ),
+    }.get(fault, (None, None, None))  # fmt: skip
+    sides = [f"at least {low}"] if low is not None else []
+    sides += [f"at most {high}"] if high is not None else []
+    bounds = " and ".join(sides) or (None if own is None else f"{own} only")
+    said = FAULTS[fault] if bounds is None else f"{product.name} {product.version} has {bounds}"
+    return f"{fault}: {said}"

@@ -17,7 +17,8 @@ from lending.domain.calendar import BusinessDayRule, PeriodUnit, add_periods
 from lending.domain.fields import Code, Example, NonNegativeAmount, Pattern
 from lending.domain.loan.accrual import Accrual
 from lending.domain.loan.faults import TermsFault, faults
-from lending.domain.loan.rounding import ONE, ZERO
+from lending.domain.loan.fees import origination_fee
+from lending.domain.loan.rounding import HUNDRED, ZERO
 from lending.domain.loan.terms import (
     SCHEDULED_INSTALMENTS_MAX,
     TERM_YEARS_MAX,
@@ -83,7 +84,11 @@ class ProductFault(StrEnum):
     ORDER_REPEATS = TermsFault.ORDER_REPEATS.value
     BUCKETS_OVERLAP = TermsFault.BUCKETS_OVERLAP.value
     FLAT_BUT_NOT_SCHEDULED = TermsFault.FLAT_BUT_NOT_SCHEDULED.value
+    UNUSED_BY_AMORTIZATION = TermsFault.UNUSED_BY_AMORTIZATION.value
+    FEE_OF_NOTHING = TermsFault.FEE_OF_NOTHING.value
+    FIRST_PERIOD_WITHOUT_DUE_DAY = TermsFault.FIRST_PERIOD_WITHOUT_DUE_DAY.value
     NEVER_AMORTISES = TermsFault.NEVER_AMORTISES.value
+    FEE_TAKES_ALL = "fee_takes_all"
     DUE_DAY_WITHOUT_MONTHS = "due_day_without_months"
     CALENDAR_MISSING = "calendar_missing"
     BOUNDS_REVERSED = "bounds_reversed"
@@ -131,7 +136,16 @@ def terms_of(
         ),
     )
     first = next((fault for fault, holds in outside if holds), None)
-    return first or next(_terms_faults(terms, amount), None) or terms
+    return first or next(_faults_for(terms, amount), None) or terms
+
+
+def rate_may_become(product: Product, rate_percent: Decimal) -> bool:
+    """Whether a loan under this product may get another rate in mid-life.
+
+    The product's bounds hold for its whole life; where a side is open, or both are, nothing bounds
+    what is agreed later.
+    """
+    return _inside(rate_percent, product.rate_percent_min, product.rate_percent_max)
 
 
 def in_digits(product: Product) -> Product:
@@ -286,6 +300,23 @@ def _terms_faults(terms: Terms, amount: Decimal) -> Iterator[ProductFault]:
     yield from (fault for fault, holds in checks if holds)
 
 
+def _faults_for(terms: Terms, amount: Decimal) -> Iterator[ProductFault]:
+    """What is wrong with terms for a loan of exactly this amount."""
+    found = {*_terms_faults(terms, amount)}
+    if ProductFault.UNKNOWN_CURRENCY not in found and fee_takes_all(terms, amount):
+        found.add(ProductFault.FEE_TAKES_ALL)
+    return (fault for fault in ProductFault if fault in found)
+
+
+def fee_takes_all(terms: Terms, amount: Decimal | None) -> bool:
+    """Whether the origination fee is as much as an advance of `amount`, or as any advance."""
+    fee = terms.origination_fee
+    if fee is None:
+        return False
+    of_any = (fee.percent or ZERO) >= HUNDRED
+    return of_any or (amount is not None and origination_fee(terms, amount) >= amount)
+
+
 def _bounds_checks(product: Product) -> Iterator[tuple[ProductFault, bool]]:
     terms, most = product.terms, product.instalments_max
     amounts = (product.amount_min, product.amount_max)
@@ -298,6 +329,8 @@ def _bounds_checks(product: Product) -> Iterator[tuple[ProductFault, bool]]:
     )
     yield ProductFault.AMOUNT_TOO_FINE, fine
     yield ProductFault.NEGATIVE_RATE, refused and below
+    known = is_currency(terms.currency)
+    yield ProductFault.FEE_TAKES_ALL, known and fee_takes_all(terms, product.amount_max)
     yield ProductFault.INSTALMENTS_OUTSIDE_BOUNDS, not _instalments_inside(product, terms)
     yield ProductFault.RATE_OUTSIDE_BOUNDS, not _rate_inside(product, terms)
     yield ProductFault.BOUNDS_REVERSED, any(map(_reversed, (amounts, counts, rates)))
@@ -341,7 +374,7 @@ def _interest_out_of_range(terms: Terms, rate_percent: Decimal) -> bool:
         factors = [accrual.whole_period(rate) for rate in rates]
     except ArithmeticError:
         return True
-    return any(not -ONE < factor <= INTEREST_FACTOR_MAX for factor in factors)
+    return any(factor > INTEREST_FACTOR_MAX for factor in factors)
 
 
 def _too_long(terms: Terms, instalments: int) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar, Final, NamedTuple, assert_never, get_args
 
+from lending.domain.application.events import EVENTS
 from lending.domain.identities import (
     NOBODY,
     Identities,
@@ -45,9 +46,22 @@ from lending.domain.products import (
 )
 from lending.domain.signing import (
     NO_SIGNING_KEYS,
+    SigningKeyEvent,
     SigningKeyIssued,
+    SigningKeyRevoked,
     SigningKeys,
     evolve_signing_keys,
+)
+from lending.domain.subjects import (
+    NO_SUBJECTS,
+    PersonalDataExported,
+    SubjectErased,
+    SubjectEvent,
+    SubjectHeld,
+    SubjectKeysDestroyed,
+    SubjectReleased,
+    Subjects,
+    evolve_subjects,
 )
 from lending.domain.suspensions import (
     NOTHING_SUSPENDED,
@@ -88,14 +102,18 @@ RegistryEvent = (
     | Reinstated
     | ProductPublished
     | ProductWithdrawn
+    | SubjectEvent
     | ModelRegistered
     | ModelWithdrawn
     | SigningKeyIssued
+    | SigningKeyRevoked
 )
 """Any event of a registry stream."""
 
-REGISTRY_EVENTS: Final[tuple[type[RegistryEvent], ...]] = get_args(RegistryEvent)
-"""Every event class of a registry stream."""
+REGISTRY_EVENTS: Final[tuple[type[RegistryEvent], ...]] = tuple(
+    kind for kind in get_args(RegistryEvent) if kind not in EVENTS
+)
+"""Every event class that only a registry stream has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +128,7 @@ class Registry:
     identities: Identities = NOBODY
     suspensions: Suspensions = NOTHING_SUSPENDED
     products: Products = NO_PRODUCTS
+    subjects: Subjects = NO_SUBJECTS
     models: Models = NO_MODELS
     signing_keys: SigningKeys = NO_SIGNING_KEYS
 
@@ -155,7 +174,8 @@ def _evolve(
     | SuspensionEvent
     | ProductEvent
     | ModelEvent
-    | SigningKeyIssued,
+    | SigningKeyEvent
+    | SubjectEvent,
     position: int,
     at: datetime,
 ) -> Registry:
@@ -171,9 +191,14 @@ def _evolve(
             return replace(registry, suspensions=suspensions)
         case ProductPublished() | ProductWithdrawn():
             return replace(registry, products=evolve_products(registry.products, event, position))
+        case (
+            SubjectHeld() | SubjectReleased() | SubjectErased() | SubjectKeysDestroyed()
+            | PersonalDataExported()
+        ):  # fmt: skip
+            return replace(registry, subjects=evolve_subjects(registry.subjects, event, position))
         case ModelRegistered() | ModelWithdrawn():
             return replace(registry, models=evolve_models(registry.models, event, position))
-        case SigningKeyIssued():
+        case SigningKeyIssued() | SigningKeyRevoked():
             keys = evolve_signing_keys(registry.signing_keys, event, position)
             return replace(registry, signing_keys=keys)
         case _:

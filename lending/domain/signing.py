@@ -7,7 +7,7 @@ WARNING: `stored_as` and the field names are the storage format, as in
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, assert_never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +29,36 @@ class SigningKeyIssued:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeyRevoked:
+    """Somebody else may have this key: no checkpoint that covers this event is signed with it.
+
+    What it signed of fewer events proves nothing by itself any more, only where a checkpoint of a
+    key that was not revoked extends it.
+    """
+
+    stored_as: ClassVar[str] = "signing_key_revoked"
+    schema_version: ClassVar[int] = 1
+    key_id: str
+    reason: str
+
+
+SigningKeyEvent = SigningKeyIssued | SigningKeyRevoked
+"""Any event about signing keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
-    """A signing key as the registry knows it; `signs_until` is None for the one in use."""
+    """A signing key as the registry knows it; `signs_until` is None for the one in use, and
+    `revoked_position` for one that was not revoked.
+    """
 
     key_id: str
     public_key: str
     vkey: str
     position: int
     signs_until: datetime | None = None
-
-    def signs(self, now: datetime) -> bool:
-        """Whether checkpoints are signed with it."""
-        return self.signs_until is None or now < self.signs_until
+    revoked_position: int | None = None
+    revoked_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +70,27 @@ class SigningKeys:
     @property
     def current(self) -> SigningKey | None:
         """The key in use."""
-        return next((key for key in self.keys.values() if key.signs_until is None), None)
+        unreplaced = (key for key in self.keys.values() if key.signs_until is None)
+        return next((key for key in unreplaced if key.revoked_position is None), None)
 
 
 NO_SIGNING_KEYS: Final = SigningKeys()
 """Before the first was issued."""
 
 
-def evolve_signing_keys(known: SigningKeys, event: SigningKeyIssued, position: int) -> SigningKeys:
+def evolve_signing_keys(known: SigningKeys, event: SigningKeyEvent, position: int) -> SigningKeys:
     """The keys after an event at `position`."""
+    match event:
+        case SigningKeyIssued():
+            return _issued(known, event, position)
+        case SigningKeyRevoked(key_id=key_id, reason=reason):
+            revoked = replace(known.keys[key_id], revoked_position=position, revoked_because=reason)
+            return SigningKeys(keys={**known.keys, key_id: revoked})
+        case _:
+            assert_never(event)
+
+
+def _issued(known: SigningKeys, event: SigningKeyIssued, position: int) -> SigningKeys:
     keys = dict(known.keys)
     old = None if event.replaces is None else keys.get(event.replaces)
     if old is not None:

@@ -434,7 +434,7 @@ class AppendLane:
         ends.
         """
         if isinstance(fault, errors.LockNotAvailable):
-            with suppress(psycopg.Error, OSError):
+            with suppress(psycopg.Error, OSError, LaneFault):
                 await end_silent_holder(self._connect)
 
     def _noticed(self, diagnostic: errors.Diagnostic) -> None:

@@ -33,5 +33,9 @@ does not do."""
 CHECKPOINT_NOTE_MAX_BYTES: Final = 16 * 1024
 """The longest note of a checkpoint that is read from outside."""
 
+HISTORY_RECHECK_SECONDS: Final = 2.0
+"""How long a service that appends nothing, as this may not be the log that it was, waits before it
+looks again."""
+
 SIGNING_OVERLAP_MAX_SECONDS: Final = 366 * 24 * 3600
 """How long a signing key may go on signing beside the one that replaced it."""

@@ -7,7 +7,7 @@ proofs stand.
 """
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -32,13 +32,16 @@ class SealBroken(Exception):
 class MasterKey:
     """The key that wraps all other keys of a ledger.
 
-    AES-256-GCM, with the wrapped key's purpose as associated data.
+    AES-256-GCM, with the wrapped key's purpose as associated data. While a new one comes into use
+    the ones before it open what they have wrapped.
     """
 
     def __init__(self, key: bytes, randomness: Randomness) -> None:
-        if len(key) != KEY_BYTES:
+        """`key` has 32 bytes, or those of each key before it too, the one in use first."""
+        if not key or len(key) % KEY_BYTES:
             raise ValueError(f"a master key has {KEY_BYTES} bytes, this one {len(key)}")
-        self._cipher = AESGCM(key)
+        ciphers = (AESGCM(key[at : at + KEY_BYTES]) for at in range(0, len(key), KEY_BYTES))
+        self._cipher, *self._before = ciphers
         self._randomness = randomness
 
     def wrap(self, key: bytes, purpose: bytes) -> bytes:
@@ -48,12 +51,26 @@ class MasterKey:
 
     def unwrap(self, wrapped: bytes, purpose: bytes) -> bytes:
         """The key that `wrap` encrypted. Raises SealBroken."""
-        try:
-            return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], purpose)
-        except (InvalidTag, ValueError) as error:
-            raise SealBroken(
-                "a wrapped key does not open: is this the ledger's master key?"
-            ) from error
+        for cipher in (self._cipher, *self._before):
+            if (key := _opened(cipher, wrapped, purpose)) is not None:
+                return key
+        raise SealBroken("a wrapped key does not open: is this the ledger's master key?")
+
+    def wrapped_anew(self, wrapped: bytes, purpose: bytes) -> bytes | None:
+        """What a key before has wrapped, wrapped with the one in use; None where it is already.
+
+        Raises SealBroken.
+        """
+        if _opened(self._cipher, wrapped, purpose) is not None:
+            return None
+        return self.wrap(self.unwrap(wrapped, purpose), purpose)
+
+
+def _opened(cipher: AESGCM, wrapped: bytes, purpose: bytes) -> bytes | None:
+    try:
+        return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], purpose)
+    except (InvalidTag, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,11 @@ class Keyring:
     def holds(self, subject: str) -> bool:
         """Whether `subject` has a key here, destroyed or not."""
         return subject in self._ciphers
+
+    def without(self, subjects: Collection[str]) -> "Keyring":
+        """The same, as if the keys of these persons were destroyed."""
+        destroyed = dict.fromkeys(self._ciphers.keys() & subjects)
+        return Keyring(self._application_id, self._randomness, {**self._ciphers, **destroyed})
 
     def grow(self, subjects: list[str], master: MasterKey) -> tuple["Keyring", list[WrappedKey]]:
         """A keyring with new keys for those of `subjects` that have none, and the rows to store."""

@@ -154,9 +154,9 @@ set attempts = attempts + 1, error = %(error)s,
 where shard = %(shard)s and target = %(target)s and lease_owner = %(worker)s;
 
 -- name: keys_on_record
--- The signing keys that the registry names.
-select data from ledger.loan_events
-where shard = %(shard)s and application_id = %(registry)s and event_type = %(event_type)s
+-- What the registry says of signing keys.
+select event_type, position, data from ledger.loan_events
+where shard = %(shard)s and application_id = %(registry)s and event_type = any(%(event_types)s)
 order by version;
 
 -- name: keys_in_the_vault

@@ -15,6 +15,7 @@ from uuid import UUID
 from lending.ledger.checkpoint_claims import (
     CHECKPOINT,
     Claimed,
+    KeyOnRecord,
     published_claims,
     stored_claims,
 )
@@ -59,7 +60,7 @@ class TreeCheck:
 async def check_tree(
     connection: Connection,
     log: ShardOfLog,
-    public_keys: Sequence[bytes],
+    keys: Sequence[KeyOnRecord],
     published: Iterable[tuple[str, str]] = (),
 ) -> TreeCheck:
     """What is wrong with the tree over a shard's log, and with its checkpoints.
@@ -72,8 +73,8 @@ async def check_tree(
         found = TreeCheck()
         found.findings.add([_tree_finding(None, "the log has no tree")])
         return found
-    claims, findings = await stored_claims(connection, log, tree, public_keys)
-    outside, more = published_claims(log, published, public_keys)
+    claims, findings = await stored_claims(connection, log, tree, keys)
+    outside, more = published_claims(log, published, keys)
     claims = [claim for claim in (*claims, *outside) if claim.size and not claim.given_up(log)]
     head = await _head(connection, log.shard)
     end = max(head, min(tree.size, await _tiled(connection, log.shard) + len(tree.edge)))

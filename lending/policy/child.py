@@ -47,16 +47,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         found = evaluate(request["definition"], request["facts"], request["others"])
     except FaultyPolicy as faulty:
         return {"faults": [list(faulty.fault)]}
-    return {
-        "outcome": found.outcome.value,
-        "reasons": [reason.value for reason in found.reasons],
-        "amount_minor": found.amount_minor,
-        "term_months": found.term_months,
-        "rules": list(found.rules),
-        "trace": found.trace,
-        "engine": found.engine,
-        "engine_version": found.engine_version,
-    }
+    return found.said() | {"trace": found.trace}
 
 
 def _say(answering: BinaryIO, line: bytes) -> None:

@@ -56,6 +56,18 @@ class Evaluation:
         """The SHA-256 of the trace, in hexadecimal."""
         return sha256(self.trace.encode()).hexdigest()
 
+    def said(self) -> dict[str, Any]:
+        """The answer as JSON has it; the trace and its digest are told by who needs them."""
+        return {
+            "outcome": self.outcome.value,
+            "reasons": [reason.value for reason in self.reasons],
+            "amount_minor": self.amount_minor,
+            "term_months": self.term_months,
+            "rules": list(self.rules),
+            "engine": self.engine,
+            "engine_version": self.engine_version,
+        }
+
 
 def evaluate(
     definition: str, facts: Mapping[str, FactValue], others: Mapping[str, str] = _NO_OTHERS

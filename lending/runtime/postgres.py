@@ -26,6 +26,7 @@ SEALER_ROLE = "lending_sealer"
 AUDITOR_ROLE = "lending_auditor"
 OWNER_ROLE = "lending_owner"
 ANALYST_ROLE = "lending_analyst"
+ERASER_ROLE = "lending_eraser"
 
 _NETWORK = {
     "connect_timeout": limits.CONNECT_TIMEOUT_SECONDS,

@@ -184,6 +184,17 @@ class Settings(BaseSettings):
         default=None,
         description="The file that holds the master key; made with a new ledger, never later.",
     )
+    master_key_previous: SecretStr | None = Field(
+        default=None,
+        description="The master key before, while what it has wrapped is wrapped anew.",
+    )
+    master_key_previous_file: Path | None = Field(
+        default=None, description="The file that holds the master key before."
+    )
+    master_key_command: str | None = Field(
+        default=None,
+        description="The program that unwraps what the files of master keys hold, and wraps a new one.",
+    )
     migrate_on_start: bool = Field(
         default=True, description="Whether `serve` and `worker` migrate the database first."
     )
@@ -221,6 +232,16 @@ class Settings(BaseSettings):
     )
     checkpoints_url: Annotated[str, AfterValidator(_posted_to)] | None = Field(
         default=None, description="The URL that the worker posts checkpoints of the log to."
+    )
+
+    retention_months: int = Field(
+        default=25,
+        ge=0,
+        le=1_200,
+        description="How many months personal data are kept at least after an application or loan ended.",
+    )
+    retention_business_months: int = Field(
+        default=12, ge=0, le=1_200, description="The same of business credit."
     )
 
     registered_models: bool = Field(

@@ -6,7 +6,7 @@ it is appended.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -88,6 +88,7 @@ class Aggregates:
         self._randomness = randomness
         self._keep = keep
         self._kept: OrderedDict[UUID, Aggregate] = OrderedDict()
+        self._erasures = 0
 
     def fresh(self, application_id: UUID) -> Aggregate:
         """An application that nobody has applied for yet."""
@@ -118,6 +119,16 @@ class Aggregates:
         """Read every application from the log next time: its history may be another."""
         self._kept.clear()
 
+    def erased(self, application_ids: Collection[UUID] | None) -> None:
+        """Drop what is known of these applications, None being all, in which data were erased. What
+        is being read at this moment is not kept either.
+        """
+        self._erasures += 1
+        if application_ids is None:
+            self.forget_all()
+        for application_id in application_ids or ():
+            self.forget(application_id)
+
     async def load(
         self,
         application_id: UUID,
@@ -129,6 +140,7 @@ class Aggregates:
         """The application as the log has it now, in one snapshot with the use of `key`; remembers
         it if it exists.
         """
+        erasures = self._erasures
         known = self.kept(application_id)
         aggregate = known or self.fresh(application_id)
         after_version = aggregate.version
@@ -156,7 +168,7 @@ class Aggregates:
                     after_version = aggregate.version
                 if stretch.complete:
                     break
-        if aggregate.version:
+        if aggregate.version and erasures == self._erasures:
             self.keep(application_id, aggregate)
         return Loaded(aggregate=aggregate, key_used_by=stretch.key_used_by)
 
@@ -184,11 +196,13 @@ class Aggregates:
                 state, last = evolve(state, event, stored), stored
         if last is None:
             return aggregate
+        keyring = aggregate.keyring
         return aggregate._replace(
             state=state,
             version=last.version,
             position=last.position,
             recorded_at=last.recorded_at,
+            keyring=keyring.without(state.erased) if state.erased else keyring,
         )
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from lending.ledger.fingerprint import SECRET_BYTES, SECRET_NAME
 from lending.ledger.sealing import KEY_BYTES, MasterKey, Randomness, SealBroken
 from lending.runtime.errors import OperatorError
+from lending.runtime.key_service import KeyCommand, KeyService
 from lending.runtime.postgres import OWNER_ROLE, Connection, connect_or_explain
 from lending.runtime.settings import Settings
 from lending.runtime.sql import load_queries
@@ -140,31 +141,78 @@ def open_secret(master: MasterKey, wrapped: bytes | None, name: str = SECRET_NAM
 def load_master_key(
     settings: Settings, *, create: bool, randomness: Randomness = secrets.token_bytes
 ) -> bytes:
-    """The master key of the settings; with `create`, made and written to its file where there is
-    none.
+    """The master key of the settings, and behind it the one before where there is one; with
+    `create`, made and written to its file where there is none.
 
-    Raises NoMasterKey, and WrongMasterKey for one that is not 32 bytes in base64.
+    Raises NoMasterKey, KeyServiceFailed, and WrongMasterKey for one that is not 32 bytes in base64.
     """
+    return _current(settings, create=create, randomness=randomness) + _before(settings)
+
+
+def _before(settings: Settings) -> bytes:
+    if settings.master_key_previous is not None:
+        return _decoded(
+            settings.master_key_previous.get_secret_value(), "LENDING_MASTER_KEY_PREVIOUS"
+        )
+    path = settings.master_key_previous_file
+    return b"" if path is None else _from_file(path, settings)
+
+
+def _current(settings: Settings, *, create: bool, randomness: Randomness) -> bytes:
     if settings.master_key is not None:
         return _decoded(settings.master_key.get_secret_value(), "LENDING_MASTER_KEY")
     path = settings.master_key_path
     if path.exists():
-        return _decoded(path.read_text(encoding="ascii"), str(path))
+        return _from_file(path, settings)
     if not create:
         raise NoMasterKey(
             f"this ledger exists, but its master key is not at {path}; without it personal data cannot be read."
             " Put it there, or give it in LENDING_MASTER_KEY"
         )
-    key = randomness(KEY_BYTES)
-    _write_private(path, b64encode(key).decode() + "\n")
+    return new_master_key(settings, path, randomness)
+
+
+def new_master_key(
+    settings: Settings, path: Path, randomness: Randomness = secrets.token_bytes
+) -> bytes:
+    """A new master key, written to a new file: wrapped, where there is a key service.
+
+    Raises FileExistsError, KeyServiceFailed.
+    """
+    key, service = randomness(KEY_BYTES), _key_service(settings)
+    stored = key if service is None else service.wrap(key)
+    _write_private(path, b64encode(stored).decode() + "\n")
     return key
 
 
-def _decoded(text: str, where: str) -> bytes:
+def _key_service(settings: Settings) -> KeyService | None:
+    command = settings.master_key_command
+    return None if command is None else KeyCommand(command)
+
+
+def _from_file(path: Path, settings: Settings) -> bytes:
     try:
-        key = b64decode(text.strip(), validate=True)
-    except NotBase64:
-        key = b""
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise NoMasterKey(f"the master key cannot be read from {path}: {fault}") from None
+    service = _key_service(settings)
+    if service is None:
+        return _decoded(text, str(path))
+    return _checked(service.unwrap(_bytes_of(text)), "what LENDING_MASTER_KEY_COMMAND unwraps")
+
+
+def _decoded(text: str, where: str) -> bytes:
+    return _checked(_bytes_of(text), where)
+
+
+def _bytes_of(text: str) -> bytes:
+    try:
+        return b64decode(text.strip(), validate=True)
+    except (NotBase64, ValueError):
+        return b""
+
+
+def _checked(key: bytes, where: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise WrongMasterKey(f"{where} must hold {KEY_BYTES} bytes in base64")
     return key

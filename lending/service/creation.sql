@@ -25,8 +25,10 @@ from pg_control_system() as control;
 insert into transparency.trees (shard) values (%(shard)s);
 
 -- name: signing_keys
--- The keys that checkpoints of a shard are signed with, and until when.
-select key_id, wrapped, signs_until from vault.signing_keys where shard = %(shard)s order by created_at, key_id;
+-- The keys that checkpoints of a shard are signed with, and until when; those that were revoked are left out.
+select key_id, wrapped, signs_until from vault.signing_keys
+where shard = %(shard)s and not revoked
+order by created_at, key_id;
 
 -- name: insert_signing_key
 -- Store a key that checkpoints are signed with, wrapped.
@@ -36,6 +38,10 @@ values (%(shard)s, %(key_id)s, %(wrapped)s, %(now)s);
 -- name: retire_signing_key
 -- A key was replaced, and signs beside the new one for a while.
 update vault.signing_keys set signs_until = %(until)s where shard = %(shard)s and key_id = %(key_id)s;
+
+-- name: revoke_signing_key
+-- Nothing is signed with a key any more.
+update vault.signing_keys set revoked = true where shard = %(shard)s and key_id = %(key_id)s;
 
 -- name: secret
 -- A secret of the ledger, wrapped.

@@ -260,7 +260,7 @@ class CommandHandler:
         if asks_policy:
             judged = await judged_by(known.registry, aggregate.state, now, self._evaluator)
         asking = asking_of(known.registry, request.principal, request.on_behalf_of)
-        product = product_of(request.command, known.registry.products)
+        product = product_of(request.command, aggregate.state, known.registry.products)
         given = Circumstances(
             effective_at=effective_at,
             effective_on=effective_at.astimezone(self._zone).date(),

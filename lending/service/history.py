@@ -114,6 +114,7 @@ class History:
         self._codec = codec
         self._registries = registries
         self._repeated: OrderedDict[UUID, Aggregate] = OrderedDict()
+        self._erasures = 0
 
     async def now(self, application_id: UUID) -> Aggregate:
         """The application as the log has it now. Raises UnknownApplication."""
@@ -159,7 +160,7 @@ class History:
         Repetitions of an application's commands mostly come in their order, so the fold goes on
         from where it stood for the last one.
         """
-        application_id = answer.application_id
+        application_id, erasures = answer.application_id, self._erasures
         moment = Moment(version=answer.version)
         caused = 0
         if answer.first_position is not None and answer.last_position is not None:
@@ -168,7 +169,7 @@ class History:
         if start is None or start.version > answer.version - caused:
             start = self._aggregates.fresh(application_id)
         past = await self._fold(start, application_id, moment, answer.command_id)
-        if past.aggregate.version:
+        if past.aggregate.version and erasures == self._erasures:
             self._repeated[application_id] = past.aggregate
             self._repeated.move_to_end(application_id)
         if len(self._repeated) > limits.REPEATED_AGGREGATES_MAX:
@@ -177,6 +178,11 @@ class History:
 
     def forget(self) -> None:
         """Fold every application from its first event next time: its history may be another."""
+        self._repeated.clear()
+
+    def erased(self) -> None:
+        """Drop what is kept, and keep nothing of what is being read: data were erased."""
+        self._erasures += 1
         self._repeated.clear()
 
     async def _fold(

@@ -14,11 +14,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from lending.domain.identifiers import registry_id, uuid7
+from lending.domain.retention import Retention
 from lending.ledger.append import AppendLane, LaneObserver, LaneSettings
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, NoKeyring
@@ -32,9 +34,17 @@ from lending.policy import catalogue
 from lending.policy.evaluator import Evaluator
 from lending.runtime import limits
 from lending.runtime.errors import OperatorError
-from lending.runtime.postgres import SERVICE_ROLE, Connection, Pool, connect, pool
+from lending.runtime.postgres import (
+    ERASER_ROLE,
+    SERVICE_ROLE,
+    Connection,
+    Pool,
+    connect,
+    pool,
+)
 from lending.runtime.settings import Authentication, Settings
 from lending.runtime.sql import load_queries
+from lending.service.access_log import AccessLog
 from lending.service.aggregates import Aggregates
 from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
@@ -50,6 +60,7 @@ from lending.service.listing import Listing
 from lending.service.loans import Loans
 from lending.service.models import ModelRegister
 from lending.service.others import OtherApplications
+from lending.service.persons import Persons, look_after_persons, retention_of
 from lending.service.policies import PolicyCatalogue
 from lending.service.products import ProductCatalogue
 from lending.service.refused import RefusedCommands
@@ -59,7 +70,9 @@ from lending.service.registry_writing import RegistryWriter
 from lending.service.tail import Render, Tail
 from lending.service.token_keys import TokenKeys
 from lending.service.tokens import TokenRules, Tokens
+from lending.service.transparency.guard import HistoryGuard, guarded
 from lending.service.transparency.log import TransparencyLog
+from lending.service.transparency.outlets import Outlet, file_or_directory
 from lending.service.webhooks.answering import Answering
 from lending.service.webhooks.progress import Progress
 from lending.service.webhooks.registrations import Registrations
@@ -128,8 +141,17 @@ class NoObserver:
 class Ledger:
     """An opened ledger; `open` makes one, and `async with` closes it."""
 
-    def __init__(self, identity: Identity, read_pool: Pool, growth: Growth) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        read_pool: Pool,
+        growth: Growth,
+        retention: Retention,
+        connect_eraser: Connect,
+    ) -> None:
         """Use `open`: it also fills in what follows."""
+        self._retention = retention
+        self._connect_eraser = connect_eraser
         self.identity = identity
         self.pool = read_pool
         self.growth = growth
@@ -141,6 +163,8 @@ class Ledger:
         self.refused: RefusedCommands
         self.kill_switch: KillSwitch
         self.products: ProductCatalogue
+        self.persons: Persons
+        self.access: AccessLog
         self.policies: PolicyCatalogue
         self.models: ModelRegister
         self._deciding = Evaluator()
@@ -155,6 +179,7 @@ class Ledger:
         self.webhooks: Registrations
         self.webhook_answering: Answering
         self.webhook_progress: Progress
+        self._guards: dict[int, HistoryGuard] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._on_reset: list[Callable[[], None]] = []
 
@@ -183,6 +208,9 @@ class Ledger:
                 database_url, SERVICE_ROLE, "lending lane", session=LANE, prepare_threshold=0
             )
 
+        async def erasing_connection() -> Connection:
+            return await connect(database_url, ERASER_ROLE, "lending erasure")
+
         reads = pool(
             database_url,
             SERVICE_ROLE,
@@ -194,11 +222,14 @@ class Ledger:
         async with reads:
             identity, secret = await _identity(reads)
             master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
-            ledger = cls(identity, reads, Growth(connection))
+            ledger = cls(
+                identity, reads, Growth(connection), retention_of(settings), erasing_connection
+            )
             ledger._assemble(
                 master,
                 Fingerprints(open_secret(master, secret)),
                 connect=connection,
+                checkpoints=settings.checkpoints_path,
                 clock=clock,
                 new_id=new_id,
                 observer=observer or NoObserver(),
@@ -208,6 +239,7 @@ class Ledger:
             )
             try:
                 await ledger._publish_built_in(new_id)
+                await ledger._guard_history()
                 ledger._watch_registry(database_url)
                 ledger._authenticate(settings, await _pepper(reads, master), clock)
                 ledger._assemble_webhooks(master, new_id, settings.webhooks_private_addresses)
@@ -222,6 +254,7 @@ class Ledger:
         fingerprints: Fingerprints,
         *,
         connect: Connect,
+        checkpoints: Path | None,
         clock: Callable[[], datetime],
         new_id: Callable[[int], UUID],
         observer: LaneObserver,
@@ -245,6 +278,8 @@ class Ledger:
                 forget()
 
         for shard in registries:
+            guard = HistoryGuard(shard, self._place(checkpoints, shard))
+            self._guards[shard] = guard
             lane_settings = LaneSettings(
                 shard=shard,
                 ledger_id=self.identity.ledger_id,
@@ -253,7 +288,7 @@ class Ledger:
             )
             self.lanes[shard] = AppendLane(
                 lane_settings,
-                connect=connect,
+                connect=guarded(connect, guard),
                 clock=clock,
                 observer=observer,
                 on_commit=self.growth.committed,
@@ -275,6 +310,19 @@ class Ledger:
         )
         self.kill_switch = KillSwitch(writer)
         self.products = ProductCatalogue(writer)
+        self.persons = look_after_persons(
+            FIRST_SHARD,
+            writer=writer,
+            pool=self.pool,
+            aggregates=aggregates,
+            history=self.history,
+            retention=self._retention,
+            zone=zone,
+            clock=clock,
+            connect=self._connect_eraser,
+        )
+        self.access = AccessLog(FIRST_SHARD, self.pool, new_id)
+        self._start("access log", self.access.run())
         self.policies = PolicyCatalogue(writer, self._trying, clock)
         self.models = ModelRegister(writer)
         self.work = Work(self.pool, self.history, new_id)
@@ -313,6 +361,7 @@ class Ledger:
         }
         for shard, tail in self.tails.items():
             self._on_reset.append(tail.reset)
+            self.persons.forgetting.add(tail.erased)
             self.supervise(f"tail {shard}", tail.run())
 
     def supervise(
@@ -357,12 +406,27 @@ class Ledger:
         failing = {name: why for name, ask in self._watched.items() if (why := ask()) is not None}
         return failing | ended
 
+    def _place(self, checkpoints: Path | None, shard: int) -> Outlet | None:
+        if checkpoints is None:
+            return None
+        return file_or_directory(checkpoints, self.identity.ledger_id, shard)
+
+    async def _guard_history(self) -> None:
+        for shard, guard in self._guards.items():
+            await guard.look(self.pool)
+            self.supervise(f"history {shard}", guard.run(self.pool), guard.why)
+
     def _watch_registry(self, database_url: str) -> None:
         async def connection() -> Connection:
             return await connect(database_url, SERVICE_ROLE, "lending registry", session=PLAN_ANEW)
 
         self.watch = RegistryWatch(
-            0, self._registries[0], self.growth, connect=connection, monotonic=time.monotonic
+            0,
+            self._registries[0],
+            self.growth,
+            connect=connection,
+            monotonic=time.monotonic,
+            on_read=self.persons.forgetting.heed,
         )
         self.supervise("registry", self.watch.run(), lambda: self.watch.failure)
 

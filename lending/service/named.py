@@ -13,7 +13,8 @@ from lending.domain.application.commands import Apply, Command, Disburse, MakeOf
 from lending.domain.application.state import Application
 from lending.domain.identifiers import is_application_id, shard_of
 from lending.domain.products import ProductOnRecord, Products
-from lending.domain.servicing.commands import Board, Redisclose, Refinance, SetTerms
+from lending.domain.servicing.changing import TermsCommand
+from lending.domain.servicing.commands import Board, ChangeRate, Redisclose, Refinance, SetTerms
 from lending.ledger.submission import EncodedEvent, StreamAppend
 from lending.service.aggregates import Aggregate, Aggregates
 from lending.service.calendars import business_days
@@ -67,8 +68,13 @@ def names_product(command: Command) -> bool:
     return isinstance(command, _UNDER_A_PRODUCT) and command.product is not None
 
 
-def product_of(command: Command, products: Products) -> ProductOnRecord | None:
-    """The product that a command names: the version it names, else the current one."""
+def product_of(command: Command, state: Application, products: Products) -> ProductOnRecord | None:
+    """The product that a command names: the version it names, else the current one. A change of the
+    rate is judged by the version whose terms the loan has, withdrawn or not.
+    """
+    if isinstance(command, ChangeRate):
+        cited = state.product
+        return None if cited is None else products.version(cited.name, cited.version)
     if not isinstance(command, _UNDER_A_PRODUCT) or command.product is None:
         return None
     if command.product_version is None:
@@ -83,9 +89,11 @@ def calendar_of(
     named: Named | None,
 ) -> Callable[[date], bool] | None:
     """The business days of the terms that a command puts due dates to; None where all days are."""
-    terms = None if product is None else product.product.terms
+    terms = None if product is None or not names_product(command) else product.product.terms
     if isinstance(command, _UNDER_THE_OFFER):
         terms = None if state.accepted_offer is None else state.accepted_offer.terms
+    elif isinstance(command, TermsCommand) and state.loan is not None:
+        terms = state.loan.terms
     elif isinstance(command, Refinance) and named is not None and named.state is not None:
         offer = named.state.accepted_offer
         terms = None if offer is None else offer.terms

@@ -29,13 +29,15 @@ class RegistryWatch:
         *,
         connect: Callable[[], Awaitable[Connection]],
         monotonic: Callable[[], float],
+        on_read: Callable[[Registry], None] = lambda _: None,
     ) -> None:
-        """`monotonic` gives seconds that only ever increase."""
+        """`monotonic` gives seconds that only ever increase; `on_read` is told what was read."""
         self._shard = shard
         self._reader = reader
         self._growth = growth
         self._connect = connect
         self._monotonic = monotonic
+        self._on_read = on_read
         self._registry = reader.known.registry
         self._as_of = float("-inf")
         self._begun = asyncio.Event()
@@ -83,4 +85,5 @@ class RegistryWatch:
         )
         self._registry = found.registry
         self._as_of = began
+        self._on_read(found.registry)
         self._begun.set()

@@ -4,7 +4,7 @@ What belongs here: who acts, and appending to the registry what is decided of it
 may be done, and when it is done already, is said by each kind of act.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -55,6 +55,14 @@ class Act(Generic[OnRecord]):
     changed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """An event of the registry, and what is appended to other streams with it: all or none."""
+
+    event: RegistryEvent
+    streams: Sequence[StreamAppend] = ()
+
+
 class RegistryWriter:
     """Appends to the registry of one shard what holds of it at that very moment."""
 
@@ -79,24 +87,39 @@ class RegistryWriter:
         It is asked again where the registry has moved meanwhile. Nobody who is suspended acts. Raises
         what `decide` raises, RequestFault, LaneFault.
         """
+
+        async def decided(registry: Registry) -> Writing | None:
+            event = decide(registry)
+            return None if event is None else Writing(event)
+
+        return await self.write_with(act, operator, decided)
+
+    async def write_with(
+        self,
+        act: str,
+        operator: Operator,
+        decide: Callable[[Registry], Awaitable[Writing | None]],
+    ) -> Written:
+        """The same with other streams: it is asked again where one of them has moved."""
         require_acting(operator.principal, operator.on_behalf_of)
         for _ in range(limits.DECISION_RETRIES_MAX):
             known = await self._registry.refresh()
             asking = asking_of(known.registry, operator.principal, operator.on_behalf_of)
             if asking.suspension is not None:
                 raise PrincipalSuspended(asking.suspension.reason)
-            event = decide(known.registry)
-            if event is None:
+            writing = await decide(known.registry)
+            if writing is None:
                 return Written(known.registry, None)
-            outcome = await self._lane.submit(self._submission(act, event, operator, known.version))
+            submission = self._submission(act, writing, operator, known.version)
+            outcome = await self._lane.submit(submission)
             if isinstance(outcome, Committed):
                 return Written((await self._registry.refresh()).registry, outcome.last_position)
         raise Contended(0)
 
     def _submission(
-        self, act: str, event: RegistryEvent, operator: Operator, version: int
+        self, act: str, writing: Writing, operator: Operator, version: int
     ) -> Submission:
-        stream = registry_id(self._shard)
+        stream, event = registry_id(self._shard), writing.event
         encoded = EncodedEvent(
             event.stored_as,
             event.schema_version,
@@ -110,7 +133,8 @@ class RegistryWriter:
             command=act,
             verdict=Verdict.ACCEPTED,
             streams=[
-                StreamAppend(application_id=stream, expected_version=version, events=[encoded])
+                StreamAppend(application_id=stream, expected_version=version, events=[encoded]),
+                *writing.streams,
             ],
             provenance=Provenance(
                 actor=operator.principal.name,

@@ -1,4 +1,5 @@
-"""The keys that checkpoints are signed with, as an operator looks after them: make, list, rotate.
+"""The keys that checkpoints are signed with, as an operator looks after them: make, list, rotate,
+revoke.
 
 The private half lies in the vault, wrapped by the master key; the public one is on record in the
 registry of the shard, in the same transaction.
@@ -15,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from lending.domain.signing import SigningKey, SigningKeyIssued
+from lending.domain.signing import SigningKey, SigningKeyEvent, SigningKeyIssued, SigningKeyRevoked
 from lending.ledger import limits as log_limits
 from lending.ledger.checkpoints import Origin
 from lending.ledger.codec import Codec
@@ -24,6 +25,7 @@ from lending.ledger.notes import KEY_BYTES, Verifier, encoded, public_key_of
 from lending.ledger.sealing import MasterKey, Randomness, signing_key_purpose
 from lending.ledger.submission import HistoryRewound, LaneUnavailable
 from lending.policy import catalogue
+from lending.runtime import limits
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import Connection
 from lending.runtime.sql import load_queries
@@ -44,6 +46,10 @@ class HasSigningKey(OperatorError):
 
 class NoSigningKey(OperatorError):
     """The shard has no signing key yet."""
+
+
+class NoSuchSigningKey(OperatorError):
+    """The shard has no signing key of this id, or it was revoked before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ class SigningKeyOffice:
                     publication = catalogue.first_publication()
                     await taken.lane.append(await taken.lane.look(), publication, first)
                 issued = await self._issue(connection, taken.lane)
-                position = await self._append(taken.lane, issued, "create_signing_key")
+                position = await self._append(taken.lane, [issued], "create_signing_key")
             await taken.lane.tell(position)
         return issued
 
@@ -107,7 +113,32 @@ class SigningKeyOffice:
                 issued = await self._issue(connection, taken.lane, old.key_id, until)
                 retired = {"shard": shard, "key_id": old.key_id, "until": until}
                 await connection.execute(_SQL["retire_signing_key"], retired)
-                position = await self._append(taken.lane, issued, "rotate_signing_key")
+                position = await self._append(taken.lane, [issued], "rotate_signing_key")
+            await taken.lane.tell(position)
+        return issued
+
+    async def revoke(self, shard: int, key_id: str, *, reason: str) -> SigningKeyIssued | None:
+        """Have nothing signed with a key any more, as somebody else may have it; where it is the one
+        in use, another takes its place at once, and is returned.
+
+        Raises NoSuchSigningKey, HistoryRewound.
+        """
+        if not 1 <= len(reason.strip()) <= limits.REASON_MAX_CHARACTERS:
+            raise OperatorError(f"a reason has 1 to {limits.REASON_MAX_CHARACTERS} characters")
+        async with connected(self._database_url, _APPLICATION) as connection:
+            async with self._taken(connection, shard) as taken:
+                keys = taken.known.registry.signing_keys
+                key = keys.keys.get(key_id)
+                if key is None or key.revoked_position is not None:
+                    raise NoSuchSigningKey(f"shard {shard} has no signing key {key_id} in force")
+                issued = None
+                if keys.current == key:
+                    issued = await self._issue(connection, taken.lane, key_id, self._clock())
+                named = {"shard": shard, "key_id": key_id}
+                await connection.execute(_SQL["revoke_signing_key"], named)
+                revoked = SigningKeyRevoked(key_id=key_id, reason=reason)
+                events: list[SigningKeyEvent] = [] if issued is None else [issued]
+                position = await self._append(taken.lane, [*events, revoked], "revoke_signing_key")
             await taken.lane.tell(position)
         return issued
 
@@ -156,9 +187,9 @@ class SigningKeyOffice:
             replaced_until=until,
         )
 
-    async def _append(self, lane: TakenLane, issued: SigningKeyIssued, name: str) -> int:
+    async def _append(self, lane: TakenLane, events: Sequence[SigningKeyEvent], name: str) -> int:
         act = Act(name, self._operator, self._new_id(lane.shard), self._kind)
-        return await lane.append(await lane.look(), [issued], act)
+        return await lane.append(await lane.look(), events, act)
 
 
 def key_id_of(public_key: bytes) -> str:

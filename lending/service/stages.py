@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Final, NamedTuple, cast
 from uuid import UUID
 
+from lending.domain.application.erasure import impersonal
 from lending.domain.application.events import Event
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.state import INITIAL, Application, Stage
@@ -47,6 +48,7 @@ class Stages:
         if state is None:
             moment = Moment(version=envelope.version)
             state = (await self._history.at(application_id, moment)).state
+        state = impersonal(state)  # how it stands does not depend on what is personal
         self._kept[application_id] = _Folded(state, envelope.version, envelope.epoch)
         self._kept.move_to_end(application_id)
         if len(self._kept) > self._keep:

@@ -9,9 +9,10 @@ gets from anywhere in the log to its end is in following.py.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import psycopg
 
@@ -240,6 +241,14 @@ class Tail:
         self._rest()
         self._stages.forget()
         self._wake_all()
+
+    def erased(self, application_ids: Collection[UUID] | None) -> None:
+        """Drop what is kept if it has events of these applications, None being all, in which data
+        were erased; or what is being read may have.
+        """
+        kept = {entry.envelope.application_id for entry in self._ring.values()}
+        if application_ids is None or not kept.isdisjoint(application_ids):
+            self.reset()
 
     def _rest(self) -> None:
         self._begun = False

@@ -120,6 +120,26 @@ async def test_a_suspended_principal_may_not_even_look(guarded: Api) -> None:
     assert seen["version"] == 1
 
 
+async def test_what_an_auditor_reads_through_the_tools_is_recorded(guarded: Api) -> None:
+    _, intake = await known_key(guarded, "recorded-intake", "intake")
+    _, key = await known_key(guarded, "recorded-eve", "auditor")
+    async with calling_with(guarded, intake) as client:
+        about = (await applied(client, "recorded/apply"))["application_id"]
+        await answer(client, "see_application", application_id=about)
+    async with calling_with(guarded, key) as client:
+        await answer(client, "see_application", application_id=about)
+        await answer(client, "explain", application_id=about)
+        await answer(client, "follow_events", after="0:0", application_id=about)
+    found = await guarded.ledger.access.page(
+        subject=None, principal="recorded-eve", before=None, limit=10
+    )
+    assert [what for *_, what, _, _ in found] == ["feed", "explanation", "application"]
+    others = await guarded.ledger.access.page(
+        subject=None, principal="recorded-intake", before=None, limit=10
+    )
+    assert others == []
+
+
 # on standard input
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -239,6 +240,15 @@ async def test_malformed_or_later_effective_instants_are_refused(shared: Api, in
     headers = {"lending-effective-at": instant}
     answer = await shared.post(APPLICATIONS, STORY, headers=headers)
     problem(answer, 422, "lending_effective_at_invalid")
+
+
+async def test_an_instant_of_other_times_is_told_from_when_on_one_is_taken(shared: Api) -> None:
+    headers = {"lending-effective-at": "1899-12-31T23:59:59Z"}
+    answer = await shared.post(APPLICATIONS, STORY, headers=headers)
+    told = problem(answer, 422, "lending_effective_at_invalid")
+    assert "an instant from 1900 on" in told["detail"]
+    asked = await shared.get(f"{APPLICATIONS}/{uuid4()}?as_of=1899-12-31T23:59:59Z")
+    assert "an instant from 1900 on" in asked.text
 
 
 async def test_a_slightly_fast_clock_is_forgiven_and_no_more(shared: Api) -> None:

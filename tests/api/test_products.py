@@ -93,6 +93,8 @@ async def test_offers_are_made_of_the_version_published_last(shared: Api) -> Non
         ({"terms": {**TERMS, "holidays": "atlantis"}}, 404, "calendar_not_found"),
         ({"terms": {**TERMS, "instalments": 0}}, 422, "invalid_request"),
         ({"terms": {**TERMS, "rate": 1}}, 422, "invalid_request"),
+        ({"terms": {**TERMS, "charge_off_days": 0}}, 422, "invalid_request"),
+        ({"terms": {**TERMS, "late_fee": {}}}, 409, "product_faulty"),
         ({"version": "1/2"}, 422, "invalid_request"),
         ({"name": "Personal"}, 422, "invalid_request"),
     ],

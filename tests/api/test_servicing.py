@@ -240,6 +240,27 @@ async def test_a_rehearsal_previews_every_changed_allocation_and_records_nothing
     assert data(done) == data(preview)
 
 
+async def test_a_new_rate_lies_inside_the_bounds_of_the_product_the_loan_is_of(
+    lender: Api,
+) -> None:
+    """Of the version whose terms it has, though it is withdrawn and another bounds differently."""
+    narrow = {**PRODUCT, "name": "narrow", "rate_percent_min": "5", "rate_percent_max": "20"}
+    await lender.post("/products", narrow)
+    loan, boarded = await accepted(lender, product="narrow"), await accepted(lender)
+    await loan.does("/disbursements", "2026-01-01", {})
+    board = {"product": "narrow", "principal": "800.00", "paid_through": "2026-01-01"}
+    await boarded.does("/boarding", "2026-01-01", board)
+    await lender.post("/products", {**narrow, "version": "2", "rate_percent_max": "30"})
+    await lender.post("/products/narrow/versions/1/withdrawal", {"reason": "replaced"})
+    for one in (loan, boarded):
+        for rate in ("4.99", "20.01"):
+            refused = await one.tries("/terms/rate", "2026-01-10", {"rate_percent": rate})
+            body = problem(refused, 409, "terms_not_possible")
+            bounds = "narrow 1 has at least 5 and at most 20"
+            assert f"(rate_outside_bounds: {bounds})" in body["detail"]
+        await one.does("/terms/rate", "2026-01-10", {"rate_percent": "20"})
+
+
 async def test_refinancing_is_recorded_on_both_loans_or_on_neither(lender: Api) -> None:
     old, new = await running(lender), await accepted(lender, "2000.00")
     into = {"into": new.path.rpartition("/")[2]}

@@ -16,6 +16,7 @@ from lending.domain.loan.schedule import Advance, schedule
 from lending.domain.loan.terms import (
     SCHEDULED_INSTALMENTS_MAX,
     Amortization,
+    FeeTreatment,
     InstalmentCount,
     InstalmentFee,
     LateFee,
@@ -97,8 +98,6 @@ def test_bounds_that_cannot_be_meant_are_told(changes: dict[str, Any], fault: F)
         ({"period": PeriodUnit.YEARS, "every": 366}, F.TERM_TOO_LONG),
         ({"period": PeriodUnit.WEEKS, "due_day": 5}, F.DUE_DAY_WITHOUT_MONTHS),
         ({"business_day_rule": BusinessDayRule.FOLLOWING}, F.CALENDAR_MISSING),
-        ({"rate_percent": Decimal(-1200)}, F.INTEREST_OUT_OF_RANGE),
-        ({"rate_percent": Decimal(-9999), "compoundings_per_year": 1}, F.INTEREST_OUT_OF_RANGE),
         (
             {"rate_percent": Decimal(9999), "period": PeriodUnit.YEARS, "every": 11},
             F.INTEREST_OUT_OF_RANGE,
@@ -183,6 +182,22 @@ def test_what_is_wrong_for_this_offer_only_is_found_with_it() -> None:
     cheap = replace(FIXED, terms=level, amount_max=Decimal(1000))
     assert product_faults(cheap) == ()
     assert product_faults(replace(cheap, amount_max=Decimal(50_000))) == (F.NEVER_AMORTISES,)
+
+
+@pytest.mark.parametrize("treatment", FeeTreatment)
+def test_a_fee_leaves_something_of_what_is_lent(treatment: FeeTreatment) -> None:
+    """A percentage takes all of any amount; of a fixed fee that is known where amounts are bounded."""
+    whole = OriginationFee(percent=Decimal(100), treatment=treatment)
+    assert product_faults(replace(FIXED, terms=replace(TERMS, origination_fee=whole))) == (
+        F.FEE_TAKES_ALL,
+    )
+    fixed = replace(whole, percent=None, amount=Decimal("2000.00"))
+    product = replace(FIXED, terms=replace(TERMS, origination_fee=fixed))
+    assert product_faults(product) == ()
+    assert product_faults(replace(product, amount_min=Decimal(1000))) == ()
+    assert product_faults(replace(product, amount_max=Decimal(2000))) == (F.FEE_TAKES_ALL,)
+    assert offer(product, amount=Decimal(2000)) == F.FEE_TAKES_ALL
+    assert isinstance(offer(product, amount=Decimal("2000.01")), Terms)
 
 
 def test_amounts_are_stored_in_the_currencys_digits() -> None:

@@ -13,7 +13,16 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lending.domain import identities, models, policies, products, registry, signing, suspensions
+from lending.domain import (
+    identities,
+    models,
+    policies,
+    products,
+    registry,
+    signing,
+    subjects,
+    suspensions,
+)
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
 from lending.domain.application.reasons import Reason
@@ -263,6 +272,18 @@ SAMPLES: Final[tuple[StoredEvent, ...]] = (
         "+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
         replaces="f0e1d2c3b4a59687",
         replaced_until=datetime(2026, 4, 1, tzinfo=UTC),
+    ),
+    signing.SigningKeyRevoked(key_id="56475aa75463474c", reason="was in a backup"),
+    subjects.SubjectHeld(subject=APPLICANT, reason="a suit about the loan"),
+    subjects.SubjectReleased(subject=APPLICANT, reason="the suit is over"),
+    subjects.SubjectErased(
+        subject=APPLICANT,
+        reason="a request under article 17",
+        applications=(APPLICATION_ID,),
+    ),
+    subjects.SubjectKeysDestroyed(subject=APPLICANT, applications=(APPLICATION_ID,)),
+    subjects.PersonalDataExported(
+        subject=APPLICANT, reason="a request under article 15", applications=1
     ),
     *LOAN_SAMPLES,
 )

@@ -118,7 +118,7 @@ def test_what_is_recorded_is_sealed_published_and_proven_across_a_kill(
     assert b"not proven: the hashes of the proof do not lead" in refused.stderr
 
 
-def test_signing_keys_are_listed_and_rotated_beside_a_running_service(
+def test_signing_keys_are_listed_rotated_and_revoked_beside_a_running_service(
     served: Callable[..., Served],
 ) -> None:
     service = served()
@@ -141,3 +141,9 @@ def test_signing_keys_are_listed_and_rotated_beside_a_running_service(
     again = lending(service, "keys", "signing", "create")
     assert again.returncode == 1
     assert b"has a signing key" in again.stderr
+    key_id = listed[0].split()[0]
+    revoked = lending(service, "keys", "signing", "revoke", key_id, "--reason", "was in a backup")
+    assert b"is revoked: tell whoever verifies" in revoked.stderr
+    assert revoked.stdout == b"", "it was replaced before"
+    (shown, _) = httpx2.get(f"{service.base_url}/log/0/keys").json()["items"]
+    assert (shown["key_id"], shown["revoked_position"] > shown["position"]) == (key_id, True)

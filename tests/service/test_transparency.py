@@ -21,7 +21,7 @@ from lending.runtime.settings import Settings
 from lending.service.epoch import open_epoch
 from lending.service.history import UnknownShard
 from lending.service.ledger import Ledger, new_id
-from lending.service.signing_keys import HasSigningKey
+from lending.service.signing_keys import HasSigningKey, NoSuchSigningKey
 from lending.service.transparency.log import UnknownCheckpoint
 from lending.service.transparency.outlets import DirectoryOutlet, FileOutlet
 from lending.service.transparency.sealer import Published, Step
@@ -167,6 +167,56 @@ async def test_while_keys_are_rotated_both_sign_and_afterwards_the_new_one_alone
     assert [one.key.signs_until is None for one in listed] == [False, False, True]
 
 
+async def test_a_revoked_key_signs_nothing_more_and_another_takes_its_place_at_once(
+    sealed: Sealing,
+) -> None:
+    (key,) = await sealed.office.listed(0)
+    before = (await sealed.ledger.transparency.checkpoint(0)).note
+    issued = await sealed.office.revoke(0, key.key_id, reason="was in a backup")
+    assert issued is not None
+    await sealed.seal()
+    origin, (old, new) = str(Origin(sealed.ledger_id, 0, 1)), keys(sealed)
+    open_checkpoint(before, origin, [old])
+    _, signed = open_checkpoint(
+        (await sealed.ledger.transparency.checkpoint(0)).note, origin, [old, new]
+    )
+    assert [one.public_key for one in signed] == [new]
+    assert await sealed.findings() == []
+    positions = [one.key.revoked_position for one in await sealed.ledger.transparency.keys(0)]
+    assert positions == [300 + FIRST + 2, None]
+    with pytest.raises(NoSuchSigningKey):
+        await sealed.office.revoke(0, key.key_id, reason="again")
+
+
+async def test_a_replaced_key_is_revoked_within_its_overlap_without_another_in_its_place(
+    sealed: Sealing,
+) -> None:
+    (key,) = await sealed.office.listed(0)
+    await sealed.office.rotate(0, overlap=timedelta(hours=1))
+    assert await sealed.office.revoke(0, key.key_id, reason="was in a backup") is None
+    await sealed.seal()
+    note = (await sealed.ledger.transparency.checkpoint(0)).note
+    _, signed = open_checkpoint(note, str(Origin(sealed.ledger_id, 0, 1)), keys(sealed))
+    assert [one.public_key for one in signed] == [keys(sealed)[1]]
+
+
+async def test_a_checkpoint_that_covers_the_revocation_of_its_only_key_is_found(
+    sealed: Sealing, tmp_path: Path
+) -> None:
+    """Whoever has the key signs what is true of the log, and still is no operator of it."""
+    (key,) = await sealed.office.listed(0)
+    ((wrapped,),) = sealed.rows("select wrapped from vault.signing_keys")
+    seed = sealed.master.unwrap(bytes(wrapped), signing_key_purpose(0, key.key_id))
+    await sealed.office.revoke(0, key.key_id, reason="was in a backup")
+    await sealed.seal()
+    checkpoint = read_checkpoint((await sealed.ledger.transparency.checkpoint(0)).note)
+    path = tmp_path / "checkpoints"
+    path.write_text(sign_checkpoint(checkpoint, [seed]))
+    (found,) = await sealed.findings(path)
+    assert kinds([found]) == {(checkpoint.size, Discrepancy.SIGNATURE_WRONG)}
+    assert f"revoked at position {checkpoint.size}" in found.what
+
+
 async def test_a_shard_has_one_first_key(sealed: Sealing) -> None:
     with pytest.raises(HasSigningKey):
         await sealed.office.create(0)
@@ -184,6 +234,26 @@ async def test_sealing_stops_at_a_gap(sealed: Sealing) -> None:
     sealed.tamper("delete from ledger.loan_events where position = 305")
     assert await sealed.seal() is Step.STOPPED
     assert stopped(sealed)[:2] == ("stopped", "gap")
+
+
+async def test_a_worker_that_runs_stops_where_log_and_tree_go_back_together(
+    sealed: Sealing,
+) -> None:
+    """Nothing in the database contradicts anything: the worker remembers what it signed itself."""
+    (before,) = sealed.rows(
+        "select size, encode(subtrees, 'hex'), encode(edge, 'hex') from transparency.trees"
+    )
+    async with sealed.sealer() as sealer:
+        await sealed.append(20)
+        assert await sealer.step() is Step.MOVED
+        sealed.tamper(
+            f"delete from ledger.loan_events where position > {before[0]}",
+            f"delete from transparency.checkpoints where size > {before[0]}",
+            f"update transparency.trees set size = {before[0]}, checkpoint = 1,"
+            f" subtrees = decode('{before[1]}', 'hex'), edge = decode('{before[2]}', 'hex')",
+        )
+        assert await sealer.step() is Step.STOPPED
+    assert stopped(sealed)[1] == "truncated"
 
 
 async def test_sealing_stops_where_the_stored_tree_is_not_that_of_its_checkpoint(
@@ -352,6 +422,7 @@ async def test_a_published_checkpoint_that_contradicts_the_tree_is_never_followe
     assert path.read_text() == forged
     ((error,),) = sealed.rows("select error from transparency.publications")
     assert "is not that of the checkpoint in file:" in error
+    assert stopped(sealed)[1] == "rewritten"
 
 
 async def test_a_leaf_that_was_changed_is_located(sealed: Sealing) -> None:

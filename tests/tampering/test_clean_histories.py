@@ -93,7 +93,7 @@ async def another_epoch(world: World) -> None:
         world.database_url, reason="drill", operator="tester", new_id=new_id, force=True
     )
     world.epoch, world.position = opened.epoch, opened.first_position
-    world.now = datetime.now(UTC) + timedelta(seconds=1)
+    world.now = max(world.now, datetime.now(UTC)) + timedelta(seconds=1)
 
 
 def existing(path: Path) -> Path | None:

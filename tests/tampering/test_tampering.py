@@ -438,6 +438,19 @@ async def test_an_event_that_cannot_have_happened_is_named(ledger: Tampered) -> 
     assert (position, application_id, "data") in places(found)
 
 
+@pytest.mark.parametrize("data", ["{}", '{"public_key": 7, "key_id": [], "subject": 3}'])
+async def test_a_registry_of_nonsense_is_named_and_stops_nothing(
+    ledger: Tampered, data: str
+) -> None:
+    ledger.change(
+        f"update ledger.loan_events set data = '{data}' where application_id = '{registry_id(0)}'"
+    )
+    found = await ledger.findings()
+    positions = {one.position for one in of(found, Discrepancy.CONTENT_DIFFERS)}
+    assert positions == {1, 2, 3, 4}
+    assert of(found, Discrepancy.SIGNATURE_WRONG)  # no key is known that the checkpoints bear
+
+
 # answers, epochs, read models
 
 

@@ -62,6 +62,11 @@ def _day_brings(state: Application, on: date) -> bool:
     return runs or any(offer.lapsed_on(on) for offer in state.open_offers())
 
 
+def _tells_of_applicant(state: Application, _: date) -> bool:
+    """Whether what is always said of the applicant may be recorded."""
+    return state.applicant_id not in state.erased
+
+
 _OF_LOANS: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] = MappingProxyType(
     {
         sv.Redisclose: lambda s, _: (
@@ -86,6 +91,8 @@ _POSSIBLE: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] 
         c.Hold: lambda s, _: len(s.holds) < _HOLDS,
         c.ReturnOffer: lambda s, _: not all(offer.returned for offer in s.open_offers()),
         c.AcceptOffer: _acceptable,
+        c.AddNote: _tells_of_applicant,
+        c.Override: _tells_of_applicant,
         c.Disburse: lambda s, _: s.loan is None or not s.loan.off_the_books,
         **_OF_LOANS,
         c.ExpireOffer: lambda s, on: any(offer.lapsed_on(on) for offer in s.open_offers()),

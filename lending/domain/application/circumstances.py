@@ -118,8 +118,8 @@ class Circumstances(NamedTuple):
     ledger's time zone; `backdated` says that the caller gave it, and that it is past. `version` is
     the stream's before the command. `policy` is the active one and `verdict` what it says, where it
     was asked; `named` the application that the command names, where it exists, at `named_version`;
-    `product` the product it names, where there is one, and `is_business_day` the calendar of its
-    terms. `models` are the score models on record, where only their scores count.
+    `product` the product it names, or that its loan is of, where there is one, and
+    `is_business_day` the calendar of its terms. `models` are the score models on record, where only their scores count.
     """
 
     effective_at: datetime

@@ -279,7 +279,8 @@ class MakeOffer:
     Without `offer_id` the offer is named by its ordinal in the application: 1, 2, ... With a
     `product` (its current version, unless one is named) the offer has its terms, frozen, with
     `rate_percent` and `instalments` where the product leaves them open; `term_months` says the
-    number of instalments too. The schedule and the rates disclosed are for a loan paid out on
+    number of instalments too; of periods that are no months it is the months within which the last
+    one falls due. The schedule and the rates disclosed are for a loan paid out on
     `disburse_on`, or today, whose first instalment is due on `first_due_on`.
     """
 

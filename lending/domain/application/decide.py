@@ -1,8 +1,9 @@
 """Commands to events: the rules. An empty list means that what was asked is so already.
 
 The order of the checks is that of `Refusal`: whether who asks is barred from it, whether it counts
-from a time before the application, whether it is so already, whether the state forbids every command of its kind, and
-last what the phase (intake, decision, offers) has to say about this one.
+from a time before the application, whether it is so already, whether the state forbids every command of its kind, then
+what the phase (intake, decision, offers) has to say about this one, and last whether it would record data of a person
+whose data were erased.
 """
 
 from typing import assert_never
@@ -11,7 +12,14 @@ from lending.domain.application import commands as c
 from lending.domain.application import decision, intake, offers
 from lending.domain.application import events as e
 from lending.domain.application.barred import barred
-from lending.domain.application.circumstances import Answer, Circumstances, FactsMissing, Verdict
+from lending.domain.application.circumstances import (
+    Answer,
+    Circumstances,
+    FactsMissing,
+    Verdict,
+    own_events,
+)
+from lending.domain.application.erasure import tells_of_erased
 from lending.domain.application.refusals import Refusal, Refused, forbidden
 from lending.domain.application.state import Application, Status
 from lending.domain.servicing import decide as servicing
@@ -22,6 +30,13 @@ __all__ = ["Answer", "Circumstances", "FactsMissing", "Verdict", "decide"]
 
 def decide(command: c.Command, state: Application, given: Circumstances) -> Answer:
     """The events that `command` causes in `state`, or why it does not hold."""
+    answer = _decided(command, state, given)
+    if state.erased and any(tells_of_erased(event, state) for event in own_events(answer)):
+        return Refused(Refusal.SUBJECT_ERASED)
+    return answer
+
+
+def _decided(command: c.Command, state: Application, given: Circumstances) -> Answer:
     if (refused := barred(command, state, given)) is not None:
         return refused
     if state.applied_at is not None:

@@ -32,6 +32,7 @@ from lending.domain.servicing.events import (
     ProductCited,
     ServicingEvent,
 )
+from lending.domain.subjects import SubjectErased
 
 PersonalText = Annotated[str | Erased | None, Personal()]
 PersonalAmount = Annotated[Decimal | Erased | None, Personal()]
@@ -382,6 +383,7 @@ Event = (
     | OfferWithdrawn
     | OfferExpired
     | Disbursed
+    | SubjectErased
     | ServicingEvent
 )
 """Any event of an application."""

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, assert_never
 
 from lending.domain.application import events as e
 from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
+from lending.domain.application.erasure import erase
 from lending.domain.application.state import (
     Application,
     Decision,
@@ -17,6 +18,7 @@ from lending.domain.application.state import (
 )
 from lending.domain.servicing.events import ServicingEvent
 from lending.domain.servicing.evolve import disbursed, evolve_loan
+from lending.domain.subjects import SubjectErased
 
 
 class Happening(Protocol):
@@ -96,6 +98,8 @@ def evolve(  # noqa: C901, PLR0912 one line an event
             return _redisclosed(state, event)
         case e.Disbursed():
             return _disbursed(state, event, happening)
+        case SubjectErased(subject=subject):
+            return erase(state, subject)
         case _:
             assert_never(event)
 

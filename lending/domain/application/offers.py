@@ -1,6 +1,7 @@
 """Offers and money: making offers, answering them, paying out."""
 
 from dataclasses import replace
+from datetime import date
 from typing import assert_never
 
 from lending.domain import money
@@ -10,7 +11,7 @@ from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Offer, OfferStatus
-from lending.domain.calendar import PeriodUnit
+from lending.domain.calendar import PeriodUnit, add_periods
 from lending.domain.loan.terms import Terms
 from lending.domain.servicing import funding
 
@@ -80,11 +81,28 @@ def _make_offer(command: c.MakeOffer, state: Application, given: Circumstances) 
     with_terms = _with_terms(command, offered, state, given)
     if isinstance(with_terms, Refused):
         return with_terms
-    if not state.admits(with_terms.amount, with_terms.term_months):
-        return Refused(Refusal.OFFER_NOT_COVERED)
+    if (refused := _uncovered(with_terms, state)) is not None:
+        return refused
     if with_terms.valid_until is not None and with_terms.valid_until < given.effective_on:
         return Refused(Refusal.OFFER_LAPSED)
     return [with_terms]
+
+
+def _uncovered(offer: e.Offered | Offer, state: Application) -> Refused | None:
+    """Why the decision does not cover an offer, by its term or by its amount."""
+    decision = state.decision
+    if decision is None or state.admits(offer.amount, offer.term_months):
+        return None
+    if None not in (offer.term_months, decision.term_months) and (
+        offer.term_months != decision.term_months
+    ):
+        runs = (
+            f"the term decided on is {decision.term_months} months, the offer's {offer.term_months}"
+        )
+        return Refused(Refusal.OFFER_NOT_COVERED, runs)
+    most = "at most " if decision.outcome is c.Outcome.APPROVED else ""
+    covered = f"the decision is for {most}{decision.amount} {state.currency}"
+    return Refused(Refusal.OFFER_NOT_COVERED, covered)
 
 
 def _with_terms(
@@ -108,18 +126,18 @@ def _with_terms(
     )
     if isinstance(under, Refused):
         return under
-    terms, months = under.terms, _months(under.terms)
-    if command.term_months is not None and months not in (None, command.term_months):
-        return Refused(Refusal.TERMS_NOT_POSSIBLE, f"the instalments run {months} months")
-    disburse_on = command.disburse_on or given.effective_on
+    terms, disburse_on = under.terms, command.disburse_on or given.effective_on
     disclosed = funding.disclosed_for(
         terms, offered.amount, disburse_on, command.first_due_on, given
     )
     if isinstance(disclosed, Refused):
         return disclosed
+    months = months_of(terms, disburse_on)
+    if command.term_months not in (None, months):
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, f"the instalments run {months} months")
     return replace(
         offered,
-        term_months=command.term_months or months,
+        term_months=months,
         rate_percent=terms.rate_percent,
         product=under.product,
         terms=terms,
@@ -145,9 +163,18 @@ def _months_a_period(terms: Terms) -> int | None:
     return None if months is None else months * terms.every
 
 
-def _months(terms: Terms) -> int | None:
+def months_of(terms: Terms, start: date) -> int:
+    """The term in months: those within which a loan that starts on that day ends.
+
+    Of periods that are no months the last one may be begun: 52 weeks end within 12 months, 53 within
+    13. Neither a first due date of its own nor business days change it.
+    """
     a_period = _months_a_period(terms)
-    return None if a_period is None else a_period * terms.instalments
+    if a_period is not None:
+        return a_period * terms.instalments
+    end = add_periods(start, terms.instalments * terms.every, terms.period)
+    whole = 12 * (end.year - start.year) + end.month - start.month
+    return whole + (add_periods(start, whole, PeriodUnit.MONTHS) < end)
 
 
 def _next_offer_id(state: Application) -> str:
@@ -181,8 +208,8 @@ def _answer_offer(command: OfferAnswer, state: Application, given: Circumstances
 
 
 def _accept_offer(offer: Offer, state: Application, given: Circumstances) -> Answer:
-    if not state.admits(offer.amount, offer.term_months):
-        return Refused(Refusal.OFFER_NOT_COVERED)
+    if (refused := _uncovered(offer, state)) is not None:
+        return refused
     if offer.lapsed_on(given.effective_on):
         return Refused(Refusal.OFFER_LAPSED)
     return [e.OfferAccepted(offer_id=offer.offer_id)]

@@ -12,7 +12,7 @@ from typing import Final, assert_never
 
 from lending.domain.application import commands as c
 from lending.domain.application.state import Application
-from lending.domain.loan.book import LoanStatus
+from lending.domain.loan.book import PAID
 from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX
 from lending.domain.servicing import commands as sv
 from lending.domain.servicing.state import MAX_ENTRIES
@@ -152,7 +152,7 @@ class Refusal(Enum):
     )
     DATE_OUT_OF_RANGE = (
         "date_out_of_range",
-        "The date lies where it cannot be meant: too early, or more than a century away.",
+        "The date lies where it cannot be meant; the detail names the range.",
     )
     CURRENCY_DIFFERS = "currency_differs", "The currencies differ."
     PRODUCT_UNKNOWN = (
@@ -212,8 +212,8 @@ class Refusal(Enum):
     OFFER_NOT_OPEN = "offer_not_open", "The offer is no longer open."
     OFFER_NOT_COVERED = (
         "offer_not_covered",
-        "The decision does not cover this offer. "
-        "Offer at most the approved amount, or exactly the counter-offer's terms.",
+        "The decision does not cover this offer: an approval covers at most its amount over its term, "
+        "a counter-offer exactly its terms. Offer what was decided.",
     )
     OFFER_LAPSED = "offer_lapsed", "The offer's last day has passed. Make a new one."
     OFFER_NOT_LAPSED = (
@@ -225,6 +225,10 @@ class Refusal(Enum):
         "An accepted offer without terms is paid out whole: the amounts must be equal.",
     )
     ABOVE_THE_OFFER = "above_the_offer", "Less than this is left of the accepted offer."
+    FEE_TAKES_ALL = (
+        "fee_takes_all",
+        "The origination fee is as much as what would be paid out, or more. Pay out more at once.",
+    )
     DISCLOSURE_STALE = (
         "disclosure_stale",
         "The annual percentage rate at funding leaves the one disclosed by more than its tolerance. "
@@ -242,7 +246,10 @@ class Refusal(Enum):
         "reference_repeated",
         "A payment of this reference is on record. If it is the same one, there is nothing to do.",
     )
-    KIND_NOT_ALLOWED = "kind_not_allowed", "This kind of payment has a command of its own."
+    KIND_NOT_ALLOWED = (
+        "kind_not_allowed",
+        "No payment of this kind is taken here; the detail says why.",
+    )
     PAYOFF_SHORT = (
         "payoff_short",
         "The amount does not pay the loan off on that day. Ask for a payoff quote.",
@@ -280,6 +287,11 @@ class Refusal(Enum):
     NOTHING_TO_SETTLE = "nothing_to_settle", "The payment leaves nothing to give up. Repay instead."
     BALANCE_NOT_ZERO = "balance_not_zero", "Something is owed, one way or the other."
     REFINANCING_UNKNOWN = "refinancing_unknown", "The application to refinance into does not exist."
+    REFINANCING_OF_OTHERS = (
+        "refinancing_of_others",
+        "Nobody who owes this loan applied for the other one, alone or jointly. "
+        "Have one of them apply.",
+    )
     REFINANCING_NOT_READY = (
         "refinancing_not_ready",
         "The application to refinance into has no accepted offer with terms that can be paid out.",
@@ -291,6 +303,11 @@ class Refusal(Enum):
     TOO_MANY_TRANSACTIONS = (
         "too_many_transactions",
         f"A loan has at most {MAX_ENTRIES} transactions.",
+    )
+    SUBJECT_ERASED = (
+        "subject_erased",
+        "The command would record personal data of somebody whose data were erased. "
+        "Leave out what is personal, or open a new application.",
     )
 
     __hash__ = object.__hash__  # there is one of each; by name, as Enum has it, takes far longer
@@ -352,8 +369,6 @@ def _acceptance_stands(state: Application) -> bool:
     return state.accepted_offer is not None and (state.covered or not state.decided)
 
 
-_OWES_NOTHING: Final = (LoanStatus.PAID_OFF, LoanStatus.OVERPAID)
-
 STATE_CHECKS: Final[Mapping[Refusal, Callable[[Application], bool]]] = MappingProxyType(
     {
         Refusal.APPLICATION_EXISTS: lambda s: s.exists,
@@ -367,7 +382,7 @@ STATE_CHECKS: Final[Mapping[Refusal, Callable[[Application], bool]]] = MappingPr
         Refusal.TERMS_NOT_SET: lambda s: s.loan is not None and s.loan.terms is None,
         Refusal.LOAN_ENDED: lambda s: s.loan is not None and s.loan.ended,
         Refusal.LOAN_CLOSED: lambda s: s.loan is not None and s.loan.closed,
-        Refusal.NOTHING_OWED: lambda s: s.loan is not None and s.loan.status in _OWES_NOTHING,
+        Refusal.NOTHING_OWED: lambda s: s.loan is not None and s.loan.status in PAID,
         Refusal.NOT_LOST: lambda s: s.loan is not None and not s.loan.off_the_books,
         Refusal.NOT_CHARGED_OFF: lambda s: s.loan is not None and s.loan.charge_off is None,
         Refusal.NO_CREDIT: lambda s: s.loan is not None and s.loan.credit <= 0,

@@ -161,7 +161,7 @@ class Application(NamedTuple):
 
     `outstanding` gives what the applicant was asked for, and by when; `notices` which the applicant
     was sent about how the application stands; `scorers` all who have scored it, or on whose behalf
-    it was scored.
+    it was scored; `erased` the persons whose data were erased.
     """
 
     applicant_id: str = ""
@@ -187,11 +187,26 @@ class Application(NamedTuple):
     disbursement: Disbursement | None = None
     loan: Loan | None = None
     scorers: frozenset[str] = frozenset()
+    erased: frozenset[str] = frozenset()
 
     @property
     def exists(self) -> bool:
         """Whether somebody applied."""
         return self.applied_at is not None
+
+    @property
+    def borrowers(self) -> frozenset[str]:
+        """The pseudonyms of all who apply, or owe the loan."""
+        joint = (one.applicant_id for one in self.co_applicants)
+        return frozenset({self.applicant_id, *joint})
+
+    @property
+    def product(self) -> ProductCited | None:
+        """The version of a product whose terms the loan has, or the accepted offer."""
+        if self.loan is not None and self.loan.product is not None:
+            return self.loan.product
+        offer = self.accepted_offer
+        return None if offer is None else offer.product
 
     @property
     def decided(self) -> bool:

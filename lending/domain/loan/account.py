@@ -1,17 +1,27 @@
 """The account of a loan while its entries are folded: lines, charges, credit, what each entry did."""
 
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from lending.domain.loan.accrual import Period
 from lending.domain.loan.book import Sums
 from lending.domain.loan.course import Course
+from lending.domain.loan.due_dates import (
+    DueDates,
+    Rhythm,
+    as_agreed,
+    due_dates,
+    periods,
+    rhythm_of,
+)
 from lending.domain.loan.entries import Ending
 from lending.domain.loan.lines import Line, LineKind, Owed
 from lending.domain.loan.planning import Planner
-from lending.domain.loan.rounding import ZERO, zero
+from lending.domain.loan.rounding import ONE, ZERO, zero
 from lending.domain.loan.terms import (
     Component,
     InterestBasis,
@@ -55,7 +65,8 @@ class Account:
     """The mutable heart of a replay.
 
     `oldest` is the first line that may have something unpaid, `credit_of` what is left of the credit
-    that each entry brought, `passed_to` the day up to which credit was applied.
+    that each entry brought, `passed_to` the day up to which credit was applied. Due dates follow
+    `rhythm`, whose periods are `relative_length` of the terms', and are moved by `business_days`.
     """
 
     def __init__(self, terms: Terms, start: date) -> None:
@@ -64,6 +75,9 @@ class Account:
         self.planner = Planner(terms)
         self.nothing = zero(terms)
         self._rules: dict[PaymentKind, PaymentRule] = {}
+        self.rhythm = Rhythm(start, terms.every, terms.period)
+        self.relative_length = ONE
+        self.business_days: dict[date, date] = {}
         self.moves: list[tuple[date, Decimal]] = []
         self.charges: dict[int, Owed] = {}
         self.done: dict[int, Done] = {}
@@ -77,6 +91,34 @@ class Account:
         self.principal = self.nothing
         self.oldest = 0
         self.funded = False
+
+    def first_periods(
+        self, start: date, due: tuple[date, ...], agreed: tuple[date, ...]
+    ) -> list[Period]:
+        """The periods of the first funding: to the due dates stored with it, else by the terms."""
+        if not due:
+            dues = due_dates(self.terms, start)
+        else:
+            dues = DueDates(due, agreed) if agreed else as_agreed(self.terms, start, due)
+        self.rhythm = rhythm_of(self.terms, start, dues.agreed)
+        self.know_business_days(zip(dues.agreed, dues.due, strict=True))
+        return periods(start, dues, self.rhythm)
+
+    def know_business_days(self, moved: Iterable[tuple[date, date]]) -> None:
+        """Dates that were agreed on, each with the business day it is moved to."""
+        self.business_days.update((agreed, due) for agreed, due in moved if agreed != due)
+
+    def next_periods(self, agreed: Sequence[date], last: Period) -> list[Period]:
+        """The periods to these dates, each moved to the business day it is known to have, after `last`."""
+        found = []
+        for day in agreed:
+            due = self.business_days.get(day, day)
+            length = self.rhythm.length(last.agreed, day)
+            if self.relative_length is not ONE:
+                length *= self.relative_length
+            last = Period(last.due, due, length, None if due == day else day)
+            found.append(last)
+        return found
 
     def fund(self, lines: list[Line]) -> None:
         """Take the instalments of the first funding; charges may have come before it."""
@@ -95,6 +137,15 @@ class Account:
         """Whether there is an instalment whose due date has not passed."""
         to_come = self.course.lines[self.course.current :]
         return any(line.kind is LineKind.INSTALMENT for line in to_come)
+
+    @property
+    def bears_interest(self) -> bool:
+        """Whether principal is owed, or an instalment to come asks for anything but charges."""
+        if self.principal + self.capitalised_in_grace():
+            return True
+        self.course.ensure_projected()
+        to_come = self.course.lines[self.course.current :]
+        return any(line.principal.outstanding or line.interest.outstanding for line in to_come)
 
     @property
     def instalment_count(self) -> int:
@@ -242,10 +293,14 @@ class Account:
         self.moves.append((on, self.course.added_to_come))
         self.course.call_in()
 
-    def end_interest_terms(self) -> None:
-        """Nothing is left to come: interest is not flat, nor in grace unless waived, nor put off."""
+    def end_terms(self) -> None:
+        """Nothing is left to come: interest is not flat, nor in grace unless waived, nor put off, and
+        fees that come with instalments come no more.
+        """
         waived = self.terms.interest_grace_as is InterestGrace.WAIVED
         for line in self.course.lines[self.course.current :]:
+            for owed in line.charges:
+                owed.amount -= owed.outstanding if owed.entry is None else ZERO
             line.flat_interest = line.level = None
             line.part = line.own_early
             line.interest_grace = line.interest_grace and waived

@@ -15,6 +15,7 @@ _PERIODS_A_YEAR: Final = {
     PeriodUnit.MONTHS: Decimal(12),
     PeriodUnit.YEARS: Decimal(1),
 }
+_DAYS_OF_YEAR: Final = Decimal(365)
 _DAYS_A_YEAR: Final = {
     DayCount.ACTUAL_360: 360,
     DayCount.ACTUAL_364: 364,
@@ -23,18 +24,27 @@ _DAYS_A_YEAR: Final = {
 
 
 class Period(NamedTuple):
-    """From the day after `start` to `due`; `length` in periods of the terms, 1 unless odd."""
+    """From the day after `start` to `due`; `length` in periods of the terms, 1 unless odd.
+
+    `moved_from` is the day agreed on, where that is no business day.
+    """
 
     start: date
     due: date
     length: Decimal = ONE
+    moved_from: date | None = None
+
+    @property
+    def agreed(self) -> date:
+        """The day its end was agreed on, before any business day rule."""
+        return self.moved_from or self.due
 
 
 def relative_length(terms: Terms, every: int, period: PeriodUnit) -> Decimal:
-    """How many periods of the terms `every` units are; days and months do not compare, and are 1."""
-    theirs, ours = _PERIODS_A_YEAR.get(period), _PERIODS_A_YEAR.get(terms.period)
-    if theirs is None or ours is None:
+    """How many periods of the terms `every` units are; a year has 365 days, 52 weeks, 12 months."""
+    if (every, period) == (terms.every, terms.period):
         return ONE
+    theirs, ours = (_PERIODS_A_YEAR.get(one, _DAYS_OF_YEAR) for one in (period, terms.period))
     return (every / theirs) / (terms.every / ours)
 
 
@@ -56,8 +66,10 @@ class Accrual:
 
         Equal periods: rate/100 x length/periods a year x days/days of the period; else rate/100 x
         the day count's year fraction. Compounded m times a year: (1 + rate/100m)^(m x years) - 1
-        for the whole period, a part of it by days.
+        for the whole period, a part of it by days. A rate below zero counts as zero.
         """
+        if rate < ZERO:
+            return ZERO
         if self._years is not None:
             whole = self._equal(rate, self._years)
             if period.length is not ONE:
@@ -72,6 +84,7 @@ class Accrual:
 
     def simple(self, rate: Decimal, origin: date, start: date, end: date) -> Decimal:
         """Simple interest on 1 from `start` to `end`, days counted from `origin`: parts sum to it."""
+        rate = max(rate, ZERO)
         return rate * (self._fraction(origin, end) - self._fraction(origin, start)) / HUNDRED
 
     def _equal(self, rate: Decimal, years: Decimal) -> Decimal:
@@ -98,9 +111,9 @@ class Accrual:
 
     def whole_period(self, rate: Decimal) -> Decimal:
         """The interest on 1 over a period of usual length, days counted as part of 365."""
-        years = self._years
+        rate, years = max(rate, ZERO), self._years
         if years is None:
-            per_year = _PERIODS_A_YEAR.get(self._period, Decimal(365))
+            per_year = _PERIODS_A_YEAR.get(self._period, _DAYS_OF_YEAR)
             years = self._every / per_year
         return self._over(rate, years)
 

@@ -10,10 +10,10 @@ from lending.domain.loan import entries as e
 from lending.domain.loan import restructuring
 from lending.domain.loan.account import Account, Effect, Taken
 from lending.domain.loan.allocation import allocate, sums_of
-from lending.domain.loan.book import Sums
-from lending.domain.loan.due_dates import due_dates, periods
+from lending.domain.loan.book import PAID, Sums
 from lending.domain.loan.entries import Act
 from lending.domain.loan.lines import LineKind
+from lending.domain.loan.reading import status_of
 from lending.domain.loan.terms import Component, PaymentKind
 
 
@@ -21,23 +21,21 @@ def perform(account: Account, act: Act, number: int, on: date) -> Effect:
     """Let `act` count on the account, which has accrued to that day.
 
     An act that a correction left without its object, such as a move of a due date that is not there
-    any more, does nothing: refusing it in time is the business of commands.
+    any more, or new terms of a loan that a payment booked later had paid off before, does nothing:
+    refusing it in time is the business of commands.
     """
     if isinstance(act, _NEEDS_INSTALMENTS) and not account.instalments_to_come:
         return Effect()
-    if isinstance(act, e.ReAged) and not account.funded:
+    if isinstance(act, _RESCHEDULES) and not account.bears_interest:
+        return Effect()
+    if isinstance(act, _RESTRUCTURES) and (not account.funded or status_of(account) in PAID):
         return Effect()
     return _ACTS[type(act)](account, act, number, on)
 
 
-_NEEDS_INSTALMENTS: Final = (
-    e.RateChanged,
-    e.DueDateMoved,
-    e.Paused,
-    e.Extended,
-    e.ReAmortised,
-    e.Capitalised,
-)
+_RESCHEDULES: Final = (e.RateChanged, e.DueDateMoved, e.Paused, e.Extended)
+_RESTRUCTURES: Final = (e.ReAged, e.ReAmortised, e.Capitalised)
+_NEEDS_INSTALMENTS: Final = (*_RESCHEDULES, e.ReAmortised, e.Capitalised)
 
 # funding
 
@@ -45,8 +43,7 @@ _NEEDS_INSTALMENTS: Final = (
 def _disbursed(account: Account, act: e.Disbursed, _number: int, on: date) -> Effect:
     course, terms = account.course, account.terms
     if not account.funded:
-        start = act.start or on
-        found = periods(terms, start, act.dues or due_dates(terms, start))
+        found = account.first_periods(act.start or on, act.dues, act.agreed)
         account.fund(account.planner.lines(found, terms.rate_percent))
         course.run_to(on)
     if not account.instalments_to_come:
@@ -59,8 +56,7 @@ def _disbursed(account: Account, act: e.Disbursed, _number: int, on: date) -> Ef
 
 def _boarded(account: Account, act: e.Boarded, _number: int, _on: date) -> Effect:
     course, terms = account.course, account.terms
-    dues = act.dues or due_dates(terms, act.paid_through)
-    found = periods(terms, act.paid_through, dues)
+    found = account.first_periods(act.paid_through, act.dues, act.agreed)
     overdue = [account.planner.overdue(one) for one in act.overdue]
     account.fund(overdue + account.planner.lines(found, terms.rate_percent, graced=False))
     taken_over = _taken_over(act)

@@ -138,5 +138,5 @@ class _Payment:
             if how is Prepayment.KEEP_TERM:
                 account.planner.plan(course, course.current)
         if not course.to_come:
-            account.end_interest_terms()
+            account.end_terms()
             course.stop_bearing()

@@ -23,6 +23,9 @@ class LoanStatus(StrEnum):
     TRANSFERRED = "transferred"
 
 
+PAID: Final = (LoanStatus.PAID_OFF, LoanStatus.OVERPAID)
+"""The statuses of a loan on which the borrower owes nothing."""
+
 _COLUMNS: Final = {
     Component.PRINCIPAL: 0,
     Component.INTEREST: 1,
@@ -75,7 +78,8 @@ class Sums(NamedTuple):
 class Instalment(NamedTuple):
     """A line of the book: what it asks for and what became of that, by component.
 
-    `balance` is the principal left after it by schedule. `paid_in_advance` and `paid_late` are the
+    `balance` is the principal left after it by schedule, `agreed` its due date before any business day
+    rule. `paid_in_advance` and `paid_late` are the
     parts of `paid.total` before and after its due date. `met_on` is the day nothing was left of it.
     """
 
@@ -88,6 +92,7 @@ class Instalment(NamedTuple):
     waived: Sums
     written_off: Sums
     balance: Decimal
+    agreed: date
     paid_in_advance: Decimal
     paid_late: Decimal
     met_on: date | None

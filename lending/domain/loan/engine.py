@@ -13,7 +13,7 @@ from lending.domain.loan.account import Account
 from lending.domain.loan.acts import perform
 from lending.domain.loan.book import LoanBook, Sums
 from lending.domain.loan.credit import run_to
-from lending.domain.loan.entries import Boarded, Disbursed, Entry, RateChanged, Reversed
+from lending.domain.loan.entries import MOVES, Boarded, Disbursed, Entry, RateChanged, Reversed
 from lending.domain.loan.reading import book_of, payable_of, payoff_of
 from lending.domain.loan.terms import RateChangeDay, Terms
 
@@ -28,8 +28,12 @@ def replay(terms: Terms, entries: Iterable[Entry], on: date) -> LoanBook:
 
 def fold(terms: Terms, entries: Iterable[Entry], on: date) -> Account:
     """The account after all entries up to `on`, accrued to that day."""
-    counting = in_force(terms, entries, on)
+    known = list(entries)
+    counting = in_force(terms, known, on)
     account = Account(terms, start_of(counting, on))
+    for entry in known:
+        if isinstance(entry.act, MOVES):
+            account.know_business_days(entry.act.moved)
     for entry in counting:
         post(account, entry)
     run_to(account, on)

@@ -23,9 +23,16 @@ class Ending(StrEnum):
     TRANSFERRED = "transferred"
 
 
+MovedDates = tuple[tuple[date, date], ...]
+"""Dates that were agreed on, each with the business day it was moved to: what a calendar said when a
+change of the terms was recorded.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disbursed:
-    """Principal was advanced. `dues` are the due dates as stored with the first disbursement.
+    """Principal was advanced. `dues` are the due dates as stored with the first disbursement, `agreed`
+    those before the business day rule, where any differ.
 
     Without them they follow from the terms. Periods run from `start`, else from the first day. `fee`
     is the part of it that was kept, `refinanced` the part that paid off another loan; `advance` what
@@ -35,6 +42,7 @@ class Disbursed:
     amount: Decimal
     advance: Decimal = Decimal(0)
     dues: tuple[date, ...] = ()
+    agreed: tuple[date, ...] = ()
     start: date | None = None
     fee: Decimal = Decimal(0)
     refinanced: Decimal = Decimal(0)
@@ -51,6 +59,7 @@ class Boarded:
     paid_through: date
     accrued_interest: Decimal = Decimal(0)
     dues: tuple[date, ...] = ()
+    agreed: tuple[date, ...] = ()
     overdue: tuple["Arrears", ...] = ()
 
 
@@ -141,6 +150,7 @@ class RateChanged:
 
     rate_percent: Decimal
     instalment_amount: Decimal | None = None
+    moved: MovedDates = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +159,7 @@ class DueDateMoved:
 
     due_on: date
     to: date
+    moved: MovedDates = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +167,7 @@ class Paused:
     """A payment holiday: the next `instalments` are left out, the others come that much later."""
 
     instalments: int
+    moved: MovedDates = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +175,7 @@ class Extended:
     """So many instalments more, over which principal is spread anew."""
 
     instalments: int
+    moved: MovedDates = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +186,7 @@ class ReAged:
     instalments: int
     every: int
     period: PeriodUnit
+    moved: MovedDates = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +255,10 @@ Act = (
     | DelinquencyResumed
 )
 """Whatever an entry can be."""
+
+
+MOVES = (RateChanged, DueDateMoved, Paused, Extended, ReAged)
+"""What may bring other due dates."""
 
 
 class Entry(NamedTuple):

@@ -1,21 +1,27 @@
 """Terms that cannot be meant: what is wrong with them, before anyone is bound by them."""
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+from typing import Final, assert_never
 
-from lending.domain.loan.accrual import Accrual
-from lending.domain.loan.rounding import HUNDRED, ZERO, interest_rounder
+from lending.domain.loan.lines import LineKind
+from lending.domain.loan.rounding import HUNDRED, ZERO
+from lending.domain.loan.schedule import Advance, schedule
 from lending.domain.loan.terms import (
     Amortization,
     Component,
     InterestBasis,
+    InterestGrace,
     NegativeAmortization,
     NegativeRate,
     Terms,
 )
 from lending.domain.money import is_currency, is_exact
+
+_ANY_DAY: Final = date(2026, 1, 1)
 
 
 class TermsFault(StrEnum):
@@ -33,14 +39,23 @@ class TermsFault(StrEnum):
     ORDER_REPEATS = "order_repeats"
     BUCKETS_OVERLAP = "buckets_overlap"
     FLAT_BUT_NOT_SCHEDULED = "flat_but_not_scheduled"
+    UNUSED_BY_AMORTIZATION = "unused_by_amortization"
+    FEE_OF_NOTHING = "fee_of_nothing"
+    FIRST_PERIOD_WITHOUT_DUE_DAY = "first_period_without_due_day"
     NEVER_AMORTISES = "never_amortises"
 
 
 def faults(terms: Terms, principal: Decimal) -> tuple[TermsFault, ...]:
-    """What is wrong with `terms` for a loan of `principal`; nothing, usually."""
+    """What is wrong with `terms` for a loan of `principal`; nothing, usually.
+
+    Whether they ever amortise shows in their schedule: it is asked of terms that have no other fault.
+    """
     if not is_currency(terms.currency):
         return (TermsFault.UNKNOWN_CURRENCY,)
-    return tuple(_faults(terms, principal))
+    found = tuple(_faults(terms, principal))
+    if not found and _never_amortises(terms, principal):
+        return (TermsFault.NEVER_AMORTISES,)
+    return found
 
 
 def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
@@ -56,7 +71,12 @@ def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
         (TermsFault.ORDER_REPEATS, _orders_repeat(terms)),
         (TermsFault.BUCKETS_OVERLAP, _buckets_overlap(terms)),
         (TermsFault.FLAT_BUT_NOT_SCHEDULED, _flat_but_not_scheduled(terms)),
-        (TermsFault.NEVER_AMORTISES, _never_amortises(terms, principal)),
+        (TermsFault.UNUSED_BY_AMORTIZATION, _unused_by_amortization(terms)),
+        (TermsFault.FEE_OF_NOTHING, _fee_of_nothing(terms)),
+        (
+            TermsFault.FIRST_PERIOD_WITHOUT_DUE_DAY,
+            terms.due_day is None and terms.first_period_days > 0,
+        ),
     )
     return (fault for fault, holds in checks if holds)
 
@@ -85,12 +105,15 @@ def _amortization_below_term(terms: Terms) -> bool:
 
 
 def _grace_beyond_term(terms: Terms) -> bool:
-    return terms.principal_grace >= terms.instalments or terms.interest_grace > terms.instalments
+    """Nothing is left to pay what is put off; interest alone may be waived to the end."""
+    waived = terms.interest_grace_as is InterestGrace.WAIVED
+    most = terms.instalments if waived else terms.instalments - 1
+    return terms.principal_grace >= terms.instalments or terms.interest_grace > most
 
 
 def _percentage_above_all(terms: Terms) -> bool:
-    given = (terms.balloon_percent, terms.down_payment_percent)
-    return any(percent is not None and percent >= HUNDRED for percent in given)
+    """What is paid first and what is left to the end are parts of the same principal."""
+    return (terms.balloon_percent or ZERO) + (terms.down_payment_percent or ZERO) >= HUNDRED
 
 
 def _repeats(values: list[object]) -> bool:
@@ -114,12 +137,39 @@ def _flat_but_not_scheduled(terms: Terms) -> bool:
     return flat and terms.interest_basis is not InterestBasis.SCHEDULED
 
 
+def _unused_by_amortization(terms: Terms) -> bool:
+    """A level payment where none is level, or a balloon where all principal is one anyway."""
+    levels = (terms.instalment_amount, terms.amortization_instalments)
+    match terms.amortization:
+        case Amortization.EQUAL_INSTALMENTS:
+            unused: tuple[object, ...] = ()
+        case Amortization.INTEREST_ONLY:
+            unused = (*levels, terms.balloon_percent)
+        case Amortization.EQUAL_PRINCIPAL | Amortization.FLAT:
+            unused = levels
+        case _:
+            assert_never(terms.amortization)
+    return any(one is not None for one in unused)
+
+
+def _fee_of_nothing(terms: Terms) -> bool:
+    """A fee that names neither an amount nor a percentage, or nothing of both."""
+    fees = (terms.origination_fee, terms.late_fee)
+    return any(fee is not None and not (fee.amount or fee.percent) for fee in fees)
+
+
 def _never_amortises(terms: Terms, principal: Decimal) -> bool:
-    """A fixed instalment that does not even pay the interest of a whole period."""
-    level = terms.instalment_amount
-    if level is None or terms.amortization is not Amortization.EQUAL_INSTALMENTS:
+    """A level payment of which nothing is left for principal, in any instalment but the last.
+
+    Where a cap on payments, or negative amortisation, is agreed that may well be.
+    """
+    grows = terms.negative_amortization is NegativeAmortization.ALLOWED
+    capped = terms.payment_cap_percent is not None
+    if terms.amortization is not Amortization.EQUAL_INSTALMENTS or grows or capped:
         return False
-    if terms.negative_amortization is NegativeAmortization.ALLOWED:
-        return False
-    factor = Accrual(terms).whole_period(terms.rate_percent)
-    return level <= interest_rounder(terms)(principal * factor)
+    try:
+        planned = schedule(terms, [Advance(_ANY_DAY, principal)]).instalments
+    except (OverflowError, ArithmeticError):
+        return False  # a term or a rate beyond all bounds, which are looked at elsewhere
+    paying = [one for one in planned if one.kind is LineKind.INSTALMENT][terms.principal_grace : -1]
+    return any(not one.principal and one.balance > ZERO for one in paying)

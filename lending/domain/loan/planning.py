@@ -225,9 +225,10 @@ class Planner:
 
     def _flat(self, course: Course, indices: list[int]) -> None:
         part = level_principal(course.unassigned, len(indices), self._left(course))
+        bearing = course.lent if course.unassigned else ZERO
         for index in indices:
             one = course.lines[index]
-            one.flat_interest = self._to_interest(course.lent * self._factor(course, index))
+            one.flat_interest = self._to_interest(bearing * self._factor(course, index))
             one.level = self._to_instalment(part + one.flat_interest)
 
 

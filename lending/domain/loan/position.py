@@ -13,11 +13,12 @@ from typing import Final
 
 from lending.domain.loan import entries as e
 from lending.domain.loan.account import Account, Effect
-from lending.domain.loan.book import Sums
+from lending.domain.loan.book import PAID, Sums
 from lending.domain.loan.engine import fold, in_force
 from lending.domain.loan.entries import Ending, Entry
 from lending.domain.loan.journal import LedgerAccount, Posting, payment_source
 from lending.domain.loan.lines import LineKind
+from lending.domain.loan.reading import status_of
 from lending.domain.loan.rounding import ZERO, interest_rounder
 from lending.domain.loan.terms import Component, InterestGrace, Terms
 
@@ -76,7 +77,7 @@ def _standing(
     grown = account.capitalised_in_grace()
     found[_A.LOANS_RECEIVABLE] = account.principal + grown
     found[_A.CREDIT_BALANCES] = -account.credit
-    receivable = Sums(ZERO, interest_receivable(account, on), *_charges_receivable(account))
+    receivable = earned(account, on)
     settled = Sums(interest=grown)
     for entry in counting:
         effect = account.done[entry.number].effect
@@ -85,6 +86,16 @@ def _standing(
         found[owed] += receivable.of(component)
         found[income] -= receivable.of(component) + settled.of(component)
     return found
+
+
+def earned(account: Account, on: date) -> Sums:
+    """Interest and charges earned and not paid; below zero, paid and not earned yet.
+
+    Once nothing is owed any more, all that was paid is earned.
+    """
+    if status_of(account) in PAID:
+        return Sums()
+    return Sums(ZERO, _interest_receivable(account, on), *_charges_receivable(account))
 
 
 def _through_other_accounts(
@@ -161,7 +172,7 @@ def _recover(found: defaultdict[LedgerAccount, Decimal], entry: Entry, effect: E
             pass
 
 
-def interest_receivable(account: Account, on: date) -> Decimal:
+def _interest_receivable(account: Account, on: date) -> Decimal:
     """Interest earned by the end of `on` and not paid; below zero, paid and not earned yet."""
     course = account.course
     lines, current = course.lines, course.current

@@ -103,6 +103,7 @@ def _instalment(number: int, line: Line, balance: Decimal, nothing: Sums) -> Ins
         waived=_sums(line, _WAIVED, nothing),
         written_off=_sums(line, _WRITTEN_OFF, nothing),
         balance=balance,
+        agreed=line.period.agreed,
         paid_in_advance=line.paid_in_advance,
         paid_late=line.paid_late,
         met_on=None if line.outstanding else line.touched_on,
@@ -179,7 +180,7 @@ def payoff_of(account: Account, on: date) -> Sums:
     at_once = rule.prepayment in CURTAILS
     rebated = at_once and account.terms.interest_basis is InterestBasis.SCHEDULED
     if at_once:
-        account.end_interest_terms()
+        account.end_terms()
     sums = nothing
     for index, line in enumerate(course.lines):
         sums = _all_of(account, index, on, sums)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 from typing import Final, NamedTuple
 
-from lending.domain.calendar import add_periods
 from lending.domain.loan.account import Account
 from lending.domain.loan.accrual import Period, relative_length
 from lending.domain.loan.book import Sums
-from lending.domain.loan.due_dates import following
+from lending.domain.loan.course import Course
+from lending.domain.loan.due_dates import Rhythm
 from lending.domain.loan.entries import DueDateMoved, Extended, Paused, RateChanged, ReAged
 from lending.domain.loan.lines import Line, LineKind, Owed
 from lending.domain.loan.rounding import ZERO, interest_rounder, quantum
@@ -66,14 +65,15 @@ def _lengthen(account: Account, rate: Decimal) -> None:
     if pattern is None or pattern.level is None:
         return
     room = (terms.lengthened_instalments_max or MAX_INSTALMENTS) - account.instalment_count
-    to_interest, periods, start = interest_rounder(terms), list[Period](), last.due
+    to_interest, periods, before = interest_rounder(terms), list[Period](), last.period
     while left > ZERO and len(periods) < room:
-        due = add_periods(last.due, (len(periods) + 1) * terms.every, terms.period)
-        periods.append(Period(start, due))
-        interest = to_interest(left * course.accrual.factor(rate, periods[-1], start, due))
+        (before,) = account.next_periods(account.rhythm.after(before.agreed, 1), before)
+        periods.append(before)
+        factor = course.accrual.factor(rate, before, before.start, before.due)
+        interest = to_interest(left * factor)
         if interest >= pattern.level:
             return
-        left, start = left - (pattern.level - interest), due
+        left -= pattern.level - interest
     for added in account.planner.lines(periods, rate, graced=False):
         added.level, added.exact_level = pattern.level, pattern.exact_level
         course.lines.append(added)
@@ -87,25 +87,24 @@ def move_due_date(account: Account, act: DueDateMoved) -> None:
     first = next((index for index in to_come if lines[index].due == act.due_on), None)
     if first is None or act.to <= lines[first].period.start:
         return
-    rest = following(account.terms, act.to, len(lines) - first - 1)
-    _reschedule(account, first, [act.to, *rest])
+    account.rhythm = account.rhythm._replace(anchor=act.to)
+    _reschedule(account, first, [act.to, *account.rhythm.after(act.to, len(lines) - first - 1)])
 
 
 def pause(account: Account, act: Paused) -> None:
     """Leave out instalments: the current period becomes that much longer."""
     course = account.course
-    dues = [line.due for line in course.lines[course.current :]]
-    dues += following(account.terms, dues[-1], act.instalments)
-    longer = course.lines[course.current].period.length + act.instalments
-    _reschedule(account, course.current, dues[act.instalments :], longer)
+    agreed = [line.period.agreed for line in course.lines[course.current :]]
+    agreed += account.rhythm.after(agreed[-1], act.instalments)
+    _reschedule(account, course.current, agreed[act.instalments :])
 
 
 def extend(account: Account, act: Extended) -> None:
     """Add instalments at the end and spread principal over all that are to come."""
     course = account.course
     last = course.lines[-1]
-    dues = [last.due, *following(account.terms, last.due, act.instalments)]
-    added = [Period(start, due) for start, due in pairwise(dues)]
+    agreed = account.rhythm.after(last.period.agreed, act.instalments)
+    added = account.next_periods(agreed, last.period)
     course.lines += account.planner.lines(added, last.rate, graced=False)
     account.planner.plan(course, course.current)
 
@@ -116,12 +115,11 @@ def re_age(account: Account, act: ReAged, on: date) -> Sums:
     course = account.course
     rate = course.lines[-1].rate
     left = drop_to_come(account, on)
-    start = course.lines[-1].due if course.lines else on
-    length = relative_length(account.terms, act.every, act.period)
-    dues = [
-        add_periods(act.first_due_on, n * act.every, act.period) for n in range(act.instalments)
-    ]
-    found = [Period(a, b, length) for a, b in pairwise([start, *dues])]
+    before = course.lines[-1].period if course.lines else Period(on, on)
+    account.rhythm = Rhythm(act.first_due_on, act.every, act.period)
+    account.relative_length = relative_length(account.terms, act.every, act.period)
+    agreed = [account.rhythm.day(number) for number in range(act.instalments)]
+    found = account.next_periods(agreed, before)
     course.lines += account.planner.lines(found, rate, graced=False)
     principal = course.unassigned
     first = course.lines[course.current]
@@ -209,16 +207,19 @@ def _put(account: Account, index: int, moved: Sums) -> None:
             line.charge(component, line.due, amount, TAKEN_OVER)
 
 
-def _reschedule(
-    account: Account, first: int, dues: Sequence[date], length: Decimal | None = None
-) -> None:
+def _reschedule(account: Account, first: int, agreed: Sequence[date]) -> None:
     course = account.course
-    start = course.lines[first].period.start
-    for index, due in enumerate(dues, first):
-        course.move(index, Period(start, due, length or course.lines[index].period.length))
-        start, length = due, None
+    for index, period in enumerate(account.next_periods(agreed, _before(course, first)), first):
+        course.move(index, period)
     _keep_charges_with_their_day(account, first)
     account.planner.plan(account.course, account.course.current)
+
+
+def _before(course: Course, index: int) -> Period:
+    """The period that ends where the line at `index` begins."""
+    start = course.lines[index].period.start
+    found = (line.period for line in reversed(course.lines[:index]) if line.due == start)
+    return next(found, Period(start, start))
 
 
 def _keep_charges_with_their_day(account: Account, first: int) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from lending.domain.loan.course import Course
-from lending.domain.loan.due_dates import due_dates, periods
+from lending.domain.loan.due_dates import DueDates, due_dates, periods, rhythm_of
 from lending.domain.loan.lines import Line, LineKind
 from lending.domain.loan.planning import Planner
 from lending.domain.loan.rounding import ZERO, interest_rounder, zero
@@ -22,7 +22,9 @@ class Advance(NamedTuple):
 
 
 class ScheduledInstalment(NamedTuple):
-    """One line of a schedule; `balance` is the principal left after it."""
+    """One line of a schedule; `balance` is the principal left after it, `agreed` its due date before
+    the business day rule.
+    """
 
     number: int
     kind: LineKind
@@ -32,6 +34,7 @@ class ScheduledInstalment(NamedTuple):
     interest: Decimal
     fees: Decimal
     balance: Decimal
+    agreed: date
 
     @property
     def payment(self) -> Decimal:
@@ -60,7 +63,7 @@ def schedule(
     advances: Sequence[Advance],
     *,
     start: date | None = None,
-    dues: Sequence[date] = (),
+    dues: DueDates | None = None,
 ) -> Schedule:
     """The schedule of `advances` in order of their days, the first funding the loan.
 
@@ -69,7 +72,8 @@ def schedule(
     """
     start = start or advances[0].on
     course, planner = Course(terms, start), Planner(terms)
-    found = periods(terms, start, dues or due_dates(terms, start))
+    dues = dues or due_dates(terms, start)
+    found = periods(start, dues, rhythm_of(terms, start, dues.agreed))
     course.lines = planner.lines(found, terms.rate_percent)
     for advance in advances:
         course.run_to(advance.on, assume_paid=True)
@@ -107,4 +111,5 @@ def _instalments(lines: list[Line], left: list[Decimal]) -> Iterator[ScheduledIn
             line.interest.amount,
             sum([charge.amount for charge in line.charges], ZERO) if line.charges else ZERO,
             balance,
+            line.period.agreed,
         )

@@ -38,6 +38,9 @@ GraceCount = Annotated[int, Ge(0), Le(MAX_INSTALMENTS)]
 Days = Annotated[int, Ge(0), Le(3660)]
 """A number of days."""
 
+DaysPastDue = Annotated[int, Ge(1), Le(3660)]
+"""A number of days past due: a loan that is not late has none."""
+
 DayOfMonth = Annotated[int, Ge(1), Le(31)]
 """A day of the month; in a shorter month its last day."""
 
@@ -171,7 +174,10 @@ class NegativeAmortization(StrEnum):
 
 
 class NegativeRate(StrEnum):
-    """Whether a rate below zero is a mistake or meant."""
+    """Whether a rate below zero is a mistake, or meant: then it counts as zero.
+
+    A rate that follows an index may fall below zero; interest is never owed to the borrower.
+    """
 
     REFUSED = "refused"
     ALLOWED = "allowed"
@@ -429,7 +435,7 @@ class Terms:
     instalment_fee: InstalmentFee | None = None
     late_fee: LateFee | None = None
     write_off_below: NonNegativeAmount | None = None
-    charge_off_days: Days | None = None
+    charge_off_days: DaysPastDue | None = None
     delinquency_grace_days: Days = 0
     delinquency_buckets: Annotated[tuple[DelinquencyBucket, ...], MaxLen(MAX_BUCKETS)] = ()
 

@@ -4,7 +4,7 @@ What belongs here: replaying, finding which earlier transactions came to somethi
 postings. The rules about what may be booked are where the commands are decided.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -13,12 +13,13 @@ from typing import Final
 
 from lending.domain import money
 from lending.domain.loan.account import Account
-from lending.domain.loan.book import Allocation, LoanBook, Sums
+from lending.domain.loan.book import Allocation, Instalment, LoanBook, Sums
 from lending.domain.loan.engine import fold, replay
 from lending.domain.loan.entries import Entry, Reversed
 from lending.domain.loan.journal import Posting
 from lending.domain.loan.position import difference, position
 from lending.domain.loan.reading import allocation_of, allocations_of, book_of, status_of
+from lending.domain.loan.schedule import ScheduledInstalment
 from lending.domain.servicing.events import BindingSchedule, Booking, Reallocated
 from lending.domain.servicing.state import Loan
 
@@ -79,7 +80,14 @@ def to_come(book: LoanBook, currency: str) -> BindingSchedule:
         principal=tuple(money.in_currency(one.owed.principal, currency) for one in lines),
         interest=tuple(money.in_currency(one.owed.interest, currency) for one in lines),
         fees=tuple(fees) if any(fees) else (),
+        agreed=agreed_of(lines),
     )
+
+
+def agreed_of(lines: Sequence[ScheduledInstalment | Instalment]) -> tuple[date, ...]:
+    """The due dates agreed, where any of them is no business day."""
+    moved = any(one.agreed != one.due for one in lines)
+    return tuple(one.agreed for one in lines) if moved else ()
 
 
 def _changed(loan: Loan, entry: Entry, account: Account, through: date) -> list[Reallocated]:

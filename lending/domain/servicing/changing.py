@@ -10,15 +10,20 @@ from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application
+from lending.domain.calendar import BusinessDayRule, adjust
 from lending.domain.loan.book import LoanBook
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX, NegativeRate
+from lending.domain.meanings import said_of
+from lending.domain.products import ProductFault, rate_may_become
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on, to_come
-from lending.domain.servicing.entering import UNBOOKED, Entered, enter, loan_of, too_far
+from lending.domain.servicing.entering import ONE_DAY, UNBOOKED, Entered, enter, loan_of, outside
 from lending.domain.servicing.events import TermsChange
 from lending.domain.servicing.funding import with_level
+from lending.domain.servicing.state import Loan
+from lending.domain.servicing.statement import left_of
 
 TermsCommand = (
     c.ChangeRate | c.MoveDueDate | c.Extend | c.Pause | c.ReAge | c.ReAmortise | c.Capitalise
@@ -39,7 +44,7 @@ def change(command: TermsCommand, state: Application, given: Circumstances) -> A
     refused = _LOOKS[type(command)](command, before, state, given)
     if refused is not None:
         return refused
-    entered = enter(loan, _event(command, state), given)
+    entered = _on_business_days(loan, enter(loan, _event(command, state), given), given)
     if (refused := _refused(command, entered, before, state)) is not None:
         return refused
     if isinstance(command, c.ReAmortise | c.Capitalise) and not _moved(entered):
@@ -48,6 +53,23 @@ def change(command: TermsCommand, state: Application, given: Circumstances) -> A
         return [entered.event]
     schedule = to_come(entered.book, state.currency)
     return [replace(entered.event, schedule=schedule)]
+
+
+def _on_business_days(loan: Loan, entered: Entered, given: Circumstances) -> Entered:
+    """The change with the due dates it brings moved to business days: it keeps what they are today."""
+    rule, is_business_day = loan.known_terms.business_day_rule, given.is_business_day
+    if is_business_day is None or rule is BusinessDayRule.NONE:
+        return entered
+    schedule = to_come(entered.book, loan.known_terms.currency)
+    agreed = schedule.agreed or schedule.due_on
+    due = tuple(
+        day if day != plain else adjust(plain, rule, is_business_day)
+        for day, plain in zip(schedule.due_on, agreed, strict=True)
+    )
+    if due == schedule.due_on:
+        return entered
+    moved = replace(schedule, due_on=due, agreed=agreed)
+    return enter(loan, replace(entered.event, schedule=moved), given)
 
 
 def _moved(entered: Entered) -> bool:
@@ -69,8 +91,8 @@ def _refused(
     command: TermsCommand, entered: Entered, before: LoanBook, state: Application
 ) -> Refused | None:
     """Why what it would come to cannot stand."""
-    if len(entered.book.instalments) > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
+    if (refused := _too_many(len(entered.book.instalments))) is not None:
+        return refused
     if isinstance(command, c.Forgive) and entered.booking.principal < command.amount:
         most = f"{entered.booking.principal:f} {state.currency} are owed"
         return Refused(Refusal.ABOVE_WHAT_IS_UNPAID, most)
@@ -80,11 +102,23 @@ def _refused(
     return None
 
 
+def _too_many(count: int) -> Refused | None:
+    if count <= SCHEDULED_INSTALMENTS_MAX:
+        return None
+    return Refused(Refusal.TOO_MANY_INSTALMENTS, f"it would take {count}")
+
+
 # looks
 
 
 def _to_come(book: LoanBook) -> bool:
     return any(one.due > book.on and one.kind is LineKind.INSTALMENT for one in book.instalments)
+
+
+def _bears_interest(book: LoanBook) -> bool:
+    """Whether a rate says anything of what is owed: principal, or interest that is to come."""
+    to_come = [left_of(one) for one in book.instalments if one.due > book.on]
+    return bool(book.principal) or any(left.interest for left in to_come)
 
 
 def _needs_instalments(
@@ -94,15 +128,20 @@ def _needs_instalments(
 
 
 def _rate(
-    command: c.ChangeRate, book: LoanBook, state: Application, _given: Circumstances
+    command: c.ChangeRate, book: LoanBook, state: Application, given: Circumstances
 ) -> Refused | None:
-    if not _to_come(book):
+    if not _to_come(book) or not _bears_interest(book):
         return Refused(Refusal.NOTHING_TO_COME)
     allowed = loan_of(state).known_terms.negative_rate is NegativeRate.ALLOWED
     if command.rate_percent < 0 and not allowed:
         return Refused(Refusal.RATE_NEGATIVE)
     if abs(command.rate_percent) > RATE_PERCENT_MAX:
         return Refused(Refusal.TERMS_NOT_POSSIBLE, f"at most {RATE_PERCENT_MAX} % a year")
+    if given.product is not None and not rate_may_become(
+        given.product.product, command.rate_percent
+    ):
+        bounds = said_of(ProductFault.RATE_OUTSIDE_BOUNDS, given.product.product)
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, bounds)
     return _level(command, book, state)
 
 
@@ -125,9 +164,7 @@ def _due_date(
     moved = next((one for one in to_come if one.due == command.due_on), None)
     if moved is None:
         return Refused(Refusal.DUE_DATE_UNKNOWN, f"{command.due_on}")
-    if command.to <= max(moved.start, book.on) or too_far(command.to, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"to: {command.to}")
-    return None
+    return outside("to", command.to, given, max(moved.start, book.on) + ONE_DAY)
 
 
 def _added(
@@ -135,20 +172,15 @@ def _added(
 ) -> Refused | None:
     if not _to_come(book):
         return Refused(Refusal.NOTHING_TO_COME)
-    if len(book.instalments) + command.instalments > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
-    return None
+    return _too_many(len(book.instalments) + command.instalments)
 
 
 def _re_age(
     command: c.ReAge, book: LoanBook, _state: Application, given: Circumstances
 ) -> Refused | None:
-    if command.first_due_on <= book.on or too_far(command.first_due_on, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"first_due_on: {command.first_due_on}")
+    refused = outside("first_due_on", command.first_due_on, given, book.on + ONE_DAY)
     fallen_due = sum(one.due <= book.on for one in book.instalments)
-    if fallen_due + command.instalments > SCHEDULED_INSTALMENTS_MAX:
-        return Refused(Refusal.TOO_MANY_INSTALMENTS)
-    return None
+    return refused or _too_many(fallen_due + command.instalments)
 
 
 def _forgive(
@@ -160,9 +192,7 @@ def _forgive(
 def _until(
     command: c.PauseDelinquency, _book: LoanBook, _state: Application, given: Circumstances
 ) -> Refused | None:
-    if command.until <= given.effective_on or too_far(command.until, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"until: {command.until}")
-    return None
+    return outside("until", command.until, given, given.effective_on + ONE_DAY)
 
 
 def _resume(

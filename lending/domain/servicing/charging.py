@@ -9,7 +9,7 @@ from lending.domain.loan import entries as act
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on
-from lending.domain.servicing.entering import UNBOOKED, enter, loan_of, too_far
+from lending.domain.servicing.entering import UNBOOKED, enter, loan_of, outside
 from lending.domain.servicing.paying import implausible
 
 
@@ -21,8 +21,8 @@ def assess(command: c.AssessCharge, state: Application, given: Circumstances) ->
     if (refused := implausible(command.amount, loan, state)) is not None:
         return refused
     due_on = command.due_on or given.effective_on
-    if due_on < loan.funded_on or too_far(due_on, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"due_on: {due_on}")
+    if (refused := outside("due_on", due_on, given, loan.funded_on)) is not None:
+        return refused
     assessed = e.ChargeAssessed(
         kind=command.kind,
         amount=money.in_currency(command.amount, state.currency),

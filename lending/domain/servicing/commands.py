@@ -133,7 +133,8 @@ class Repay:
     """Record money that came in or was credited; allocated by the product's rule for its kind.
 
     What exceeds all that is owed becomes a credit balance. `reference` is the payer's, and names one
-    payment of the loan only. Needs an idempotency key.
+    payment of the loan only: space around it and how its letters are composed (Unicode's form C) make
+    no difference, upper and lower case do. Needs an idempotency key.
     """
 
     amount: Amount
@@ -210,7 +211,10 @@ class WaiveInterest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRate:
-    """Another nominal annual rate from now on, and with `instalment_amount` another level payment."""
+    """Another nominal annual rate from now on, and with `instalment_amount` another level payment.
+
+    The rate is inside the bounds of the product whose terms the loan has.
+    """
 
     rate_percent: SignedRatePercent
     instalment_amount: Amount | None = None
@@ -317,7 +321,8 @@ class Settle:
 class Refinance:
     """Pay this loan off out of another of this ledger, which is paid out by this: both or neither.
 
-    `into` is an application whose accepted offer has terms. Needs an idempotency key.
+    `into` is an application whose accepted offer has terms, of somebody who owes this loan: as its
+    applicant or jointly. Needs an idempotency key.
     """
 
     into: Annotated[UUID, Example("019c1111-2222-7000-8333-444455556666")]

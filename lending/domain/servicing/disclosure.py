@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from lending.domain import money
 from lending.domain.apr import CashFlow, apr_percent, effective_annual_percent
-from lending.domain.loan.due_dates import periods
+from lending.domain.loan.due_dates import DueDates, rhythm_of
 from lending.domain.loan.fees import Funding, funding
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.schedule import Advance, Schedule, ScheduledInstalment, schedule
 from lending.domain.loan.terms import FinanceCharge, Terms
 from lending.domain.rates import ManyRates, NoRate
+from lending.domain.servicing.booking import agreed_of
 from lending.domain.servicing.events import BindingSchedule, Disclosed, PaymentRun, Regularity
 
 REGULAR_TOLERANCE: Final = Decimal("0.125")
@@ -31,7 +33,7 @@ class Plan(NamedTuple):
     disclosed: Disclosed
 
 
-def plan(terms: Terms, amount: Decimal, on: date, dues: Sequence[date]) -> Plan:
+def plan(terms: Terms, amount: Decimal, on: date, dues: DueDates) -> Plan:
     """The loan of `amount` paid out on a day, with these due dates."""
     funded = funding(terms, amount)
     lines = schedule(terms, [Advance(on, funded.principal)], dues=dues)
@@ -48,6 +50,7 @@ def binding(lines: Schedule, currency: str) -> BindingSchedule:
         interest=tuple(money.in_currency(one.interest, currency) for one in lines.instalments),
         fees=tuple(fees) if any(fees) else (),
         down_payments=down,
+        agreed=agreed_of(lines.instalments[down:]),
     )
 
 
@@ -64,8 +67,8 @@ def _disclosed(terms: Terms, funded: Funding, on: date, lines: Schedule) -> Disc
     fee = terms.origination_fee
     charged = fee is not None and fee.finance_charge is FinanceCharge.INCLUDED
     financed = funded.principal - (funded.fee if charged else Decimal(0))
-    payments = [CashFlow(one.due, _counted(terms, one)) for one in lines.instalments]
-    payments = [one for one in payments if one.amount]
+    counted = [one for one in lines.instalments if _counted(terms, one)]
+    payments = [CashFlow(one.agreed, _counted(terms, one)) for one in counted]
     total = sum((one.amount for one in payments), Decimal(0))
     advances = [CashFlow(on, financed)] if financed > 0 else []
     currency = terms.currency
@@ -75,7 +78,7 @@ def _disclosed(terms: Terms, funded: Funding, on: date, lines: Schedule) -> Disc
         amount_financed=money.in_currency(financed, currency),
         finance_charge=money.in_currency(total - financed, currency),
         total_of_payments=money.in_currency(total, currency),
-        payments=_runs(payments, currency),
+        payments=_runs([(one.due, _counted(terms, one)) for one in counted], currency),
         regularity=_regularity(terms, lines, payments),
     )
 
@@ -105,18 +108,19 @@ def _written(rate: Decimal) -> Decimal:
     return rate.quantize(_RATE_STEP, ROUND_HALF_UP) + 0
 
 
-def _runs(payments: Sequence[CashFlow], currency: str) -> tuple[PaymentRun, ...]:
-    runs = ((amount, list(run)) for amount, run in groupby(payments, lambda one: one.amount))
+def _runs(payments: Sequence[tuple[date, Decimal]], currency: str) -> tuple[PaymentRun, ...]:
+    runs = ((amount, [due for due, _ in run]) for amount, run in groupby(payments, itemgetter(1)))
     return tuple(
         PaymentRun(
-            count=len(run), amount=money.in_currency(amount, currency), first_due_on=run[0].on
+            count=len(dues), amount=money.in_currency(amount, currency), first_due_on=dues[0]
         )
-        for amount, run in runs
+        for amount, dues in runs
     )
 
 
 def _regularity(terms: Terms, lines: Schedule, payments: Sequence[CashFlow]) -> Regularity:
     first = lines.instalments[0]
-    whole = periods(terms, first.start, [first.due])[0].length == 1
+    agreed = [one.agreed for one in lines.instalments]
+    whole = rhythm_of(terms, first.start, agreed).length(first.start, first.agreed) == 1
     level = len({one.amount for one in payments[:-1]}) <= 1
     return Regularity.REGULAR if whole and level else Regularity.IRREGULAR

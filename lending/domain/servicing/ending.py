@@ -16,6 +16,7 @@ from lending.domain.servicing.entering import UNBOOKED, Entered, enter, later_en
 from lending.domain.servicing.evolve import evolve_loan
 from lending.domain.servicing.funding import pay_out
 from lending.domain.servicing.paying import wrong_payment
+from lending.domain.servicing.state import reference_of
 
 
 def end(command: Any, state: Application, given: Circumstances) -> Answer:
@@ -67,7 +68,7 @@ def _settle(command: c.Settle, state: Application, given: Circumstances) -> Answ
         kind=PaymentKind.PAYOFF,
         booking=UNBOOKED,
         channel=command.channel,
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     paid = enter(loan, repaid, given)
     if paid.booking.status is not LoanStatus.ACTIVE:
@@ -94,6 +95,8 @@ def _refinance(command: c.Refinance, state: Application, given: Circumstances) -
     loan, other = loan_of(state), given.named
     if other is None or not other.exists:
         return Refused(Refusal.REFINANCING_UNKNOWN, f"{command.into}")
+    if other.borrowers.isdisjoint(state.borrowers):
+        return Refused(Refusal.REFINANCING_OF_OTHERS)
     offer = other.accepted_offer
     ready = other.status is Status.ACCEPTED and offer is not None and offer.terms is not None
     if offer is None or not ready or other.holds:

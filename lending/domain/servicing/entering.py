@@ -1,7 +1,7 @@
 """Entering a transaction: from what would happen to the event that says it did, or why it cannot."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import MAXYEAR, date, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from lending.domain.servicing.state import MAX_ENTRIES, Loan
 YEARS_AHEAD_MAX: Final = 100
 """How far a date that is still to come may be away."""
 
+ONE_DAY: Final = timedelta(days=1)
 _NO: Final = Decimal(0)
 UNBOOKED: Final = Booking(
     principal=_NO,
@@ -80,9 +81,17 @@ def unfit(loan: Loan, given: Circumstances) -> Refused | None:
     return None
 
 
-def too_far(day: date, given: Circumstances) -> bool:
-    """Whether a day is more than `YEARS_AHEAD_MAX` years away."""
-    return day.year - given.effective_on.year > YEARS_AHEAD_MAX
+def outside(name: str, day: date, given: Circumstances, first: date) -> Refused | None:
+    """Whether `day`, the field `name`, is before `first` or in a year too far away to be meant."""
+    last = date(min(given.effective_on.year + YEARS_AHEAD_MAX, MAXYEAR), 12, 31)
+    return out_of_range(name, day, first, last)
+
+
+def out_of_range(name: str, day: date, first: date, last: date) -> Refused | None:
+    """Whether `day`, the field `name`, is neither of the two days nor between them."""
+    if first <= day <= last:
+        return None
+    return Refused(Refusal.DATE_OUT_OF_RANGE, f"{name} is {day}: give one from {first} to {last}")
 
 
 def later_entries(loan: Loan, given: Circumstances) -> Refused | None:

@@ -26,6 +26,7 @@ def _boarded(event: e.Boarded) -> Act:
         paid_through=event.paid_through,
         accrued_interest=event.accrued_interest,
         dues=event.schedule.dues,
+        agreed=event.schedule.agreed,
         overdue=event.arrears,
     )
 
@@ -46,7 +47,12 @@ def _re_aged(event: Any) -> Act:
         instalments=event.instalments,
         every=event.every,
         period=event.period,
+        moved=_moved(event),
     )
+
+
+def _moved(event: Any) -> act.MovedDates:
+    return () if event.schedule is None else event.schedule.moved
 
 
 def _reversed(event: Any) -> Act:
@@ -56,11 +62,11 @@ def _reversed(event: Any) -> Act:
 _CHANGES: Final[Mapping[TermsChange, Callable[[Any], Act]]] = MappingProxyType(
     {
         TermsChange.RATE: lambda x: act.RateChanged(
-            rate_percent=x.rate_percent, instalment_amount=x.instalment_amount
+            rate_percent=x.rate_percent, instalment_amount=x.instalment_amount, moved=_moved(x)
         ),
-        TermsChange.DUE_DATE: lambda x: act.DueDateMoved(due_on=x.due_on, to=x.to),
-        TermsChange.EXTENDED: lambda x: act.Extended(instalments=x.instalments),
-        TermsChange.PAUSED: lambda x: act.Paused(instalments=x.instalments),
+        TermsChange.DUE_DATE: lambda x: act.DueDateMoved(due_on=x.due_on, to=x.to, moved=_moved(x)),
+        TermsChange.EXTENDED: lambda x: act.Extended(instalments=x.instalments, moved=_moved(x)),
+        TermsChange.PAUSED: lambda x: act.Paused(instalments=x.instalments, moved=_moved(x)),
         TermsChange.RE_AGED: _re_aged,
         TermsChange.RE_AMORTISED: lambda _: act.ReAmortised(),
         TermsChange.CAPITALISED: lambda _: act.Capitalised(),

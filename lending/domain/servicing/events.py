@@ -91,7 +91,8 @@ class BindingSchedule:
     """Instalments as they are owed if all is paid when due, one a place of each list.
 
     Without amounts the due dates alone bind: of a loan taken over in the middle of a period. `fees`
-    is left out where there are none, `down_payments` says how many of the first lines are.
+    is left out where there are none, `down_payments` says how many of the first lines are. `agreed` are
+    the dues before the business day rule, left out where it moved none.
     """
 
     due_on: tuple[date, ...]
@@ -99,11 +100,18 @@ class BindingSchedule:
     interest: tuple[Decimal, ...]
     fees: tuple[Decimal, ...] = ()
     down_payments: int = 0
+    agreed: tuple[date, ...] = ()
 
     @property
     def dues(self) -> tuple[date, ...]:
         """The due dates of the instalments."""
         return self.due_on[self.down_payments :]
+
+    @property
+    def moved(self) -> tuple[tuple[date, date], ...]:
+        """The dates agreed that are no business days, each with the day it was moved to."""
+        pairs = zip(self.agreed, self.dues, strict=True) if self.agreed else ()
+        return tuple((agreed, due) for agreed, due in pairs if agreed != due)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from lending.domain.loan.terms import Terms
 from lending.domain.servicing import events as e
 from lending.domain.servicing.entries import act_of
 from lending.domain.servicing.events import Booking, ServicingEvent
-from lending.domain.servicing.state import Loan
+from lending.domain.servicing.state import Loan, reference_of
 
 REVERSALS: Final = (
     e.DisbursementReversed, e.RepaymentReversed, e.EntryReversed, e.ChargeOffUndone,
@@ -26,7 +26,7 @@ def evolve_loan(loan: Loan | None, event: ServicingEvent, number: int, on: date)
     left of it that was ever paid out.
     """
     if isinstance(event, e.Boarded):
-        first = Loan(terms=event.terms, entries=(), through=on)
+        first = Loan(terms=event.terms, entries=(), through=on, product=event.product)
         return _entered(first, event, number, on)
     if loan is None:
         raise ValueError(f"{event.stored_as} of a loan that was never paid out")
@@ -44,11 +44,12 @@ def evolve_loan(loan: Loan | None, event: ServicingEvent, number: int, on: date)
 
 def advance_entry(event: Disbursement, number: int, on: date, *, first: bool) -> Entry:
     """The entry of a disbursement; the first one of a loan brings the due dates."""
-    dues = event.schedule.dues if first and event.schedule is not None else ()
+    binding = event.schedule if first else None
     act = Disbursed(
         amount=event.amount if event.principal is None else event.principal,
         advance=event.amount,
-        dues=dues,
+        dues=() if binding is None else binding.dues,
+        agreed=() if binding is None else binding.agreed,
         fee=event.fee or Decimal(0),
         refinanced=event.refinanced or Decimal(0),
     )
@@ -100,8 +101,9 @@ def _entered(loan: Loan, event: ServicingEvent, number: int, on: date) -> Loan:
 def _to_remember(loan: Loan, event: ServicingEvent, number: int) -> dict[str, Any]:
     """What later commands have to know of an event besides its entry."""
     match event:
-        case e.Repaid(reference=str(reference)) | e.Recovered(reference=str(reference)):
-            return {"references": {**loan.references, reference: number}}
+        case e.Repaid(reference=str(given)) | e.Recovered(reference=str(given)):
+            reference = reference_of(given)
+            return {} if reference is None else _named(loan, reference, number)
         case (
             e.DisbursementReversed(of=of) | e.RepaymentReversed(of=of) | e.EntryReversed(of=of)
             | e.ChargeOffUndone(of=of)
@@ -113,6 +115,10 @@ def _to_remember(loan: Loan, event: ServicingEvent, number: int) -> dict[str, An
             return {"late_fees": {**loan.late_fees, number: late_for}}
         case _:
             return {}
+
+
+def _named(loan: Loan, reference: str, number: int) -> dict[str, Any]:
+    return {"references": {**loan.references, reference: number}}
 
 
 def _without(loan: Loan, number: int) -> dict[str, Any]:
@@ -136,14 +142,15 @@ def _entry_of(loan: Loan, number: int) -> Entry:
 
 def _with_terms(loan: Loan, event: e.TermsSet) -> Loan:
     """The loan as if it had had these terms, and these due dates, from its first day."""
-    dues, entries = event.schedule.dues, []
+    dues, agreed, entries = event.schedule.dues, event.schedule.agreed, []
     for entry in loan.entries:
         if isinstance(entry.act, Disbursed) and dues:
-            entries.append(entry._replace(act=replace(entry.act, dues=dues)))
+            act = replace(entry.act, dues=dues, agreed=agreed)
+            entries.append(entry._replace(act=act))
             dues = ()
         else:
             entries.append(entry)
-    return loan._replace(terms=event.terms, entries=tuple(entries))
+    return loan._replace(terms=event.terms, product=event.product, entries=tuple(entries))
 
 
 def _added(

@@ -12,19 +12,32 @@ from lending.domain.application.amounts import too_fine, wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Offer, OfferStatus
-from lending.domain.loan.due_dates import due_dates
+from lending.domain.loan.due_dates import DueDates, as_agreed, due_dates
 from lending.domain.loan.entries import Arrears, Disbursed
 from lending.domain.loan.faults import faults
 from lending.domain.loan.fees import funding
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.schedule import Advance, schedule
 from lending.domain.loan.terms import DownPaymentMode, PaymentKind, Terms
-from lending.domain.products import ProductFault, ProductOnRecord, terms_of
+from lending.domain.meanings import FAULTS, said_of
+from lending.domain.products import (
+    ProductFault,
+    ProductOnRecord,
+    fee_takes_all,
+    terms_of,
+)
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import to_come, try_out
 from lending.domain.servicing.disclosure import binding, must_be_disclosed_again, plan
-from lending.domain.servicing.entering import UNBOOKED, enter, loan_of, too_far
+from lending.domain.servicing.entering import (
+    ONE_DAY,
+    UNBOOKED,
+    enter,
+    loan_of,
+    out_of_range,
+    outside,
+)
 from lending.domain.servicing.evolve import advance_entry, disbursed, evolve_loan
 from lending.domain.servicing.paying import PLAUSIBLE_TIMES
 from lending.domain.servicing.state import Loan
@@ -70,29 +83,40 @@ def product_terms(
         product.product, amount=amount, rate_percent=rate_percent, instalments=instalments
     )
     if isinstance(found, ProductFault):
-        return Refused(Refusal.TERMS_NOT_POSSIBLE, found.value)
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, said_of(found, product.product))
     return ProductTerms(found, _cited(product))
 
 
 def with_level(terms: Terms, level: Decimal, principal: Decimal) -> Terms | Refused:
-    """Terms with a level payment that was agreed for `principal`."""
+    """Terms with a level payment that was agreed for `principal`, if that makes nothing wrong."""
     fixed = replace(terms, instalment_amount=level)
-    wrong = faults(fixed, principal)
-    return Refused(Refusal.TERMS_NOT_POSSIBLE, wrong[0].value) if wrong else fixed
+    without = faults(replace(terms, instalment_amount=None), principal)
+    wrong = next((one for one in faults(fixed, principal) if one not in without), None)
+    if wrong is None:
+        return fixed
+    return Refused(Refusal.TERMS_NOT_POSSIBLE, f"{wrong}: {FAULTS[ProductFault(wrong.value)]}")
 
 
 def dues_of(
     terms: Terms, start: date, first_due_on: date | None, given: Circumstances
-) -> tuple[date, ...] | Refused:
+) -> DueDates | Refused:
     """The due dates of a loan that starts that day."""
-    if first_due_on is not None and (first_due_on <= start or too_far(first_due_on, given)):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"first_due_on: {first_due_on}")
+    if first_due_on is not None:
+        refused = outside("first_due_on", first_due_on, given, start + ONE_DAY)
+        if refused is not None:
+            return refused
     try:
-        return due_dates(
+        dues = due_dates(
             terms, start, first_due_on=first_due_on, is_business_day=given.is_business_day
         )
     except (OverflowError, ValueError) as fault:
         return Refused(Refusal.TERMS_NOT_POSSIBLE, str(fault))
+    if dues.due[0] <= start:
+        early = (
+            f"the first due date, {dues.agreed[0]}, is moved to {dues.due[0]}, not after {start}"
+        )
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, early)
+    return dues
 
 
 def disclosed_for(
@@ -103,8 +127,8 @@ def disclosed_for(
     given: Circumstances,
 ) -> e.Disclosed | Refused:
     """What the terms come to for a loan paid out on that day."""
-    if disburse_on < given.effective_on or too_far(disburse_on, given):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"disburse_on: {disburse_on}")
+    if (refused := outside("disburse_on", disburse_on, given, given.effective_on)) is not None:
+        return refused
     dues = dues_of(terms, disburse_on, first_due_on, given)
     return dues if isinstance(dues, Refused) else plan(terms, amount, disburse_on, dues).disclosed
 
@@ -155,6 +179,9 @@ def pay_out(
     if loan is not None and loan.off_the_books:
         return Refused(Refusal.LOAN_ENDED)
     funded = funding(terms, amount)
+    if fee_takes_all(terms, amount):
+        fee = f"the fee on {amount:f} {state.currency} is {funded.fee:f}"
+        return Refused(Refusal.FEE_TAKES_ALL, fee)
     if funded.paid_out < refinanced:
         left = f"{funded.paid_out:f} {state.currency} would be paid out of {refinanced:f}"
         return Refused(Refusal.REFINANCING_TOO_SMALL, left)
@@ -216,14 +243,15 @@ def _booked(
 
 def _dues(
     terms: Terms, offer: Offer, loan: Loan | None, given: Circumstances
-) -> tuple[date, ...] | Refused:
+) -> DueDates | Refused:
     """The due dates: those of the first advance, which bind."""
     if loan is None or not loan.funded:
         return dues_of(terms, given.effective_on, offer.first_due_on, given)
-    return next(
-        (one.act.dues for one in loan.counting if isinstance(one.act, Disbursed) and one.act.dues),
-        (),
-    )
+    for one in loan.counting:
+        if isinstance(one.act, Disbursed) and one.act.dues:
+            due, agreed = one.act.dues, one.act.agreed
+            return DueDates(due, agreed) if agreed else as_agreed(terms, one.on, due)
+    return due_dates(terms, loan.funded_on)
 
 
 def _advances(loan: Loan) -> list[Advance]:
@@ -254,7 +282,12 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
         principal=money.in_currency(command.principal, currency),
         accrued_interest=money.in_currency(command.accrued_interest or Decimal(0), currency),
         paid_through=command.paid_through,
-        schedule=e.BindingSchedule(due_on=dues, principal=(), interest=()),
+        schedule=e.BindingSchedule(
+            due_on=dues.due,
+            principal=(),
+            interest=(),
+            agreed=dues.agreed if dues.agreed != dues.due else (),
+        ),
         booking=UNBOOKED,
         arrears=tuple(_arrears(one, currency) for one in command.arrears),
         reference=command.reference,
@@ -262,7 +295,7 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
     loan = Loan(terms=terms, entries=(), through=given.effective_on)
     entered = enter(loan, boarded, given)
     ahead = to_come(entered.book, currency)
-    return [replace(entered.event, schedule=ahead) if ahead.due_on == dues else entered.event]
+    return [replace(entered.event, schedule=ahead) if ahead.due_on == dues.due else entered.event]
 
 
 def _boarding_terms(
@@ -296,15 +329,23 @@ def _wrong_boarding(command: c.Board, currency: str, given: Circumstances) -> Re
         for name in ("principal", "interest", "fees", "penalties"):
             if (wrong := too_fine(getattr(one, name), name, currency)) is not None:
                 return wrong
-    earliest = given.effective_on.year - OVERDUE_YEARS_MAX
-    if command.paid_through > given.effective_on or command.paid_through.year < earliest:
-        return Refused(Refusal.DATE_OUT_OF_RANGE, f"paid_through: {command.paid_through}")
+    if (wrong := _wrong_days(command, given)) is not None:
+        return wrong
     days = [one.due_on for one in command.arrears]
-    if any(day > command.paid_through or day.year < earliest for day in days):
-        return Refused(Refusal.DATE_OUT_OF_RANGE, "due_on of arrears: not after paid_through")
     if days != sorted(set(days)):
         return Refused(Refusal.ARREARS_OUT_OF_ORDER)
     return None
+
+
+def _wrong_days(command: c.Board, given: Circumstances) -> Refused | None:
+    earliest = date(given.effective_on.year - OVERDUE_YEARS_MAX, 1, 1)
+    latest = command.paid_through
+    found = [out_of_range("paid_through", latest, earliest, given.effective_on)]
+    found += [
+        out_of_range(f"arrears[{place}].due_on", one.due_on, earliest, latest)
+        for place, one in enumerate(command.arrears)
+    ]
+    return next((wrong for wrong in found if wrong is not None), None)
 
 
 def _implausible_boarding(command: c.Board, state: Application) -> Refused | None:

@@ -16,7 +16,7 @@ from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on
 from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
-from lending.domain.servicing.state import Loan
+from lending.domain.servicing.state import Loan, reference_of
 
 _PAYS_OFF: Final = (PaymentKind.INSTALMENT, PaymentKind.PREPAYMENT)
 """Kinds of payment that pay a loan off where they are enough to: no interest is due beyond the day."""
@@ -31,13 +31,15 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
     wrong = wrong_payment(command, loan, state)
     if wrong is not None:
         return wrong
-    if command.kind is PaymentKind.RECOVERY:
-        return Refused(Refusal.KIND_NOT_ALLOWED, "record a recovery with recover")
+    if (refused := _kind_not_taken(command.kind, loan)) is not None:
+        return refused
     amount, kind = money.in_currency(command.amount, state.currency), command.kind
     if kind is PaymentKind.PAYOFF or (kind in _PAYS_OFF and amount >= loan.balance):
         wanted = payoff(loan.known_terms, loan.entries, given.effective_on).total
         if amount >= wanted > 0:
             kind = PaymentKind.PAYOFF
+        elif kind is PaymentKind.PAYOFF and not wanted:
+            return Refused(Refusal.NOTHING_OWED, f"on {given.effective_on}")
         elif kind is PaymentKind.PAYOFF:
             return Refused(Refusal.PAYOFF_SHORT, f"{wanted:f} {state.currency} pay it off")
     repaid = e.Repaid(
@@ -45,9 +47,18 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
         kind=kind,
         booking=UNBOOKED,
         channel=command.channel,
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     return [enter(loan, repaid, given).event]
+
+
+def _kind_not_taken(kind: PaymentKind, loan: Loan) -> Refused | None:
+    """Why a repayment of this kind makes no sense on this loan."""
+    if kind is PaymentKind.RECOVERY:
+        return Refused(Refusal.KIND_NOT_ALLOWED, "record a recovery with recover")
+    if kind is PaymentKind.DOWN_PAYMENT and not loan.known_terms.down_payment_percent:
+        return Refused(Refusal.KIND_NOT_ALLOWED, "the terms of the loan ask for no down payment")
+    return None
 
 
 def recover(command: c.Recover, state: Application, given: Circumstances) -> Answer:
@@ -60,7 +71,7 @@ def recover(command: c.Recover, state: Application, given: Circumstances) -> Ans
         amount=money.in_currency(command.amount, state.currency),
         booking=UNBOOKED,
         channel=command.channel,
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     return [enter(loan, recovered, given).event]
 
@@ -76,7 +87,7 @@ def wrong_payment(
         return wrong
     if (refused := implausible(command.amount, loan, state)) is not None:
         return refused
-    used = loan.references.get(command.reference or "")
+    used = loan.references.get(reference_of(command.reference) or "")
     if used is not None:
         return Refused(Refusal.REFERENCE_REPEATED, f"version {used} has it")
     return None

@@ -5,12 +5,14 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
+from unicodedata import normalize
 
 from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.entries import Boarded, Disbursed, Entry, Reversed
 from lending.domain.loan.journal import LedgerAccount
 from lending.domain.loan.position import Position
 from lending.domain.loan.terms import Terms
+from lending.domain.servicing.events import ProductCited
 
 MAX_ENTRIES = 3000
 """Transactions that one loan may have in its life: every one is computed from all."""
@@ -26,13 +28,23 @@ ENDED = frozenset(
 """The statuses of a loan that was given up or handed over."""
 
 
+def reference_of(given: str | None) -> str | None:
+    """A payer's reference as it is recorded and compared; none of one that is blank.
+
+    In Unicode's normal form C (UAX 15), without space around it, every space inside it one blank.
+    Upper and lower case differ.
+    """
+    return " ".join(normalize("NFC", given or "").split()) or None
+
+
 class Loan(NamedTuple):
     """A loan that was paid out or taken over. Without `terms` nothing of it can be computed yet.
 
     `entries` are all transactions, by the version of their event. `through` is the day to which the
     loan was computed last, `accounts` the sum of all postings. `advanced` is all principal that was
-    paid out, `reversed` are the entries that never counted, `charge_off` the one that took the loan
-    to loss. `references` are those of payments that count, with their versions; `late_fees` the
+    paid out, `product` the version whose terms a loan has that was taken over, or got them later,
+    `reversed` are the entries that never counted, `charge_off` the one that took the loan
+    to loss. `references` are those of payments that count (`reference_of`), with their versions; `late_fees` the
     entries that are late fees, with the due dates they are for.
     """
 
@@ -43,6 +55,7 @@ class Loan(NamedTuple):
     balance: Decimal = Decimal(0)
     accounts: Position = MappingProxyType({})
     advanced: Decimal = Decimal(0)
+    product: ProductCited | None = None
     reversed: frozenset[int] = frozenset()
     charge_off: int | None = None
     references: Mapping[str, int] = MappingProxyType({})

@@ -19,7 +19,7 @@ from lending.domain.loan.delinquency import Delinquency, delinquency
 from lending.domain.loan.engine import fold, payoff
 from lending.domain.loan.entries import Act, Entry
 from lending.domain.loan.lines import LineKind
-from lending.domain.loan.position import interest_receivable, position
+from lending.domain.loan.position import earned, position
 from lending.domain.loan.reading import book_of, payoff_of
 from lending.domain.loan.rounding import zero
 from lending.domain.loan.terms import PaymentKind
@@ -174,7 +174,7 @@ def payoff_quote(loan: Loan, on: date) -> PayoffQuote:
 
 def _balances(loan: Loan, account: Account, book: LoanBook) -> Balances:
     terms = loan.known_terms
-    receivable = interest_receivable(account, book.on)
+    receivable = earned(account, book.on).interest
     due = overdue = Sums(*[zero(terms)] * 4)
     for day, left in _asked_for(book):
         due = due.add(left) if day <= book.on else due

@@ -20,7 +20,13 @@ from lending.ledger.tree import (
 )
 from lending.runtime.postgres import Connection
 from lending.service.transparency.outlets import NotPublished, Outlet
-from lending.service.transparency.sealer import Halt, Published, compare, read_around
+from lending.service.transparency.sealer import (
+    Halt,
+    Published,
+    compare,
+    read_around,
+    stop_sealing,
+)
 
 _LOG: Final = structlog.stdlib.get_logger(__name__)
 
@@ -34,6 +40,7 @@ class Publisher:
         self._connection = connection
         self._shard = shard
         self._outlet = outlet
+        self._worker = worker
         self._last: Published | None = None
         self._number: int | None = None
         self._proven = False
@@ -57,6 +64,8 @@ class Publisher:
             return await self._publish(number)
         except (NotPublished, Halt, TreeBroken, OSError) as fault:
             self._number = None
+            if isinstance(fault, Halt):
+                await stop_sealing(self._connection, self._shard, self._worker, fault)
             await self._failed(attempts, f"{type(fault).__name__}: {fault}")
             return False
 

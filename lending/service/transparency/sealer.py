@@ -98,7 +98,9 @@ async def compare(connection: Connection, tree: Tree, around: Around, published:
     if published.epoch > around.epoch:
         text = f"{place} has a checkpoint of epoch {published.epoch}, the log is in {around.epoch}"
         raise Halt(TRUNCATED, around.head, text)
-    if published.epoch < around.epoch:
+    if published.epoch == around.epoch - 1 and size >= around.first_position:
+        return True
+    if published.epoch < around.epoch - 1:
         asked = {"shard": tree.shard, "epoch": published.epoch}
         row = await (await connection.execute(SQL["begin_of_later_epochs"], asked)).fetchone()
         if row is not None and size >= row[0]:
@@ -137,6 +139,7 @@ class Sealer:
         self._worker = worker
         self._published = published
         self._unproven = list(published)
+        self._signed: Published | None = None
         self._limit = batch_max_events
 
     async def step(self) -> Step:
@@ -146,13 +149,15 @@ class Sealer:
             return standing
         try:
             async with self._connection.transaction():
-                return await self._claimed()
+                step, signed = await self._claimed()
         except Halt as halt:
             await self._stop(halt)
             return Step.STOPPED
         except TreeBroken as fault:
             await self._stop(Halt(REWRITTEN, 0, str(fault)))
             return Step.STOPPED
+        self._signed = signed or self._signed
+        return step
 
     async def _look(self) -> Step | None:
         """What there is to say without taking anything; None where there is something to do."""
@@ -162,30 +167,23 @@ class Sealer:
         if tree.state != "running":
             return Step.STOPPED
         around = await read_around(self._connection, self._shard)
-        idle = around.head == tree.size and not self._unproven
+        behind = self._signed is not None and tree.size < self._signed.size
+        idle = around.head == tree.size and not self._unproven and not behind
         return Step.IDLE if idle else None
 
     async def _stop(self, halt: Halt) -> None:
         self._unproven = list(self._published)
-        stopped = {
-            "shard": self._shard,
-            "because": halt.because,
-            "position": halt.position,
-            "error": str(halt),
-            "worker": self._worker,
-        }
-        await self._connection.execute(SQL["stop"], stopped)
-        said = {"because": halt.because, "position": halt.position, "error": str(halt)}
-        _LOG.error("sealing stopped", shard=self._shard, **said)
+        await stop_sealing(self._connection, self._shard, self._worker, halt)
 
-    async def _claimed(self) -> Step:
+    async def _claimed(self) -> tuple[Step, Published | None]:
+        """What became of the step, and the checkpoint that it signed."""
         cursor = self._connection.cursor(binary=True)
         row = await (await cursor.execute(SQL["claim"], {"shard": self._shard})).fetchone()
         if row is None:
-            return Step.BUSY
+            return Step.BUSY, None
         tree = tree_of(self._shard, row)
         if tree.state != "running":
-            return Step.STOPPED
+            return Step.STOPPED, None
         await verify_history(self._connection, self._shard, 0, None)
         around = await read_around(self._connection, self._shard)
         last = await read_checkpoint_row(self._connection, "last_checkpoint", self._shard)
@@ -196,9 +194,8 @@ class Sealer:
             if not await compare(self._connection, tree, around, published)
         ]
         if around.head == tree.size:
-            return Step.IDLE
-        await self._grow(tree, around)
-        return Step.MOVED
+            return Step.IDLE, None
+        return Step.MOVED, await self._grow(tree, around)
 
     async def _require_whole(
         self, tree: Tree, around: Around, last: SignedCheckpoint | None
@@ -216,15 +213,21 @@ class Sealer:
             raise Halt(REWRITTEN, tree.size, text)
         if last is not None and await self._head_at(tree, last.size) != last.root:
             raise Halt(REWRITTEN, last.size, "the stored tree is not that of its last checkpoint")
+        signed = self._signed
+        if signed is not None and not await compare(self._connection, tree, around, signed):
+            text = (
+                f"{tree.size} events are sealed, but this worker has signed {signed.size} of them"
+            )
+            raise Halt(TRUNCATED, tree.size, text)
 
     async def _head_at(self, tree: Tree, size: int) -> bytes:
         if size == tree.size:
             return tree.known.head()
         return await TreeReader(self._connection, tree).head_at(size)
 
-    async def _grow(self, tree: Tree, around: Around) -> None:
+    async def _grow(self, tree: Tree, around: Around) -> Published | None:
         """Add the next leaves, up to the nearest published checkpoint that is not proven yet: before
-        it is, nothing is signed.
+        it is, nothing is signed. The checkpoint, where one is.
         """
         aims = [published.size for published in self._unproven]
         upto = min([around.head, tree.size + self._limit, *aims])
@@ -243,9 +246,12 @@ class Sealer:
             "worker": self._worker,
         }
         self._prove(grown)
+        signed = None
         if not self._unproven:
-            moved["checkpoint"] = await self._sign(tree.checkpoint + 1, around.epoch, grown)
+            moved["checkpoint"] += 1
+            signed = await self._sign(tree.checkpoint + 1, around.epoch, grown)
         await self._connection.execute(SQL["move"], moved)
+        return signed
 
     async def _leaves(self, after: int, upto: int) -> tuple[list[bytes], datetime]:
         cursor = self._connection.cursor(binary=True)
@@ -264,7 +270,7 @@ class Sealer:
                 raise Halt(REWRITTEN, grown.size, text)
         self._unproven = [one for one in self._unproven if one.size != grown.size]
 
-    async def _sign(self, number: int, epoch: int, grown: Edge) -> int:
+    async def _sign(self, number: int, epoch: int, grown: Edge) -> Published:
         root = grown.head()
         origin = Origin(self._ledger_id, self._shard, epoch)
         seeds = await read_seeds(self._connection, self._shard, self._master, self._clock())
@@ -278,7 +284,7 @@ class Sealer:
             "note": note,
         }
         await self._connection.execute(SQL["insert_checkpoint"], signed)
-        return number
+        return Published("this worker", epoch, grown.size, root)
 
     async def _store_tiles(self, first_index: int, hashes: Sequence[bytes]) -> None:
         """Store the full tiles over these hashes, and those above that are full with them."""
@@ -306,6 +312,14 @@ class Sealer:
             for (level, index), hashes in tiles.items()
         ]
         await self._connection.cursor().executemany(SQL["insert_tile"], rows)
+
+
+async def stop_sealing(connection: Connection, shard: int, worker: str, halt: Halt) -> None:
+    """Have every worker stop sealing a shard, until somebody lets it go on."""
+    said = {"because": halt.because, "position": halt.position, "error": str(halt)}
+    stopped = {"shard": shard, "worker": worker, **said}
+    await connection.execute(SQL["stop"], stopped)
+    _LOG.error("sealing stopped", shard=shard, **said)
 
 
 async def resume(connection: Connection, shard: int) -> int:

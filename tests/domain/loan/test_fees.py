@@ -5,14 +5,20 @@ from datetime import date
 from decimal import Decimal
 
 from lending.domain.loan import entries as e
+from lending.domain.loan.book import LoanStatus
+from lending.domain.loan.engine import fold, payoff, replay
 from lending.domain.loan.entries import Entry
 from lending.domain.loan.fees import LateFeeDue, funding, late_fees
+from lending.domain.loan.journal import LedgerAccount as Account
+from lending.domain.loan.position import position
 from lending.domain.loan.terms import (
     Component,
     FeeTreatment,
+    InstalmentFee,
     LateFee,
     LateFeeBase,
     OriginationFee,
+    PaymentKind,
     Terms,
 )
 
@@ -88,3 +94,27 @@ def test_a_shortfall_below_the_least_costs_nothing() -> None:
         entries = [FUNDED, paid(2, date(2024, 2, 1), amount)]
         assert len(late_fees(forgiving, entries, on)) == fees, amount
         assert len(late_fees(replace(TERMS, late_fee=FEE), entries, on)) == 1
+
+
+def test_a_payoff_asks_for_no_fee_of_instalments_to_come_and_nothing_stays_receivable() -> None:
+    terms = replace(TERMS, instalment_fee=InstalmentFee(amount=Decimal("2.50")))
+    on = date(2024, 3, 15)
+    quoted = payoff(terms, [FUNDED], on)
+    assert quoted.fees == Decimal("5.00")
+    entries = [FUNDED, Entry(2, on, e.Paid(amount=quoted.total, kind=PaymentKind.PAYOFF))]
+    book = replay(terms, entries, on)
+    assert book.status is LoanStatus.PAID_OFF
+    assert book.owed.fees == Decimal("5.00")
+    accounts = position(terms, entries, on, fold(terms, entries, on))
+    assert set(accounts) == {Account.CASH, Account.INTEREST_INCOME, Account.FEE_INCOME}
+
+
+def test_instalments_paid_ahead_are_earned_once_nothing_is_owed() -> None:
+    """The default pays instalments to come, with their interest."""
+    terms = replace(TERMS, instalment_fee=InstalmentFee(amount=Decimal("2.50")))
+    on = FUNDED.on
+    owed = replay(terms, [FUNDED], on).outstanding
+    paid_ahead = [FUNDED, paid(2, on, str(owed))]
+    accounts = position(terms, paid_ahead, on, fold(terms, paid_ahead, on))
+    assert accounts[Account.FEE_INCOME] == Decimal("-30.00")
+    assert set(accounts) == {Account.CASH, Account.INTEREST_INCOME, Account.FEE_INCOME}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lending.domain.calendar import BusinessDayRule, PeriodUnit
 from lending.domain.day_count import DayCount
-from lending.domain.loan.due_dates import due_dates
+from lending.domain.loan.due_dates import Rhythm, due_dates, rhythm_of
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.schedule import Advance, Schedule, schedule
 from lending.domain.loan.terms import (
@@ -20,6 +20,7 @@ from lending.domain.loan.terms import (
     InstalmentFee,
     InterestGrace,
     NegativeAmortization,
+    NegativeRate,
     PeriodInterest,
     RateStep,
     Terms,
@@ -174,7 +175,7 @@ def test_days_count_by_the_convention() -> None:
 
 
 def test_due_dates_are_anchored_to_the_months_end() -> None:
-    found = due_dates(ONE_YEAR, date(2024, 1, 31))
+    found = due_dates(ONE_YEAR, date(2024, 1, 31)).due
     assert found[:3] == (date(2024, 2, 29), date(2024, 3, 31), date(2024, 4, 30))
 
 
@@ -189,7 +190,7 @@ def test_due_dates_are_anchored_to_the_months_end() -> None:
 )
 def test_a_due_day_is_kept(funded: date, days: int, first: date) -> None:
     terms = replace(ONE_YEAR, due_day=15, first_period_days=days)
-    found = due_dates(terms, funded)
+    found = due_dates(terms, funded).due
     assert found[0] == first
     assert {due.day for due in found} == {15}
 
@@ -210,9 +211,39 @@ def test_a_holiday_moves_the_due_date() -> None:
 
     following = replace(ONE_YEAR, business_day_rule=BusinessDayRule.FOLLOWING)
     found = due_dates(following, FUNDED, is_business_day=business)
-    assert found[5] == date(2024, 7, 1)
-    assert found[8] == date(2024, 10, 1)
-    assert found[10] == date(2024, 12, 2)
+    assert [found.due[n] for n in (5, 8, 10)] == [
+        date(2024, 7, 1), date(2024, 10, 1), date(2024, 12, 2),
+    ]  # fmt: skip
+    assert all(day.day == 1 for day in found.agreed)
+
+
+def test_a_rate_below_zero_counts_as_zero() -> None:
+    below = replace(ONE_YEAR, rate_percent=Decimal(-2), negative_rate=NegativeRate.ALLOWED)
+    assert of(below).instalments == of(replace(ONE_YEAR, rate_percent=Decimal(0))).instalments
+
+
+RHYTHM = Rhythm(date(2024, 1, 31), 1, PeriodUnit.MONTHS)
+
+
+@pytest.mark.parametrize(
+    ("start", "due", "length"),
+    [
+        (date(2024, 1, 31), date(2024, 2, 29), "1"),
+        (date(2024, 2, 29), date(2024, 4, 30), "2"),
+        (date(2024, 2, 10), date(2024, 2, 29), str(Decimal(19) / 29)),
+        (date(2023, 10, 20), date(2023, 11, 30), str(1 + Decimal(11) / 31)),
+        (date(2024, 1, 1), date(2024, 3, 20), str(2 + Decimal(19) / 31)),
+        (date(2024, 5, 5), date(2024, 5, 5), "0"),
+    ],
+)
+def test_a_period_is_whole_ones_and_a_part_by_days(start: date, due: date, length: str) -> None:
+    assert RHYTHM.length(start, due) == Decimal(length)
+
+
+def test_the_months_end_is_kept_though_the_first_month_is_short() -> None:
+    end_of_february, terms = date(2023, 2, 28), replace(ONE_YEAR, due_day=31, instalments=1)
+    rhythm = rhythm_of(terms, date(2023, 2, 10), [end_of_february])
+    assert rhythm.after(end_of_february, 2) == [date(2023, 3, 31), date(2023, 4, 30)]
 
 
 def test_weeks_and_fortnights_are_parts_of_a_year() -> None:

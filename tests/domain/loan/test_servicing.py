@@ -14,6 +14,7 @@ from lending.domain.loan.engine import payoff, replay
 from lending.domain.loan.entries import Act, Ending, Entry
 from lending.domain.loan.terms import (
     AllocationStep,
+    Amortization,
     Component,
     CreditBalance,
     InterestAfterMaturity,
@@ -236,6 +237,15 @@ def test_a_payment_holiday_makes_the_period_longer() -> None:
     assert book.instalments[-1].due == date(2025, 3, 1)
 
 
+def test_a_moved_due_date_makes_its_period_longer_by_days() -> None:
+    """From 1 January to 20 March: two months, and 19 of the 31 days before them."""
+    moved = e.DueDateMoved(due_on=date(2024, 2, 1), to=date(2024, 3, 20))
+    book = after(TERMS, (date(2024, 1, 10), moved))
+    assert book.instalments[0].owed.interest == Decimal("26.13")
+    assert book.instalments[1].due == date(2024, 4, 20)
+    assert book.instalments[1].owed.interest < 10
+
+
 def test_a_charge_is_due_on_its_day_whatever_is_done_to_the_instalments() -> None:
     """It was assessed for the second instalment's period, which the holiday made part of the first's."""
     charge = e.ChargeAssessed(
@@ -278,6 +288,39 @@ def test_re_aging_moves_all_that_is_unpaid() -> None:
     assert len(book.instalments) == 12
 
 
+def test_re_aging_bears_interest_for_all_the_time_until_the_first_instalment() -> None:
+    """20.00 fell due; 4.52 had accrued, 14 of 31 days; of six months in 184 days, 170 are to come."""
+    re_aged = e.ReAged(
+        first_due_on=date(2024, 9, 1), instalments=6, every=1, period=PeriodUnit.MONTHS
+    )
+    terms = replace(TERMS, interest_basis=InterestBasis.OUTSTANDING)
+    book = after(terms, (date(2024, 3, 15), re_aged))
+    assert book.instalments[2].owed.interest == Decimal("79.95")
+
+
+@pytest.mark.parametrize(
+    ("every", "period", "interest"),
+    [(1, PeriodUnit.WEEKS, "2.31"), (10, PeriodUnit.DAYS, "3.29")],
+)
+def test_periods_after_re_aging_bear_interest_by_their_own_length(
+    every: int, period: PeriodUnit, interest: str
+) -> None:
+    """A week is 1/52 of a year, a day 1/365, a month 1/12."""
+    re_aged = e.ReAged(first_due_on=date(2024, 1, 1), instalments=2, every=every, period=period)
+    terms = replace(TERMS, amortization=Amortization.INTEREST_ONLY)
+    book = after(terms, (FUNDED, re_aged))
+    assert book.instalments[-1].owed.interest == Decimal(interest)
+
+
+def test_an_extension_goes_on_at_the_months_end() -> None:
+    """The last instalment fell due on 28 February, the loan was funded on the 31st."""
+    terms = replace(TERMS, instalments=1)
+    funded = Entry(1, date(2023, 1, 31), e.Disbursed(amount=THOUSAND))
+    entries = [funded, Entry(2, date(2023, 2, 1), e.Extended(instalments=2))]
+    dues = [one.due for one in replay(terms, entries, date(2023, 2, 1)).instalments]
+    assert dues == [date(2023, 2, 28), date(2023, 3, 31), date(2023, 4, 30)]
+
+
 def test_forgiven_principal_is_not_asked_for() -> None:
     book = after(TERMS, (date(2024, 1, 1), e.Forgiven(amount=Decimal("900.00"))))
     assert book.principal == 100
@@ -314,14 +357,15 @@ def test_a_payoff_pays_interest_to_its_day_and_no_more() -> None:
 
 
 def test_a_payoff_of_nothing_still_ends_interest_to_come() -> None:
-    """All principal was paid ahead; of the precomputed interest a later rate brings, none is earned."""
-    terms = replace(TERMS, rate_percent=Decimal(0))
-    rate = (FUNDED, e.RateChanged(rate_percent=Decimal(12)))
-    entries = entered(paid(FUNDED, "1000.00"), rate)
+    """All principal was paid ahead, before its interest; of what was precomputed none is earned."""
+    steps = sorted(AllocationStep, key=lambda step: step.component is not Component.PRINCIPAL)
+    rule = PaymentRule(order=tuple(steps), processing=Processing.BY_STEP)
+    terms = replace(TERMS, payment_rules=(rule,))
+    entries = entered(paid(FUNDED, "1000.00"))
     before = replay(terms, entries, FUNDED)
     assert before.principal == 0 < before.outstanding
     assert payoff(terms, entries, FUNDED).total == 0
-    paying = Entry(4, FUNDED, e.Paid(amount=Decimal("0.00"), kind=PaymentKind.PAYOFF))
+    paying = Entry(3, FUNDED, e.Paid(amount=Decimal("0.00"), kind=PaymentKind.PAYOFF))
     assert replay(terms, [*entries, paying], FUNDED).status is LoanStatus.PAID_OFF
 
 

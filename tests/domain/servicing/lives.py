@@ -1,5 +1,6 @@
 """The life of a loan, command by command, as tests tell it: days are counted from the payout."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -48,6 +49,7 @@ class Life:
     events: list[tuple[date, Event]] = field(default_factory=list)
     named: Application | None = None
     named_version: int = 0
+    is_business_day: Callable[[date], bool] | None = None
 
     @property
     def version(self) -> int:
@@ -80,6 +82,7 @@ class Life:
             product=self.product,
             named=self.named,
             named_version=self.named_version,
+            is_business_day=self.is_business_day,
         )
 
     def answer(self, command: c.Command, on: date) -> Answer:
@@ -117,11 +120,19 @@ def day(count: int) -> date:
 
 
 def accepted_offer(
-    amount: str = "1200", product: ProductOnRecord | None = PRODUCT, **said: Any
+    amount: str = "1200",
+    product: ProductOnRecord | None = PRODUCT,
+    *,
+    of: str = "cust_2002",
+    jointly: tuple[str, ...] = (),
+    is_business_day: Callable[[date], bool] | None = None,
+    **said: Any,
 ) -> Life:
     """An application whose offer is accepted, of a product or of an amount alone."""
-    life = Life(product=product)
-    life.does(c.Apply(applicant_id="cust_2002", amount=Decimal(amount)), PAYOUT)
+    life = Life(product=product, is_business_day=is_business_day)
+    joint = tuple(c.CoApplicant(applicant_id=one) for one in jointly)
+    apply = c.Apply(applicant_id=of, amount=Decimal(amount), co_applicants=joint)
+    life.does(apply, PAYOUT)
     life.does(c.Decide(outcome=c.Outcome.APPROVED), PAYOUT)
     name = None if product is None else product.product.name
     life.does(c.MakeOffer(amount=Decimal(amount), product=name, **said), PAYOUT)

@@ -6,19 +6,26 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from lending.domain.application import commands as c
 from lending.domain.application.circumstances import Both
 from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Status
+from lending.domain.calendar import BusinessDayRule, PeriodUnit
 from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.journal import LedgerAccount as A
 from lending.domain.loan.terms import (
+    Amortization,
+    InterestBasis,
     OriginationFee,
     PaymentKind,
+    PrepaidInterest,
 )
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
 from lending.domain.servicing.statement import balances, payoff_quote, statement
+from tests.domain.servicing.drawn import weekdays
 from tests.domain.servicing.lives import PAYOUT, Life, accepted_offer, day, running, with_terms
 
 FEB, MAR, APR = date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)
@@ -99,6 +106,60 @@ def test_an_extension_adds_instalments() -> None:
     life = running().does(s.Extend(instalments=6), day(5))
     assert len(life.last.schedule.due_on) == 18
     assert sum(life.last.schedule.principal) == D("1200.00")
+
+
+BUSINESS_DAYS = with_terms(
+    business_day_rule=BusinessDayRule.FOLLOWING, holidays="us", late_fee=None
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        s.Extend(instalments=6),
+        s.Pause(instalments=2),
+        s.MoveDueDate(due_on=date(2026, 3, 2), to=date(2026, 3, 14)),
+        s.ReAge(first_due_on=date(2026, 5, 30), instalments=12),
+    ],
+)
+def test_due_dates_after_a_change_are_business_days_and_follow_those_agreed(
+    change: s.ServicingCommand,
+) -> None:
+    life = accepted_offer(product=BUSINESS_DAYS, is_business_day=weekdays)
+    life.does(c.Disburse(), PAYOUT).does(change, date(2026, 2, 10))
+    lines = [one for one in life.book().instalments if one.due > date(2026, 2, 10)]
+    assert all(weekdays(one.due) for one in lines)
+    days = {one.agreed.day for one in lines}
+    assert len(days - {28, 29, 30}) <= 1
+    assert any(one.agreed != one.due for one in lines)
+    stored = life.last.schedule
+    assert stored.due_on == tuple(one.due for one in lines)
+    assert stored.agreed == tuple(one.agreed for one in lines)
+
+
+def test_a_change_before_another_keeps_to_business_days() -> None:
+    life = accepted_offer(product=BUSINESS_DAYS, is_business_day=weekdays)
+    life.does(c.Disburse(), PAYOUT).does(s.Pause(instalments=1), date(2026, 4, 10))
+    life.does(s.Extend(instalments=3), date(2026, 3, 10))
+    assert all(weekdays(one.due) for one in life.book().instalments)
+
+
+def test_a_first_due_date_that_a_calendar_moves_to_the_funding_is_refused() -> None:
+    """Due a day after a Friday, and moved to the business day before."""
+    daily = with_terms(
+        period=PeriodUnit.DAYS, business_day_rule=BusinessDayRule.PRECEDING, holidays="us"
+    )
+    life = accepted_offer(product=daily, is_business_day=weekdays)
+    assert life.refuses(c.Disburse(), date(2026, 1, 2)) is Refusal.TERMS_NOT_POSSIBLE
+
+
+def test_the_rate_is_that_of_the_dates_agreed() -> None:
+    """12 CFR 1026.17(c)(3): that a due date is no business day does not count."""
+    life = accepted_offer(product=BUSINESS_DAYS, is_business_day=weekdays)
+    disclosed = life.state.offers["1"].disclosed
+    assert disclosed is not None
+    assert disclosed.apr_percent == D("11.999780")
+    assert disclosed.payments[0].first_due_on == date(2026, 2, 2)
 
 
 def test_what_is_overdue_becomes_principal_or_is_spread_or_is_owed_anew() -> None:
@@ -198,6 +259,55 @@ def test_refinancing_pays_one_loan_off_out_of_another() -> None:
     assert new.loan.accounts[A.SUSPENSE] == -owed
 
 
+TERMS_THAT_CHANGE = [
+    s.Pause(instalments=2),
+    s.Extend(instalments=2),
+    s.MoveDueDate(due_on=MAR, to=date(2026, 3, 20)),
+    s.ChangeRate(rate_percent=D(24)),
+]
+PAID_AHEAD = [
+    {"interest_basis": basis, "amortization": amortization}
+    for basis, amortization in (
+        (InterestBasis.SCHEDULED, Amortization.EQUAL_INSTALMENTS),
+        (InterestBasis.SCHEDULED, Amortization.FLAT),
+        (InterestBasis.PREPAID, Amortization.EQUAL_INSTALMENTS),
+        (InterestBasis.OUTSTANDING, Amortization.INTEREST_ONLY),
+    )
+]
+
+
+@pytest.mark.parametrize("prepaid", PrepaidInterest)
+@pytest.mark.parametrize("terms", PAID_AHEAD)
+@pytest.mark.parametrize("change", [*TERMS_THAT_CHANGE, s.ReAge(first_due_on=APR, instalments=3)])
+@pytest.mark.parametrize("kind", [PaymentKind.GOODWILL_CREDIT, PaymentKind.PAYOFF])
+def test_new_terms_make_nothing_owed_on_a_loan_that_had_been_paid_before(
+    kind: PaymentKind, change: c.Command, terms: dict[str, Any], prepaid: PrepaidInterest
+) -> None:
+    life = running(product=with_terms(prepaid_interest=prepaid, **terms)).does(change, day(40))
+    life.does(s.Repay(amount=D(2000), kind=kind), FEB)
+    assert life.loan.status is LoanStatus.OVERPAID
+    assert life.book(date(2027, 6, 1)).outstanding == 0
+
+
+@pytest.mark.parametrize("change", TERMS_THAT_CHANGE)
+@pytest.mark.parametrize("terms", PAID_AHEAD)
+def test_terms_of_a_loan_that_owes_a_charge_alone_cannot_change(
+    change: c.Command, terms: dict[str, Any]
+) -> None:
+    life = running(product=with_terms(**terms))
+    life.does(s.Repay(amount=D(2000), kind=PaymentKind.GOODWILL_CREDIT), FEB)
+    life.does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(5)), day(39))
+    assert life.refuses(change, day(40)) is Refusal.NOTHING_TO_COME
+
+
+def test_a_charge_that_is_owed_alone_bears_no_interest_when_it_is_aged_anew() -> None:
+    life = running(product=with_terms(amortization=Amortization.FLAT))
+    life.does(s.Repay(amount=D(1344)), FEB)
+    life.does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(5)), day(39))
+    life.does(s.ReAge(first_due_on=APR, instalments=3), day(40))
+    assert life.book(date(2027, 6, 1)).outstanding == D("5.00")
+
+
 def test_a_paid_off_loan_is_closed_and_a_charge_back_reopens_it() -> None:
     life = running().does(s.Repay(amount=D(1200), kind=PaymentKind.PAYOFF), PAYOUT)
     assert life.loan.status is LoanStatus.PAID_OFF
@@ -236,6 +346,21 @@ def test_a_charge_counts_once_in_a_statement_and_is_overdue_from_its_own_day() -
     assert (said.opening.due.fees, said.fell_due[0].owed.fees) == (D("30.00"), D("0.00"))
     assert said.closing.due.fees == D("30.00")
     assert statement(life.loan, day(-5), day(-1)).closing.status is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "new"),
+    [
+        ({"jointly": ("cust_3003",)}, {"of": "cust_3003"}),
+        ({}, {"of": "cust_3003", "jointly": ("cust_2002",)}),
+    ],
+)
+def test_who_owes_a_loan_jointly_may_refinance_it(
+    theirs: dict[str, Any], new: dict[str, Any]
+) -> None:
+    old, other = running(**theirs), accepted_offer("2000", **new)
+    old.named, old.named_version = other.state, other.version
+    assert isinstance(old.answer(s.Refinance(into=NEW), FEB), Both)
 
 
 def test_a_loan_is_not_refinanced_into_one_that_was_applied_for_later() -> None:

@@ -5,6 +5,7 @@ of it, the money adds up.
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,53 +18,21 @@ from lending.domain.application.events import Event
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refused
 from lending.domain.application.state import INITIAL
-from lending.domain.calendar import PeriodUnit
-from lending.domain.day_count import DayCount
 from lending.domain.loan import entries as act
-from lending.domain.loan.book import Sums
-from lending.domain.loan.engine import replay
+from lending.domain.loan.book import LoanStatus, Sums
+from lending.domain.loan.engine import payoff, replay
 from lending.domain.loan.journal import LedgerAccount as Account
 from lending.domain.loan.rounding import ZERO
-from lending.domain.loan.terms import (
-    Amortization,
-    Component,
-    FeeTreatment,
-    InstalmentFee,
-    InterestBasis,
-    OriginationFee,
-    PaymentKind,
-    PaymentRule,
-    PeriodInterest,
-    Prepayment,
-    Terms,
-)
+from lending.domain.loan.terms import Component, PaymentKind, Terms
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
 from lending.ledger.canonical import canonical_json, parse_json
 from lending.ledger.codec import Codec, NoKeyring
-from tests.domain.servicing.lives import LATE_FEE, PAYOUT, Life, accepted_offer, noon, on_record
+from tests.domain.servicing.drawn import TERMS_DRAWN, grows, weekdays
+from tests.domain.servicing.lives import PAYOUT, Life, accepted_offer, noon, on_record
 
 pytestmark = pytest.mark.timeout(600)  # hypothesis makes a failure small for up to five minutes
 
-FEE: Final = OriginationFee(percent=Decimal(2), treatment=FeeTreatment.ADDED)
-PRODUCTS: Final = st.builds(
-    Terms,
-    currency=st.just("USD"),
-    rate_percent=st.sampled_from([Decimal(rate) for rate in ("0", "6", "12", "48")]),
-    instalments=st.sampled_from([1, 3, 6, 12]),
-    period=st.sampled_from([PeriodUnit.MONTHS, PeriodUnit.WEEKS]),
-    amortization=st.sampled_from(
-        [Amortization.EQUAL_INSTALMENTS, Amortization.EQUAL_PRINCIPAL, Amortization.INTEREST_ONLY]
-    ),
-    interest_basis=st.sampled_from(InterestBasis),
-    period_interest=st.sampled_from(PeriodInterest),
-    day_count=st.sampled_from([DayCount.ACTUAL_365F, DayCount.THIRTY_360_US]),
-    late_fee=st.sampled_from([None, LATE_FEE]),
-    origination_fee=st.sampled_from([None, FEE]),
-    instalment_fee=st.sampled_from([None, InstalmentFee(amount=Decimal("2.50"))]),
-    payment_rules=st.sampled_from([(), *((PaymentRule(prepayment=one),) for one in Prepayment)]),
-    interest_grace=st.sampled_from([0, 0, 1]),
-)
 AMOUNTS: Final = st.sampled_from(
     [Decimal(text) for text in ("0.01", "25", "106.62", "250", "1200", "1500")]
 )
@@ -78,7 +47,27 @@ KINDS: Final = st.sampled_from(
         PaymentKind.MERCHANT_REFUND,
     ]
 )
+RECEIVABLES: Final = (
+    Account.LOANS_RECEIVABLE,
+    Account.INTEREST_RECEIVABLE,
+    Account.FEES_RECEIVABLE,
+    Account.PENALTIES_RECEIVABLE,
+)
 COUNTS: Final = st.integers(1, 4)
+BOARDED: Final = s.Board(
+    product="personal-loan",
+    principal=Decimal(900),
+    paid_through=PAYOUT - timedelta(days=10),
+    accrued_interest=Decimal("1.50"),
+    arrears=(
+        s.Arrears(
+            due_on=PAYOUT - timedelta(days=40),
+            principal=Decimal(100),
+            interest=Decimal("12.34"),
+            fees=Decimal(5),
+        ),
+    ),
+)
 CODEC: Final = Codec()
 
 
@@ -88,12 +77,11 @@ class Servicing(RuleBasedStateMachine):
     life: Life
     today: date
 
-    @initialize(terms=PRODUCTS, first=st.sampled_from([None, Decimal(500)]))
-    def paid_out(self, terms: Terms, first: Decimal | None) -> None:
-        self.life = accepted_offer(product=on_record(terms))
+    @initialize(terms=TERMS_DRAWN, first=st.sampled_from([None, None, Decimal(500), BOARDED]))
+    def begins(self, terms: Terms, first: Decimal | s.Board | None) -> None:
+        self.life = accepted_offer(product=on_record(terms), is_business_day=weekdays)
         self.today = PAYOUT
-        self.expected: list[tuple[Any, Event]] = []
-        self.issue(c.Disburse(amount=first), 0)
+        self.issue(first if isinstance(first, s.Board) else c.Disburse(amount=first), 0)
 
     # days and commands
 
@@ -173,6 +161,27 @@ class Servicing(RuleBasedStateMachine):
     def it_ends(self, command: c.Command) -> None:
         self.issue(command, 0)
 
+    @precondition(lambda self: self.life.version > 10)
+    @rule(amount=st.sampled_from(["1100", "1500"]), back=DAYS_BACK)
+    def it_is_refinanced(self, amount: str, back: int) -> None:
+        """This loan paid off out of another: what one owes in suspense, the other has there."""
+        self.today += timedelta(days=max(-back, 0))
+        other = accepted_offer(amount, self.life.product, is_business_day=weekdays)
+        life = self.life
+        life.named, life.named_version = other.state, other.version
+        answer = life.answer(s.Refinance(into=UUID(int=2)), self.today)
+        if not isinstance(answer, Both):
+            assert isinstance(answer, Refused)
+            return
+        before = life.loan.accounts.get(Account.SUSPENSE, ZERO)
+        self.record(answer.here, self.today)
+        for event in answer.there:
+            _is_stored(event)
+            other.records(event, self.today)
+        in_suspense = [one.loan.accounts.get(Account.SUSPENSE, ZERO) for one in (life, other)]
+        assert sum(in_suspense) == before
+        assert sum(other.loan.accounts.values(), ZERO) == 0
+
     def some_version(self, data: st.DataObject) -> int:
         """The version of some event, one of the loan's mostly."""
         version: int = data.draw(st.integers(4, max(self.life.version, 5)))
@@ -187,11 +196,13 @@ class Servicing(RuleBasedStateMachine):
         if isinstance(answer, Refused):
             return
         assert not isinstance(answer, Both)
-        before = None if self.life.state.loan is None else self.life.state.loan
-        for event in own_events(answer):
+        self.record(answer, on)
+
+    def record(self, events: list[Event], on: date) -> None:
+        """Record what was decided, and check what each event says."""
+        for event in events:
             _is_stored(event)
             if isinstance(event, e.ChargeAssessed) and event.late_for is not None:
-                assert before is not None
                 self.is_no_fee_for_a_fee(event, on)
             self.life.records(event, on)
             self.booked(event)
@@ -261,6 +272,27 @@ class Servicing(RuleBasedStateMachine):
         assert paid >= lines - _charged_back(loan.counting)
 
     @invariant()
+    def paying_what_is_quoted_pays_it_off(self) -> None:
+        loan = self.life.state.loan if hasattr(self, "life") else None
+        if loan is None or loan.status is not LoanStatus.ACTIVE:
+            return
+        amount = payoff(loan.known_terms, loan.entries, self.today).total
+        answer = self.life.answer(s.Repay(amount=amount, kind=PaymentKind.PAYOFF), self.today)
+        if not isinstance(answer, Refused):
+            (paid,) = own_events(answer)
+            assert isinstance(paid, e.Repaid)
+            left_over = loan.credit > 0
+            assert paid.booking.status is (
+                LoanStatus.OVERPAID if left_over else LoanStatus.PAID_OFF
+            )
+
+    @invariant()
+    def nothing_is_receivable_of_a_loan_that_is_paid_off(self) -> None:
+        loan = self.life.state.loan if hasattr(self, "life") else None
+        if loan is not None and loan.status is LoanStatus.PAID_OFF:
+            assert not any(loan.accounts.get(one, ZERO) for one in RECEIVABLES), loan.accounts
+
+    @invariant()
     def no_component_is_negative(self) -> None:
         loan = self.life.state.loan if hasattr(self, "life") else None
         if loan is None:
@@ -281,7 +313,7 @@ class Servicing(RuleBasedStateMachine):
         book = self.life.book()
         left = sum((_left(one, Component.PRINCIPAL) for one in book.instalments), ZERO)
         if not loan.ended:
-            assert left == book.principal
+            assert left >= book.principal if grows(loan.known_terms) else left == book.principal
 
     @invariant()
     def the_past_does_not_depend_on_when_it_is_asked(self) -> None:

@@ -124,6 +124,14 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
         offer(),
         PAYOUT,
     ),
+    (
+        Refusal.TERMS_NOT_POSSIBLE,
+        lambda: offered(with_terms(origination_fee=OriginationFee(amount=D(1200)))),
+        offer(),
+        PAYOUT,
+    ),
+    (Refusal.FEE_TAKES_ALL, drifted, c.Disburse(amount=D(60)), day(28)),
+    (Refusal.KIND_NOT_ALLOWED, running, replace(REPAY, kind=PaymentKind.DOWN_PAYMENT), day(2)),
     (Refusal.ABOVE_THE_OFFER, accepted_offer, c.Disburse(amount=D("1200.01")), day(1)),
     (Refusal.DISCLOSURE_STALE, drifted, c.Disburse(), day(28)),
     (
@@ -181,6 +189,7 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
         day(41),
     ),
     (Refusal.TERMS_NOT_POSSIBLE, running, s.ChangeRate(rate_percent=D(1001)), day(2)),
+    (Refusal.TERMS_NOT_POSSIBLE, running, s.ChangeRate(rate_percent=D("100.01")), day(2)),
     (
         Refusal.AMOUNT_IMPLAUSIBLE,
         running,
@@ -215,6 +224,12 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
     (Refusal.BALANCE_NOT_ZERO, running, s.CloseLoan(), day(2)),
     (Refusal.REFINANCING_UNKNOWN, lambda: refinancing(None), s.Refinance(into=NEW), FEB),
     (Refusal.REFINANCING_NOT_READY, lambda: refinancing(running()), s.Refinance(into=NEW), FEB),
+    (
+        Refusal.REFINANCING_OF_OTHERS,
+        lambda: refinancing(accepted_offer("2000", of="cust_3003")),
+        s.Refinance(into=NEW),
+        FEB,
+    ),
     (
         Refusal.REFINANCING_NOT_READY,
         lambda: refinancing(accepted_offer(product=None)),

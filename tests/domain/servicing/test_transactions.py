@@ -2,6 +2,7 @@
 journal says.
 """
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from lending.domain.application import commands as c
+from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Status
 from lending.domain.loan.entries import Disbursed
 from lending.domain.loan.journal import LedgerAccount as A
@@ -306,6 +308,28 @@ def test_a_rest_too_small_to_ask_for_is_written_off_once_the_loan_has_matured() 
     life.does(s.CloseDay(), FEB)
     assert isinstance(life.last, e.WrittenOff)
     assert posted(life.last)[A.CHARGE_OFF_EXPENSE] == "1.50"
+
+
+@pytest.mark.parametrize("same", [" SEPA  2026-\u00e4", "SEPA\u00a02026-a\u0308\u2003"])
+def test_a_reference_is_the_same_however_it_is_spaced_and_composed(same: str) -> None:
+    life = running().does(s.Repay(amount=D(10), reference=same), FEB)
+    assert life.last.reference == "SEPA 2026-\u00e4"
+    for other in ("SEPA 2026-\u00e4", f"{same} "):
+        for again in (s.Repay, s.Settle):
+            command = again(amount=D(10), reference=other)
+            assert life.refuses(command, FEB) is Refusal.REFERENCE_REPEATED
+    life.does(s.Repay(amount=D(10), reference="sepa 2026-\u00e4"), FEB)
+    life.does(s.Repay(amount=D(10), reference="\u2003 "), FEB)
+    assert life.last.reference is None
+
+
+def test_a_reference_that_was_recorded_as_it_came_is_found_too() -> None:
+    event = running().does(s.Repay(amount=D(10)), FEB).last
+    life = running()
+    life.records(replace(event, reference=" r1"), FEB)
+    assert life.refuses(s.Repay(amount=D(10), reference="r1"), FEB) is Refusal.REFERENCE_REPEATED
+    life.does(s.Reverse(version=life.version, reason=s.ReversalReason.MISTAKE), FEB)
+    life.does(s.Repay(amount=D(10), reference="r1"), FEB)
 
 
 def test_a_charge_is_waived_whole_or_in_part() -> None:
