@@ -6,21 +6,29 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from lending.ledger.sealing import KEY_BYTES
+from lending.domain.application.commands import Apply
+from lending.ledger.codec import Codec
+from lending.ledger.sealing import KEY_BYTES, MasterKey
+from lending.runtime.postgres import PROJECTOR_ROLE, connect
 from lending.service.backup.manifest import BackupDamaged, read_manifest
 from lending.service.backup.programs import find_program
 from lending.service.backup.programs import run as run_program
 from lending.service.backup.restoring import NotEmpty, restore
 from lending.service.backup.taking import AlreadyThere, NothingToBackUp, back_up
 from lending.service.ledger import system_clock
+from projections.batches import Batches
+from projections.projector import Projector, Step
+from projections.registry import READ_MODELS
 from projections.verification import plan
 from projections.verifying import run
 from tests.backup.drill import brought_back, kept, lost, settings_of
-from tests.ledgers import opened_ledger
+from tests.ledgers import Issuer, opened_ledger
 from tests.sealed import Sealing, sealing
 
 pytestmark = pytest.mark.anyio
@@ -78,6 +86,46 @@ async def test_no_key_is_in_the_dump_of_the_log(ledger: Sealing, tmp_path: Path)
     plain = [await dumped(path, tmp_path) for path in (backup / "ledger.dump", vault)]
     assert [wrapped in text for text in plain] == [False, True]
     assert vault.stat().st_mode & 0o077 == 0
+
+
+async def test_nothing_personal_is_in_the_dump_and_read_models_are_made_again(
+    ledger: Sealing, empty_database_url: str, tmp_path: Path
+) -> None:
+    apply = Apply(
+        applicant_id="cust_1",
+        amount=Decimal(12000),
+        income=Decimal("6543.21"),
+        purpose="a red boat",
+    )
+    await Issuer(ledger.ledger)(apply)
+    await follow(ledger.database_url, ledger.master)
+    assert ledger.rows("select purpose from read.loan_applications") == [("a red boat",)]
+    backup, vault = await taken(ledger, tmp_path)
+    text = await dumped(backup / "ledger.dump", tmp_path)
+    assert [word in text for word in ("a red boat", "6543.21", "cust_1")] == [False, False, True]
+    await restore(empty_database_url, backup, vault, None)
+    await follow(empty_database_url, ledger.master)
+    with psycopg.connect(empty_database_url) as connection:
+        rows = connection.execute("select purpose from read.loan_applications").fetchall()
+    assert rows == [("a red boat",)]
+    whole = await plan(empty_database_url, ledger.master_key, checkpoints=backup / "checkpoints")
+    assert (await run(whole, 1, lambda _: None)).findings.kept == []
+
+
+async def follow(database_url: str, master: MasterKey) -> None:
+    """Fold what there is into the applications' read model."""
+    async with (
+        await connect(database_url, PROJECTOR_ROLE, "test") as connection,
+        await connect(database_url, PROJECTOR_ROLE, "test") as ahead,
+    ):
+        model = READ_MODELS[0]
+        batches = Batches(
+            model, 0, connection=connection, ahead=ahead, master=master, codec=Codec()
+        )
+        projector = Projector(model, 0, connection=connection, batches=batches, worker="test")
+        while await projector.step() is Step.MOVED:
+            pass
+        await batches.close()
 
 
 async def dumped(path: Path, directory: Path) -> str:

@@ -14,7 +14,7 @@ import orjson
 from lending.runtime.errors import OperatorError
 
 LEDGER: Final = "ledger.dump"
-"""The log, the answers, the tree and the read models."""
+"""The log, the answers and the tree; of the read models their tables, without rows."""
 CHECKPOINTS: Final = "checkpoints"
 """Every signed checkpoint, as they are published."""
 MANIFEST: Final = "manifest.json"

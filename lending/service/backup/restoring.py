@@ -73,6 +73,7 @@ async def restore(
         common.append(f"--dbname={connection.info.dbname}")
         await run(program, [*common, str(directory / LEDGER)], variables)
         await run(program, [*common, str(vault)], variables)
+        await connection.execute(SQL["begin_anew"])
         await connection.execute(SQL["analyze"])
         heads = await read_heads(connection)
     if heads != list(manifest.heads):

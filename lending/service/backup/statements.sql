@@ -37,6 +37,13 @@ select exists (select from pg_namespace where nspname in ('ledger', 'vault', 'tr
 -- Whether there is such a role, and whether this user may act as it.
 select pg_has_role(current_user, oid, 'USAGE'), rolname = current_user from pg_roles where rolname = %(role)s;
 
+-- name: begin_anew
+-- The read models have no rows: their workers begin at the beginning.
+update read_data.checkpoints
+set position = 0, epoch = 1, recorded_at = null, events = 0, batches = 0, last_batch_events = 0, last_batch_seconds = 0,
+    state = 'running', stopped_because = null, stopped_position = null, stopped_at = null, error = null,
+    worker = null, updated_at = clock_timestamp();
+
 -- name: analyze
 -- Let the planner know what was restored.
 analyze;

@@ -15,6 +15,11 @@ from lending.service.backup.programs import environment, find_program, run
 SQL: Final = load_queries(files("lending.service.backup") / "statements.sql")
 """The statements of backing up and restoring."""
 
+LEFT_OUT: Final = ("vault.*", "read_data.*__v*")
+"""Tables whose rows are not with the log: keys, which are apart, and read models, which hold what is
+personal in clear, and are made of the log again.
+"""
+
 _SESSION: Final = {
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "repeatable read",
@@ -67,7 +72,8 @@ async def _dump(
     _make_places(directory, vault)
     program, variables = find_program("pg_dump", major), environment(database_url)
     common = ["--format=custom", f"--snapshot={snapshot}", "--no-password"]
-    log = ["--exclude-table-data=vault.*", f"--file={directory / LEDGER}"]
+    left_out = [f"--exclude-table-data={tables}" for tables in LEFT_OUT]
+    log = [*left_out, f"--file={directory / LEDGER}"]
     await run(program, [*common, *log], variables)
     await run(program, [*common, "--data-only", "--schema=vault", f"--file={vault}"], variables)
     await _write_checkpoints(connection, directory / CHECKPOINTS)
