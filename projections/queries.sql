@@ -261,6 +261,25 @@ where e.shard = %(shard)s and e.position > %(after)s and e.position <= %(upto)s
                     and later.version = e.version + 1 and later.position <= %(head)s)
 order by e.application_id;
 
+-- name: published
+-- The policies and products that the registry has published.
+select position, event_type, data
+from ledger.loan_events
+where shard = %(shard)s and application_id = %(registry)s and event_type = any(%(types)s)
+order by version;
+
+-- name: rows_at
+-- The rows of a read model that stand at these positions, each with the version that its application has by then.
+select t.position, t.{application}, coalesce((select max(e.version) from ledger.loan_events e
+                                              where e.shard = t.shard and e.application_id = t.{application}
+                                                and e.position < t.position), 0) + 1
+from {table} t
+where t.shard = %(shard)s and t.position = any(%(positions)s);
+
+-- name: first_row_beyond
+-- The first row of a read model that stands behind the end of the log.
+select {application} from {table} t where t.shard = %(shard)s and t.position > %(head)s order by t.position limit 1;
+
 -- name: surplus_rows
 -- Rows of applications of which the log knows nothing.
 select {application}, position

@@ -15,11 +15,13 @@ from lending.domain.application.state import INITIAL
 from lending.domain.identifiers import registry_id
 from lending.domain.registry import EMPTY_REGISTRY, Recorded, RegistryEvent, fold_registry
 from lending.ledger.codec import Codec
-from lending.ledger.sealing import MasterKey
-from lending.ledger.verification import Finding
+from lending.ledger.findings import Discrepancy, Finding
+from lending.ledger.read import read_subject_keys
+from lending.ledger.sealing import Keyring, MasterKey, SealBroken, WrappedKey
 from lending.runtime.postgres import Connection
 from projections import acts
 from projections.checkpoints import Checkpoint
+from projections.citations import Citations, read_citations
 from projections.folding import NOTHING, Fold, Held, Poison, Poisoned
 from projections.model import Happened, Key, ReadModel, Row, Rows
 from projections.reading import SQL, LogReader, by_application, described
@@ -63,20 +65,42 @@ class StreamChecks:
         self._connection = connection
         self._shard = shard
         self._head = head
+        self._master = master
         self._reader = LogReader(connection, shard, codec=Codec(), master=master, places=None)
 
     async def check(self, after: int, upto: int) -> list[Finding]:
         """What is wrong with those that end behind `after` and not behind `upto`."""
         kept = await self._read_kept()
+        citations = await read_citations(self._connection, self._shard)
         asked = {"shard": self._shard, "after": after, "upto": upto, "head": self._head}
         rows = await (await self._connection.execute(SQL["streams_ending"], asked)).fetchall()
         ids = [application_id for (application_id,) in rows]
         findings: list[Finding] = []
         for begin in range(0, len(ids), STREAMS_AT_ONCE):
-            findings += await self._check_some(kept, ids[begin : begin + STREAMS_AT_ONCE])
+            some = ids[begin : begin + STREAMS_AT_ONCE]
+            findings += await self._check_keys(some)
+            findings += await self._check_some(kept, some, citations)
         return findings
 
-    async def _check_some(self, kept: Sequence[_Kept], ids: Sequence[UUID]) -> list[Finding]:
+    async def _check_keys(self, ids: Sequence[UUID]) -> list[Finding]:
+        """The wrapped keys that do not open: of another ledger, application or person."""
+        findings = []
+        for application_id, keys in (await self._keys_of(ids)).items():
+            for key in keys:
+                try:
+                    Keyring.unwrap(application_id, [key], self._master, _no_randomness)
+                except SealBroken as fault:
+                    text = f"the key of {key.subject} does not open: {fault}"
+                    at = None, application_id, "subject_keys.wrapped_key"
+                    findings.append(Finding(Discrepancy.KEY_DIFFERS, *at, text))
+        return findings
+
+    async def _keys_of(self, ids: Sequence[UUID]) -> Mapping[UUID, list[WrappedKey]]:
+        return await read_subject_keys(self._connection, self._shard, list(ids))
+
+    async def _check_some(
+        self, kept: Sequence[_Kept], ids: Sequence[UUID], citations: Citations
+    ) -> list[Finding]:
         stored = [await self._rows(one, ids) for one in kept]
         upto = max([self._head, *(one.checkpoint.position for one in kept)])
         findings: list[Finding] = []
@@ -86,7 +110,8 @@ class StreamChecks:
                 if walk is None or walk.application_id != application_id:
                     findings += [] if walk is None else walk.end()
                     rows = [one.get(application_id, {}) for one in stored]
-                    walk = _Walk(application_id, self._shard, list(zip(kept, rows, strict=True)))
+                    beside = list(zip(kept, rows, strict=True))
+                    walk = _Walk(application_id, self._shard, beside, citations)
                 walk.add(group)
         return findings + ([] if walk is None else walk.end())
 
@@ -115,8 +140,13 @@ class _Walk:
     """Goes through one stream: is it a history, and are these its rows?"""
 
     def __init__(
-        self, application_id: UUID, shard: int, stored: Sequence[tuple[_Kept, Rows]]
+        self,
+        application_id: UUID,
+        shard: int,
+        stored: Sequence[tuple[_Kept, Rows]],
+        citations: Citations,
     ) -> None:
+        self._citations = citations
         self.application_id = application_id
         self._findings: list[Finding] = []
         self._history = _Line(Fold(READ_MODELS[0], shard), Held(0, INITIAL, None), None)
@@ -135,19 +165,22 @@ class _Walk:
         """Take the next events of the stream."""
         for happened in events:
             if happened.position < self._position:
-                self._found(happened, "version", "its version comes later than its position")
+                text = "its version comes later than its position"
+                self._found(Discrepancy.REORDERED, happened, "version", text)
             self._position = happened.position
         poison = self._history.add(events)
         if poison is not None:
             text = f"the event cannot be read or folded: {poison.error}"
-            self._findings.append(Finding(poison.position, poison.application_id, "data", text))
+            self._findings.append(_broken(poison, text))
         if self._registry is not None and self._history.sound:
             self._evolve_registry(events)
+        for happened in events:
+            self._findings += self._citations.of(happened)
         for name, line, _ in self._lines:
             poison = line.add(events)
             if poison is not None and self._history.sound:
                 text = f"{name} cannot apply the event: {poison.error}"
-                self._findings.append(Finding(poison.position, poison.application_id, "data", text))
+                self._findings.append(_broken(poison, text))
 
     def _evolve_registry(self, events: Sequence[Happened]) -> None:
         for happened in events:
@@ -156,10 +189,11 @@ class _Walk:
                 recorded = Recorded(event, happened.position, happened.recorded_at)
                 self._registry = fold_registry(self._registry or EMPTY_REGISTRY, [recorded])
             except Exception as fault:  # noqa: BLE001 whatever it raises, the registry does not follow
-                self._found(happened, "data", f"the registry does not follow: {described(fault)}")
+                text = f"the registry does not follow: {described(fault)}"
+                self._found(Discrepancy.HISTORY_BROKEN, happened, "data", text)
 
-    def _found(self, happened: Happened, column: str, what: str) -> None:
-        finding = Finding(happened.position, happened.application_id, column, what)
+    def _found(self, kind: Discrepancy, happened: Happened, column: str, what: str) -> None:
+        finding = Finding(kind, happened.position, happened.application_id, column, what)
         self._findings.append(finding)
 
     def end(self) -> list[Finding]:
@@ -208,19 +242,30 @@ def _row_findings(name: str, application_id: UUID, rows: Rows, stored: Rows) -> 
         expected, kept = rows.get(key), stored.get(key)
         if kept is None and expected is not None:
             text = "the row is missing"
-            findings.append(Finding(expected["position"], application_id, name, text))
+            findings.append(_row_finding(expected, application_id, name, text))
         elif expected is None and kept is not None:
             text = "the row should not be there"
-            findings.append(Finding(kept["position"], application_id, name, text))
+            findings.append(_row_finding(kept, application_id, name, text))
         elif expected is not None and kept is not None:
             findings += [
-                Finding(
-                    expected["position"],
-                    application_id,
-                    f"{name}.{column}",
-                    "not what its events say",
+                _row_finding(
+                    expected, application_id, f"{name}.{column}", "not what its events say"
                 )
                 for column in expected
                 if expected[column] != kept[column]
             ]
     return findings
+
+
+def _row_finding(row: Row, application_id: UUID, column: str, what: str) -> Finding:
+    at = row["position"], application_id, column
+    return Finding(Discrepancy.PROJECTION_DIFFERS, *at, what)
+
+
+def _broken(poison: Poison, what: str) -> Finding:
+    at = poison.position, poison.application_id, "data"
+    return Finding(Discrepancy.HISTORY_BROKEN, *at, what)
+
+
+def _no_randomness(size: int) -> bytes:
+    raise TypeError(f"verifying seals nothing, and needs no {size} random bytes")

@@ -3,19 +3,18 @@
 What belongs here: sealing, publishing and looking at what came of it, in few words.
 """
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from lending.ledger.findings import Finding
 from lending.ledger.sealing import MasterKey
-from lending.ledger.verification import Finding
 from lending.runtime.postgres import SEALER_ROLE, connect
 from lending.runtime.settings import Settings
 from lending.service.creation import load_master_key
@@ -24,7 +23,8 @@ from lending.service.signing_keys import SigningKeyOffice, ensure_signing_keys
 from lending.service.transparency.outlets import Outlet
 from lending.service.transparency.publisher import Publisher
 from lending.service.transparency.sealer import Published, Sealer, Step
-from projections.verification import Kind, plan, verify_part
+from projections.verification import Kind, plan
+from projections.verifying import run
 from tests.ledgers import NOTE, submission
 
 
@@ -99,13 +99,10 @@ class Sealing:
         return int(self.rows(query, [outlet.target])[0][0])
 
     async def findings(self, checkpoints: Path | None = None) -> list[Finding]:
-        """What verifying the tree finds."""
+        """What verifying leaves and tree finds."""
         whole = await plan(self.database_url, self.master_key, checkpoints=checkpoints)
-        parts = [part for part in whole.parts if part.kind is Kind.TREE]
-        found: list[Finding] = []
-        for part in parts:
-            found += await asyncio.to_thread(verify_part, part)
-        return found
+        parts = [part for part in whole.parts if part.kind in (Kind.TREE, Kind.LOG)]
+        return (await run(replace(whole, parts=parts), 1, lambda _: None)).findings.kept
 
     def rows(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """What a query finds, as the owner."""

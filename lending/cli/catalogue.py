@@ -18,7 +18,13 @@ from uuid import UUID
 import typer
 from annotated_types import Ge, Le, MaxLen, MinLen
 
-from lending.cli import authority_page, limits_page, policies_page, products_page
+from lending.cli import (
+    authority_page,
+    discrepancies_page,
+    limits_page,
+    policies_page,
+    products_page,
+)
 from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
 from lending.domain.application.events import EVENTS
 from lending.domain.application.reasons import (
@@ -53,8 +59,8 @@ def catalogue(
         bool, typer.Option("--check", help="Write nothing; fail where a page is not current.")
     ] = False,
 ) -> None:
-    """Write the reference of commands, events, authority, refusals, reasons, limits, policies and
-    products.
+    """Write the reference of commands, events, authority, refusals, reasons, limits, policies,
+    products and discrepancies.
     """
     stale = {directory / name: text for name, text in pages().items()}
     stale = {page: text for page, text in stale.items() if not _says(page, text)}
@@ -82,6 +88,7 @@ def pages() -> dict[str, str]:
         "reasons.md": _page("Reasons", _reasons()),
         "limits.md": _page("Limits", limits_page.blocks()),
         "policies.md": _page("Policies", policies_page.blocks()),
+        "discrepancies.md": _page("Discrepancies", discrepancies_page.blocks()),
         "products.md": _page("Products", products_page.blocks(_described)),
     }
 

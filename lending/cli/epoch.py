@@ -33,12 +33,17 @@ def open_(
 
 async def _open(settings: Settings, reason: str, *, force: bool) -> None:
     from lending.cli.database import opened_database
-    from lending.service.epoch import open_epoch
+    from lending.service.epoch import open_epoch, published_of
     from lending.service.ledger import new_id
 
     async with opened_database(settings) as database:
         opened = await open_epoch(
-            database.url, reason=reason, operator=getpass.getuser(), new_id=new_id, force=force
+            database.url,
+            reason=reason,
+            operator=getpass.getuser(),
+            new_id=new_id,
+            force=force,
+            published=await published_of(database.url, settings.checkpoints_path),
         )
     print(
         f"epoch {opened.epoch} of shard {opened.shard} is open; its first position is"

@@ -1,8 +1,8 @@
 """The command `lending`: its subcommands, and how their errors reach a person.
 
 What belongs here: registering commands, each of which is a file of its own that imports what it
-needs when it runs. What a command cannot do is one sentence on stderr and exit code 1; what was
-typed wrongly is exit code 2; a traceback is for those who ask for it by LENDING_LOG_LEVEL=debug.
+needs when it runs. What a command cannot do is one sentence on stderr and an exit code, mostly 1;
+what was typed wrongly is exit code 2; a traceback is for those who ask for it by LENDING_LOG_LEVEL=debug.
 """
 
 import os
@@ -13,6 +13,7 @@ import typer
 
 from lending.cli import (
     backtest,
+    backup,
     catalogue,
     day_close,
     demo,
@@ -51,14 +52,15 @@ class Program(typer.Typer):
         try:
             return super().__call__(*args, **kwargs)
         except OperatorError as fault:
-            sentence = str(fault)
+            sentence, code = str(fault), fault.exit_code
         except Exception as fault:
             if os.environ.get("LENDING_LOG_LEVEL", "").lower() == "debug":
                 raise
             what = " ".join(f"{type(fault).__name__}: {fault}".split())
             sentence = f"this should not have happened: {what} (LENDING_LOG_LEVEL=debug says where)"
+            code = 1
         print(f"lending: {sentence}", file=sys.stderr)
-        raise SystemExit(1)
+        raise SystemExit(code)
 
 
 app = Program(
@@ -84,6 +86,8 @@ app.command()(explain.explain)
 app.command()(backtest.backtest)
 app.command()(verify.verify)
 app.command()(evidence.evidence)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(tape.tape)
 app.command()(rebuild.rebuild)
 app.add_typer(projections.projections, name="projections")

@@ -1,15 +1,14 @@
-"""`lending verify`: every leaf recomputed, every read-model row compared with its events."""
+"""`lending verify`: every leaf recomputed, every checkpoint borne out, every row compared with its
+events.
+"""
 
 import asyncio
-import multiprocessing
 import os
-import time
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 import typer
 
 from lending.runtime.errors import OperatorError
@@ -17,18 +16,20 @@ from lending.runtime.settings import LogLevel, Settings, load_settings
 from lending.runtime.telemetry import configure_logs
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from rich.console import Console
 
     from lending.ledger.erasures import Pending
-    from lending.ledger.verification import Finding
+    from lending.ledger.findings import Finding
     from projections.verification import Plan
+    from projections.verifying import Verified
 
 _SHOWN = 50
-_FEW_EVENTS = 10_000
 
 
 class DoesNotVerify(OperatorError):
-    """What is stored is not what was recorded."""
+    """What is stored is not what was recorded. The exit code is that of the gravest discrepancy."""
 
 
 def verify(
@@ -51,20 +52,29 @@ def verify(
     ] = None,
     processes: Annotated[
         int, typer.Option(min=1, max=64, help="How many processes share the work.")
-    ] = min(os.cpu_count() or 1, 4),
+    ] = min(os.cpu_count() or 1, 64),
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as one JSON object.")
+    ] = False,
 ) -> None:
-    """Recompute every leaf and every read-model row, and compare. It only reads, and may run while
-    the ledger is at work.
+    """Recompute every leaf, checkpoint and read-model row, and compare. It only reads, and may run
+    while the ledger is at work, or on a restored copy.
 
-    Exit code 1 if anything differs.
+    Exit code 0 if nothing differs, else that of the gravest discrepancy found: 10 to 24.
     """
     settings = load_settings()
     configure_logs(settings.log_format, LogLevel.ERROR)
-    asyncio.run(_verify(settings, from_position, processes, checkpoints))
+    asyncio.run(_verify(settings, from_position, processes, checkpoints, as_json=as_json))
 
 
 async def _verify(
-    settings: Settings, from_position: int, processes: int, checkpoints: Path | None
+    settings: Settings,
+    from_position: int,
+    processes: int,
+    checkpoints: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     from rich.console import Console
 
@@ -72,21 +82,24 @@ async def _verify(
     from lending.service.creation import load_master_key
     from projections.verification import plan
 
-    console = Console()
+    console = Console(stderr=as_json)
     async with opened_database(settings, create=False) as database:
-        begun = time.monotonic()
         master_key = load_master_key(settings, create=False)
+        published = _published(settings, checkpoints)
         whole = await plan(
-            database.url,
-            master_key,
-            first_position=from_position,
-            checkpoints=_published(settings, checkpoints),
+            database.url, master_key, first_position=from_position, checkpoints=published
         )
-        findings = [*whole.findings, *await _run(whole, processes, console)]
-        seconds = time.monotonic() - begun
-    for erasure in whole.pending:
-        console.print(_pending(erasure), soft_wrap=True)
-    _report(console, findings, whole.events, seconds)
+        verified = await _run(whole, processes, console)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(_as_json(verified, whole, published)) + b"\n")
+    else:
+        _print(console, verified, published)
+    gravest = next(iter(verified.findings.counts()), None)
+    if gravest is not None:
+        told = f"differences found: {verified.findings.total}; the gravest: {gravest.label}"
+        fault = DoesNotVerify(f"{told}. {gravest.meaning}")
+        fault.exit_code = gravest.exit_code
+        raise fault
 
 
 def _published(settings: Settings, given: Path | None) -> Path | None:
@@ -94,8 +107,8 @@ def _published(settings: Settings, given: Path | None) -> Path | None:
     return path if path is not None and path.exists() else None
 
 
-async def _run(whole: "Plan", processes: int, console: "Console") -> list["Finding"]:
-    """Have the parts verified, a few at a time, and gather what they find."""
+async def _run(whole: "Plan", processes: int, console: "Console") -> "Verified":
+    """Have the parts verified beside a progress bar."""
     from rich.progress import (
         BarColumn,
         Progress,
@@ -104,53 +117,92 @@ async def _run(whole: "Plan", processes: int, console: "Console") -> list["Findi
         TimeRemainingColumn,
     )
 
-    from projections.verification import verify_part
+    from projections.verifying import run
 
     columns = (TextColumn("verifying"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    findings: list[Finding] = []
-    loop = asyncio.get_running_loop()
-    with (
-        _executor(whole, processes) as executor,
-        Progress(*columns, console=console, transient=True) as progress,
-    ):
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(part.weight for part in whole.parts))
-
-        async def one(part: object, weight: int) -> list["Finding"]:
-            found = await loop.run_in_executor(executor, verify_part, part)  # type: ignore[arg-type]
-            progress.advance(task, weight)
-            return found
-
-        for found in await asyncio.gather(*(one(part, part.weight) for part in whole.parts)):
-            findings += found
-    return findings
+        return await run(whole, processes, lambda weight: progress.advance(task, weight))
 
 
-def _executor(whole: "Plan", processes: int) -> Executor:
-    """Processes, unless the log is so short that starting them takes longer than the work."""
-    if processes == 1 or whole.events < _FEW_EVENTS:
-        return ThreadPoolExecutor(1)
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+# reports
 
 
-def _report(console: "Console", findings: Sequence["Finding"], events: int, seconds: float) -> None:
+def _print(console: "Console", verified: "Verified", published: Path | None) -> None:
     from rich.table import Table
 
-    speed = f"{events:,} events in {seconds:.1f} s, {events / seconds:,.0f}/s"
-    if not findings:
-        told = f"[green]verified[/green]: {speed}; every leaf, answer, checkpoint and row is as recorded"
+    for phase in verified.phases:
+        speed = f", {phase.events / phase.seconds:,.0f} events/s" if phase.events else ""
+        console.print(f"{phase.name}: {phase.seconds:.1f} s{speed}", soft_wrap=True)
+    if not verified.findings.total:
+        against = "" if published else "; no published checkpoint was there to hold it against"
+        told = f"[green]verified[/green]: {verified.events:,} events in {verified.seconds:.1f} s"
+        told += f"; every leaf, answer, checkpoint and row is as recorded{against}"
         console.print(told, soft_wrap=True)
         return
-    table = Table("position", "application", "column", "what is wrong")
-    for finding in sorted(findings, key=_place)[:_SHOWN]:
-        position = "" if finding.position is None else str(finding.position)
-        application = "" if finding.application_id is None else str(finding.application_id)
-        table.add_row(position, application, finding.column, finding.what)
+    table = Table("discrepancy", "position", "application", "column", "what is wrong")
+    for finding in _listed(verified)[:_SHOWN]:
+        table.add_row(
+            finding.discrepancy.label,
+            "" if finding.position is None else f"{finding.shard}:{finding.position}",
+            _text(finding.application_id),
+            finding.column,
+            finding.what,
+        )
     console.print(table)
-    if len(findings) > _SHOWN:
-        columns = Counter(finding.column for finding in findings)
-        rest = ", ".join(f"{column}: {count}" for column, count in columns.most_common())
-        console.print(f"{_SHOWN} of {len(findings)} shown; by column: {rest}")
-    raise DoesNotVerify(f"differences found: {len(findings)}; {speed}")
+    counts = verified.findings.counts()
+    told = ", ".join(f"{kind.label}: {count}" for kind, count in counts.items())
+    console.print(
+        f"{min(_SHOWN, verified.findings.total)} of {verified.findings.total} shown; {told}"
+    )
+
+
+def _as_json(verified: "Verified", whole: "Plan", published: Path | None) -> dict[str, object]:
+    found = verified.findings
+    return {
+        "ledger_id": whole.ledger_id,
+        "verified": not found.total,
+        "events": verified.events,
+        "seconds": round(verified.seconds, 3),
+        "checkpoints": None if published is None else str(published),
+        "phases": [
+            {"name": one.name, "events": one.events, "seconds": round(one.seconds, 3)}
+            for one in verified.phases
+        ],
+        "pending_erasures": [
+            {
+                "subject": one.subject,
+                "position": one.position,
+                "applications": one.applications,
+            }
+            for one in whole.pending
+        ],
+        "discrepancies": {kind.label: count for kind, count in found.counts().items()},
+        "findings": [
+            {
+                "discrepancy": one.discrepancy.label,
+                "shard": one.shard,
+                "position": one.position,
+                "application_id": one.application_id,
+                "column": one.column,
+                "what": one.what,
+            }
+            for one in _listed(verified)
+        ],
+        "not_listed": found.beyond.total(),
+    }
+
+
+def _listed(verified: "Verified") -> list["Finding"]:
+    """The findings, the gravest first, each kind by position."""
+    return sorted(
+        verified.findings.kept,
+        key=lambda one: (one.discrepancy.exit_code, one.shard, one.position or 0, one.column),
+    )
+
+
+def _text(application_id: "UUID | None") -> str:
+    return "" if application_id is None else str(application_id)
 
 
 def _pending(erasure: "Pending") -> str:
@@ -159,7 +211,3 @@ def _pending(erasure: "Pending") -> str:
         f" {erasure.position}, in {erasure.applications} application(s): its keys are still to be"
         " destroyed; lending subjects erase goes on with it"
     )
-
-
-def _place(finding: "Finding") -> tuple[int, str]:
-    return finding.position or 0, finding.column

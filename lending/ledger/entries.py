@@ -4,8 +4,6 @@ An entry is the canonical envelope with the SHA-256 of the data (`lending.ledger
 personal is in it.
 """
 
-from importlib.resources import files
-from typing import Final
 from uuid import UUID
 
 import orjson
@@ -13,11 +11,8 @@ from psycopg.types.json import set_json_loads
 
 from lending.ledger.canonical import canonical_json
 from lending.ledger.leaf import columns, leaf_entry
-from lending.ledger.verification import envelope_of
+from lending.ledger.stored_rows import SQL, envelope_of
 from lending.runtime.postgres import Connection
-from lending.runtime.sql import load_queries
-
-_SQL: Final = load_queries(files("lending.ledger") / "verification.sql")
 
 
 async def read_entries(
@@ -27,7 +22,7 @@ async def read_entries(
     set_json_loads(orjson.loads, connection)
     asked = {"shard": shard, "begin": after + 1, "upto": upto, "limit": upto - after}
     cursor = connection.cursor(binary=True)
-    rows = await (await cursor.execute(_SQL["stretch"], asked)).fetchall()
+    rows = await (await cursor.execute(SQL["stretch"], asked)).fetchall()
     return [
         leaf_entry(ledger_id, columns(envelope_of(row)), canonical_json(row[6])) for row in rows
     ]

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from lending.domain.identifiers import registry_id
 from lending.domain.subjects import SubjectErased, SubjectKeysDestroyed
-from lending.ledger.verification import Finding
+from lending.ledger.findings import Discrepancy, Finding
 from lending.runtime.postgres import Connection
 from lending.runtime.sql import load_queries
 
@@ -35,28 +35,34 @@ async def check_erasures(connection: Connection, shard: int) -> tuple[list[Pendi
     under_way: dict[str, Pending] = {}
     destroyed: dict[tuple[str, UUID], int] = {}
     for position, event_type, data in await _rows(connection, "steps", steps):
-        subject, applications = data["subject"], [UUID(one) for one in data["applications"]]
+        try:
+            subject, applications = data["subject"], [UUID(one) for one in data["applications"]]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue  # what cannot be read is the finding of another check
         if event_type == SubjectErased.stored_as:
             under_way[subject] = Pending(subject, position, len(applications))
         else:
             under_way.pop(subject, None)
             destroyed |= dict.fromkeys(((subject, one) for one in applications), position)
     findings = [
-        Finding(None, application_id, _COLUMN, f"the key of {subject} is destroyed without record")
+        _finding(None, application_id, f"the key of {subject} is destroyed without record")
         for application_id, subject in await _rows(connection, "destroyed_unrecorded", asked)
     ]
     living = {**asked, "subjects": sorted({subject for subject, _ in destroyed})}
     findings += [
-        Finding(
+        _finding(
             destroyed[subject, application_id],
             application_id,
-            _COLUMN,
             f"the key of {subject} is there, though it was destroyed",
         )
         for application_id, subject in await _rows(connection, "living", living)
         if (subject, application_id) in destroyed
     ]
     return list(under_way.values()), findings
+
+
+def _finding(position: int | None, application_id: UUID, what: str) -> Finding:
+    return Finding(Discrepancy.KEY_DIFFERS, position, application_id, _COLUMN, what)
 
 
 async def _rows(connection: Connection, name: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -35,6 +35,9 @@ async def verify_history(
         )
     head = await (await connection.execute(_SQL["head"], {"shard": shard})).fetchone()
     position = 0 if head is None else head[0]
-    if epoch == known_epoch and position < acknowledged:
-        raise HistoryRewound(f"the log ends at {position}, but {acknowledged} was committed")
+    if known_epoch is not None and (epoch, position) < (known_epoch, acknowledged):
+        raise HistoryRewound(
+            f"the log ends at {position}, but {acknowledged} was committed in epoch {known_epoch}: a backup"
+            " was put back. When you accept that, run lending epoch open --force --reason ..."
+        )
     return int(epoch)

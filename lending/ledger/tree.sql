@@ -34,6 +34,17 @@ where shard = %(shard)s and position > %(after)s
 order by position
 limit %(limit)s;
 
+-- name: tile_count
+-- How many full tiles of leaves there are.
+select count(*) from transparency.tiles where shard = %(shard)s and level = 0;
+
+-- name: leaves_between
+-- The leaves of a stretch, each by its position.
+select position, leaf_hash
+from ledger.loan_events
+where shard = %(shard)s and position > %(after)s and position <= %(upto)s
+order by position;
+
 -- name: begin_of_later_epochs
 -- Where the log left an epoch: the first position of a later one; none where it is in that epoch still.
 select position from ledger.loan_events

@@ -1,78 +1,60 @@
 """Holding the tree over the log against the log, and every checkpoint against both.
 
-What belongs here: the stored tree made again from the leaf hashes, and each checkpoint, stored or
-published, compared with the tree of its size and its signature checked. It reads the log once, in
-order, whatever its length, with at most a tile of each level in memory. That leaf hashes are those
-of the events is another check (`lending.ledger.verification`).
+What belongs here: the log's leaf hashes and those that were sealed, walked side by side, each with
+the tree over it, and every checkpoint held against both. What bears the checkpoints out is what was
+recorded: so a changed log, a changed tree and a history that was rewritten whole are told apart. It
+goes through the log once, in order, whatever its length, with a tile of each level in memory. That
+leaf hashes are those of the events is another check (`lending.ledger.verification`).
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
-from lending.domain.identifiers import registry_id
-from lending.domain.signing import SigningKeyIssued, SigningKeyRevoked
-from lending.ledger.checkpoints import (
-    Checkpoint,
-    Origin,
-    open_checkpoint,
-    parse_origin,
-    read_checkpoint,
+from lending.ledger.checkpoint_claims import (
+    CHECKPOINT,
+    Claimed,
+    KeyOnRecord,
+    published_claims,
+    stored_claims,
 )
+from lending.ledger.findings import Discrepancy, Finding, Findings, Suspects
 from lending.ledger.merkle import Edge, perfect_head
-from lending.ledger.notes import NoteFault, decoded, public_key_of
-from lending.ledger.sealing import MasterKey, SealBroken, signing_key_purpose
-from lending.ledger.tiles import TILE_WIDTH, split_hashes
-from lending.ledger.tree import SQL, Place, Tree, read_tree
-from lending.ledger.verification import Finding, ShardOfLog
+from lending.ledger.tiles import TILE_HEIGHT, TILE_WIDTH, split_hashes
+from lending.ledger.tree import SQL, Tree, read_tree
+from lending.ledger.verification import ShardOfLog
 from lending.runtime.postgres import Connection
 
 TREE: Final = "tree"
-"""The column of findings about the stored tree, and about leaves that are not those it has."""
-TRUNCATED: Final = "checkpoint.truncated"
-"""The column of findings: the log ends before what a checkpoint covers."""
-REWRITTEN: Final = "checkpoint.rewritten"
-"""The column of findings: the log is consistent in itself, and contradicts a checkpoint."""
-SIGNATURE: Final = "checkpoint.signature"
-"""The column of findings: a checkpoint is not signed by a key of the log, or is none at all."""
-KEY: Final = "signing_key"
-"""The column of findings: the key in the vault is not the one on record."""
+"""The column of findings about the stored tree."""
 
-_PAGE: Final = 8_192
+_PAGE_TILES: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A checkpoint that is to be borne out: what it says, and where it stands."""
+class Beyond(NamedTuple):
+    """Something that covers more events than the log has: what it is, how many, in which column, and
+    the application of the first of them where that is known.
+    """
 
     place: str
-    epoch: int
     size: int
-    root: bytes
-    outside: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KeyOnRecord:
-    """A signing key as the registry has it, and where it was revoked, if it was."""
-
-    public_key: bytes
-    revoked_position: int | None = None
-
-    def vouches_for(self, size: int) -> bool:
-        """Whether a checkpoint of so many events may bear its signature: one that covers the
-        revocation may not.
-        """
-        return self.revoked_position is None or size < self.revoked_position
+    column: str
+    application_id: UUID | None = None
 
 
 @dataclass(slots=True)
-class _Building:
-    """The tree as it is made again, with the hashes of the tiles at its edge."""
+class TreeCheck:
+    """What walking the tree came to. `suspects` are positions where log and tree do not agree;
+    `forged` says that the checkpoints bear out the log there, and `beyond` is what covers more than
+    the log has.
+    """
 
-    known: Edge = field(default_factory=Edge)
-    edge: list[bytes] = field(default_factory=list)
-    upper: dict[int, list[bytes]] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
+    suspects: Suspects = field(default_factory=Suspects)
+    beyond: list[Beyond] = field(default_factory=list)
+    sealed_size: int = 0
+    forged: bool = False
 
 
 async def check_tree(
@@ -80,7 +62,7 @@ async def check_tree(
     log: ShardOfLog,
     keys: Sequence[KeyOnRecord],
     published: Iterable[tuple[str, str]] = (),
-) -> list[Finding]:
+) -> TreeCheck:
     """What is wrong with the tree over a shard's log, and with its checkpoints.
 
     `published` are notes from outside the database, each behind the place it was read from, and
@@ -88,22 +70,17 @@ async def check_tree(
     """
     tree = await read_tree(connection, log.shard)
     if tree is None:
-        return [Finding(None, None, TREE, "the log has no tree")]
+        found = TreeCheck()
+        found.findings.add([_tree_finding(None, "the log has no tree")])
+        return found
+    claims, findings = await stored_claims(connection, log, tree, keys)
+    outside, more = published_claims(log, published, keys)
+    claims = [claim for claim in (*claims, *outside) if claim.size and not claim.given_up(log)]
     head = await _head(connection, log.shard)
-    findings, claims = await _stored_claims(connection, log, tree, keys)
-    outside, found = _published_claims(log, published, keys)
-    findings += found
-    aims = sorted([*claims, *outside], key=lambda claim: claim.size)
-    findings += [
-        finding
-        for claim in aims
-        if claim.size > head and (finding := _beyond(log, claim, head)) is not None
-    ]
-    if tree.size > head:
-        text = f"{tree.size} events are sealed, but the log ends at {head}"
-        findings.append(Finding(head + 1, None, TRUNCATED, text))
-    aims = [claim for claim in aims if claim.size <= head]
-    return findings + await _rebuild(connection, log, tree, head, aims)
+    end = max(head, min(tree.size, await _tiled(connection, log.shard) + len(tree.edge)))
+    walk = _Walk(connection, log, tree, end, claims)
+    walk.found.findings.add([*findings, *more])
+    return await walk.through()
 
 
 async def _head(connection: Connection, shard: int) -> int:
@@ -111,255 +88,198 @@ async def _head(connection: Connection, shard: int) -> int:
     return 0 if row is None else int(row[2])
 
 
-def _beyond(log: ShardOfLog, claim: Claimed, head: int) -> Finding | None:
-    """A checkpoint beyond the log's end: of a tail that a later epoch has given up, or cut off."""
-    if _given_up(log, claim):
-        return None
-    text = f"{claim.place} covers {claim.size} events, but the log ends at {head}"
-    return Finding(head + 1, None, TRUNCATED, text)
+async def _tiled(connection: Connection, shard: int) -> int:
+    """How many leaves are in full tiles."""
+    row = await (await connection.execute(SQL["tile_count"], {"shard": shard})).fetchone()
+    return 0 if row is None else int(row[0]) * TILE_WIDTH
 
 
-def _given_up(log: ShardOfLog, claim: Claimed) -> bool:
-    later = (first for epoch, first in log.epochs.starts.items() if epoch > claim.epoch)
-    return claim.size >= min(later, default=claim.size + 1)
-
-
-async def _stored_claims(
-    connection: Connection, log: ShardOfLog, tree: Tree, keys: Sequence[KeyOnRecord]
-) -> tuple[list[Finding], list[Claimed]]:
-    findings: list[Finding] = []
-    claims: list[Claimed] = []
-    number, before = 0, (0, 0)
-    async for row in _checkpoints(connection, log.shard):
-        expected, number = number + 1, row[0]
-        epoch, size, root, note = row[1], row[2], bytes(row[3]), row[4]
-        place = f"the stored checkpoint {number}"
-        if number != expected:
-            findings.append(Finding(size, None, REWRITTEN, f"checkpoint {expected} is missing"))
-        if (epoch, size) <= before:
-            findings.append(Finding(size, None, REWRITTEN, f"{place} does not extend the last one"))
-        before = (epoch, size)
-        origin = str(Origin(log.ledger_id, log.shard, epoch))
-        findings += _signature_findings(note, Checkpoint(origin, size, root), keys, place)
-        claims.append(Claimed(place, epoch, size, root, outside=False))
-    if number != tree.checkpoint:
-        text = f"the last checkpoint is {number}, but the tree names {tree.checkpoint}"
-        findings.append(Finding(tree.size, None, TRUNCATED, text))
-    return findings, claims
-
-
-async def _checkpoints(connection: Connection, shard: int) -> AsyncIterator[tuple[Any, ...]]:
-    number = 0
-    while True:
-        asked = {"shard": shard, "number": number, "limit": _PAGE}
-        rows = await (await connection.execute(SQL["checkpoints_behind"], asked)).fetchall()
-        for row in rows:
-            yield row
-        if len(rows) < _PAGE:
-            return
-        number = rows[-1][0]
-
-
-def _published_claims(
-    log: ShardOfLog, published: Iterable[tuple[str, str]], keys: Sequence[KeyOnRecord]
-) -> tuple[list[Claimed], list[Finding]]:
-    findings: list[Finding] = []
-    claims: list[Claimed] = []
-    for place, note in published:
-        try:
-            checkpoint = read_checkpoint(note)
-            origin = parse_origin(checkpoint.origin)
-        except NoteFault as fault:
-            findings.append(Finding(None, None, SIGNATURE, f"{place}: {fault}"))
-            continue
-        if (origin.ledger_id, origin.shard) != (log.ledger_id, log.shard):
-            continue
-        where = f"the checkpoint of {checkpoint.size} events in {place}"
-        findings += _signature_findings(note, checkpoint, keys, where)
-        claims.append(Claimed(where, origin.epoch, checkpoint.size, checkpoint.root, outside=True))
-    return claims, findings
-
-
-def _signature_findings(
-    note: str, said: Checkpoint, keys: Sequence[KeyOnRecord], place: str
-) -> list[Finding]:
-    in_force = [key.public_key for key in keys if key.vouches_for(said.size)]
-    try:
-        checkpoint, _ = open_checkpoint(note, said.origin, in_force)
-    except NoteFault as fault:
-        why = _revoked(note, said.origin, keys) or str(fault)
-        return [Finding(said.size, None, SIGNATURE, f"{place}: {why}")]
-    if checkpoint == said:
-        return []
-    text = f"{place} says another size or root than its signed note"
-    return [Finding(said.size, None, REWRITTEN, text)]
-
-
-def _revoked(note: str, origin: str, keys: Sequence[KeyOnRecord]) -> str | None:
-    """What there is to say of a note that revoked keys alone signed; None where none of them did."""
-    revoked = {key.public_key: key.revoked_position for key in keys if key.revoked_position}
-    try:
-        _, signed = open_checkpoint(note, origin, revoked)
-    except NoteFault:
-        return None
-    return f"its key was revoked at position {revoked[signed[0].public_key]}, which it covers"
-
-
-async def _rebuild(
-    connection: Connection, log: ShardOfLog, tree: Tree, head: int, aims: Sequence[Claimed]
-) -> list[Finding]:
-    """Make the tree again from the leaf hashes, and compare it on the way."""
-    findings: list[Finding] = []
-    building = _Building()
-    waiting = list(reversed(aims))
-    broken: set[bool] = set()
-    position = 0
-    while position < head:
-        leaves = await _leaves(connection, log.shard, position, min(head, position + _PAGE))
-        if not leaves:
-            break  # what is missing is the finding of another check
-        position += len(leaves)
-        while leaves:
-            while waiting and waiting[-1].size == building.known.size:
-                findings += _compare(log, building.known, waiting.pop(), broken)
-            end = len(leaves) if not waiting else waiting[-1].size - building.known.size
-            sealed = tree.size - building.known.size
-            step = min(
-                len(leaves),
-                end,
-                TILE_WIDTH - len(building.edge),
-                sealed if sealed > 0 else len(leaves),
-            )
-            _grow(building, leaves[:step])
-            leaves = leaves[step:]
-            if len(building.edge) == TILE_WIDTH:
-                findings += await _compare_tiles(connection, log.shard, tree, building)
-            if building.known.size == tree.size:
-                findings += _compare_edge(tree, building)
-    for claim in reversed(waiting):
-        if claim.size == building.known.size:
-            findings += _compare(log, building.known, claim, broken)
-    return findings
-
-
-def _grow(building: _Building, leaves: Sequence[bytes]) -> None:
-    building.known = building.known.grown(leaves)
-    building.edge += leaves
-
-
-async def _leaves(connection: Connection, shard: int, after: int, upto: int) -> list[bytes]:
-    asked = {"shard": shard, "after": after, "limit": upto - after}
-    cursor = connection.cursor(binary=True)
-    rows = await (await cursor.execute(SQL["leaves"], asked)).fetchall()
-    return [row[1] for place, row in enumerate(rows, after + 1) if row[0] == place]
-
-
-async def _compare_tiles(
-    connection: Connection, shard: int, tree: Tree, building: _Building
-) -> list[Finding]:
-    """The full tile at the edge, and those above that are full with it, against what is stored."""
-    full = {(0, building.known.size // TILE_WIDTH - 1): building.edge}
-    building.edge = []
-    level, index = 0, building.known.size // TILE_WIDTH - 1
-    while True:
-        above = building.upper.setdefault(level + 1, [])
-        above.append(perfect_head(full[level, index]))
-        if len(above) < TILE_WIDTH:
-            break
-        level, index = level + 1, index // TILE_WIDTH
-        full[level, index] = above
-        building.upper[level] = []
-    if building.known.size > tree.size:
-        return []  # not sealed yet
-    stored = await _stored_tiles(connection, shard, list(full))
-    return [
-        finding
-        for place, hashes in full.items()
-        for finding in _tile_findings(place, hashes, stored.get(place))
-    ]
-
-
-async def _stored_tiles(
-    connection: Connection, shard: int, places: Sequence[Place]
-) -> Mapping[Place, bytes]:
-    levels, indexes = [place[0] for place in places], [place[1] for place in places]
-    asked = {"shard": shard, "levels": levels, "indexes": indexes}
-    rows = await (await connection.execute(SQL["full_tiles"], asked)).fetchall()
-    return {(level, index): bytes(hashes) for level, index, hashes in rows}
-
-
-def _tile_findings(
-    place: Place, hashes: Sequence[bytes], stored: bytes | None
-) -> Iterable[Finding]:
-    level, index = place
-    first = index * TILE_WIDTH ** (level + 1) + 1
-    if stored is None:
-        return [Finding(first, None, TREE, f"the tile {index} of level {level} is missing")]
-    return _differing(level, first, hashes, split_hashes(stored))
-
-
-def _differing(
-    level: int, first: int, hashes: Sequence[bytes], stored: Sequence[bytes]
-) -> list[Finding]:
-    """The leaves, or the subtrees, that are others than those that were sealed."""
-    span = TILE_WIDTH**level
-    what = "leaf of this event" if level == 0 else f"subtree of {span} events from here on"
-    return [
-        Finding(first + place * span, None, TREE, f"the {what} is not the one that was sealed")
-        for place, (now, then) in enumerate(zip(hashes, stored, strict=False))
-        if now != then
-    ]
-
-
-def _compare_edge(tree: Tree, building: _Building) -> list[Finding]:
-    findings = _differing(0, tree.size - len(tree.edge) + 1, building.edge, tree.edge)
-    if not findings and tree.known != building.known:
-        findings.append(Finding(tree.size, None, TREE, "its subtrees are not those of the log"))
-    return findings
-
-
-def _compare(log: ShardOfLog, known: Edge, claim: Claimed, broken: set[bool]) -> list[Finding]:
-    """Whether a checkpoint is that of the tree of its size. What contradicts the first one that does
-    not hold contradicts all behind it, so one stored and one published are told of.
+@dataclass(slots=True)
+class _Tile:
+    """A tile's width of the log: its leaves by place, None where an event is missing, and those that
+    were sealed, which are the log's own from the end of the tree on.
     """
-    if claim.outside in broken or claim.root == known.head() or _given_up(log, claim):
-        return []
-    broken.add(claim.outside)
-    text = f"history rewritten: {claim.place} is not that of the log's first {claim.size} events"
-    return [Finding(claim.size, None, REWRITTEN, text)]
+
+    index: int
+    leaves: list[bytes | None]
+    sealed: list[bytes]
+    head: bytes | None
 
 
-async def read_keys_on_record(connection: Connection, shard: int) -> list[KeyOnRecord]:
-    """The signing keys that the registry of a shard names, as its events say."""
-    types = [SigningKeyIssued.stored_as, SigningKeyRevoked.stored_as]
-    asked = {"shard": shard, "registry": registry_id(shard), "event_types": types}
-    rows = await (await connection.execute(SQL["keys_on_record"], asked)).fetchall()
-    revoked = {
-        data["key_id"]: position
-        for event_type, position, data in rows
-        if event_type == SigningKeyRevoked.stored_as
-    }
-    return [
-        KeyOnRecord(decoded(data["public_key"], "a key on record"), revoked.get(data["key_id"]))
-        for event_type, _, data in rows
-        if event_type == SigningKeyIssued.stored_as
-    ]
+class _Walk:
+    """Goes through the log of a shard, tile by tile."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        log: ShardOfLog,
+        tree: Tree,
+        end: int,
+        claims: Iterable[Claimed],
+    ) -> None:
+        self.found = TreeCheck(sealed_size=tree.size)
+        self._connection = connection
+        self._shard = log.shard
+        self._tree = tree
+        self._end = end
+        self._claims = sorted(claims, key=lambda claim: claim.size, reverse=True)
+        self._sealed = Edge()
+        # None as long as they are the same, False once an event is missing
+        self._log: Edge | bool | None = None
+        self._upper: dict[int, list[bytes]] = {}
+        self._borne_out = {False: 0, True: 0}
+        self._contradicted: set[bool] = set()
+        self._for_log = self._for_sealed = False
+
+    async def through(self) -> TreeCheck:
+        """Go through all of it."""
+        for first in range(0, self._tiles(), _PAGE_TILES):
+            for tile in await self._read(first, min(first + _PAGE_TILES, self._tiles())):
+                await self._take(tile)
+        self.found.beyond = [Beyond(claim.place, claim.size, CHECKPOINT) for claim in self._claims]
+        self.found.forged = self._for_log and not self._for_sealed
+        return self.found
+
+    def _tiles(self) -> int:
+        return -(-self._end // TILE_WIDTH)
+
+    # reading
+
+    async def _read(self, first: int, end: int) -> list[_Tile]:
+        leaves = await self._leaves(first * TILE_WIDTH, min(end * TILE_WIDTH, self._end))
+        stored = await self._stored(0, range(first, end))
+        heads = await self._heads(0, first, end)
+        return [
+            self._tile(index, leaves, stored.get(index), heads.get(index))
+            for index in range(first, end)
+        ]
+
+    async def _leaves(self, after: int, upto: int) -> dict[int, bytes]:
+        asked = {"shard": self._shard, "after": after, "upto": upto}
+        cursor = self._connection.cursor(binary=True)
+        return dict(await (await cursor.execute(SQL["leaves_between"], asked)).fetchall())
+
+    async def _stored(self, level: int, indexes: Iterable[int]) -> dict[int, bytes]:
+        places = list(indexes)
+        asked = {"shard": self._shard, "levels": [level] * len(places), "indexes": places}
+        cursor = self._connection.cursor(binary=True)
+        rows = await (await cursor.execute(SQL["full_tiles"], asked)).fetchall()
+        return {index: hashes for _, index, hashes in rows}
+
+    async def _heads(self, level: int, first: int, end: int) -> dict[int, bytes]:
+        asked = {"shard": self._shard, "level": level, "first": first, "end": end}
+        cursor = self._connection.cursor(binary=True)
+        return dict(await (await cursor.execute(SQL["heads"], asked)).fetchall())
+
+    def _tile(
+        self, index: int, leaves: dict[int, bytes], stored: bytes | None, head: bytes | None
+    ) -> _Tile:
+        begin = index * TILE_WIDTH
+        end = min(begin + TILE_WIDTH, self._end)
+        own = [leaves.get(position) for position in range(begin + 1, end + 1)]
+        full = begin + TILE_WIDTH <= self._tree.size
+        if full and stored is None:
+            text = f"the tile {index} of level 0 is missing"
+            self.found.findings.add([_tree_finding(begin + 1, text)])
+        sealed = split_hashes(stored) if full and stored else []
+        if not full and begin < self._tree.size:
+            sealed = list(self._tree.edge)
+        behind = [leaf or bytes(32) for leaf in own[len(sealed) :]]
+        return _Tile(index, own, [*sealed, *behind], head)
+
+    # comparing
+
+    async def _take(self, tile: _Tile) -> None:
+        begin = tile.index * TILE_WIDTH
+        differing = [
+            place
+            for place, (leaf, sealed) in enumerate(zip(tile.leaves, tile.sealed, strict=True))
+            if leaf != sealed
+        ]
+        for place in differing:
+            self.found.suspects.add(begin + place + 1)
+        if differing and self._log is None:
+            self._log = self._sealed
+        self._grow(tile)
+        if begin + TILE_WIDTH <= self._tree.size:
+            await self._check_upper(tile)
+
+    def _grow(self, tile: _Tile) -> None:
+        """Grow both trees by the tile, with a halt at each checkpoint's size."""
+        begin, done = tile.index * TILE_WIDTH, 0
+        while done < len(tile.sealed):
+            end = min(self._next_halt(begin + done) - begin, len(tile.sealed))
+            self._sealed = self._sealed.grown(tile.sealed[done:end])
+            if isinstance(self._log, Edge):
+                self._log = _grown(self._log, tile.leaves[done:end])
+            done = end
+            if begin + done == self._tree.size and self._sealed != self._tree.known:
+                text = "the subtrees it is known by are not those of its leaves"
+                self.found.findings.add([_tree_finding(self._tree.size, text)])
+            while self._claims and self._claims[-1].size == begin + done:
+                self._compare(self._claims.pop())
+
+    def _next_halt(self, size: int) -> int:
+        """The next size behind `size` at which there is something to compare."""
+        sizes = (self._claims[-1].size if self._claims else self._end, self._tree.size)
+        return min((one for one in sizes if one > size), default=self._end)
+
+    def _compare(self, claim: Claimed) -> None:
+        """Whether log or tree bears out a checkpoint. What contradicts the first one that does not
+        hold contradicts those behind it, so one stored and one published are told of.
+        """
+        own = self._log.head() if isinstance(self._log, Edge) else None
+        sealed = self._sealed.head()
+        by_sealed = claim.root == sealed
+        by_log = claim.root == own if self._log is not None else by_sealed
+        if by_sealed != by_log:
+            self._for_sealed |= by_sealed
+            self._for_log |= by_log
+        if by_sealed or by_log:
+            self._borne_out[claim.outside] = claim.size
+        elif claim.outside not in self._contradicted:
+            self._contradicted.add(claim.outside)
+            first = self._borne_out[claim.outside] + 1
+            text = (
+                f"{claim.place} is not that of the log's first {claim.size} events: what was"
+                f" rewritten lies in positions {first} to {claim.size}"
+            )
+            at = first, None, CHECKPOINT
+            self.found.findings.add([Finding(Discrepancy.HISTORY_REWRITTEN, *at, text)])
+
+    async def _check_upper(self, tile: _Tile) -> None:
+        """The stored tiles above, each as it is full, and the heads they are made of."""
+        level, index, stored = 0, tile.index, tile.head
+        head = perfect_head(tile.sealed)
+        while True:
+            self._check_head(level, index, head, stored)
+            above = self._upper.setdefault(level + 1, [])
+            above.append(head)
+            if len(above) < TILE_WIDTH:
+                return
+            level, index = level + 1, index // TILE_WIDTH
+            if (await self._stored(level, [index])).get(index) != b"".join(above):
+                text = f"the tile {index} of level {level} is missing, or not that of those below"
+                self.found.findings.add([_tree_finding(_first(level, index), text)])
+            head, self._upper[level] = perfect_head(above), []
+            stored = (await self._heads(level, index, index + 1)).get(index)
+
+    def _check_head(self, level: int, index: int, head: bytes, stored: bytes | None) -> None:
+        if stored not in (None, head):
+            text = f"the head of the tile {index} of level {level} is not that of its hashes"
+            self.found.findings.add([_tree_finding(_first(level, index), text)])
 
 
-async def check_signing_keys(
-    connection: Connection, shard: int, master: MasterKey, keys: Sequence[KeyOnRecord]
-) -> list[Finding]:
-    """Whether the private keys in the vault are those whose public halves are on record."""
-    rows = await (await connection.execute(SQL["keys_in_the_vault"], {"shard": shard})).fetchall()
-    findings = []
-    public_keys = [key.public_key for key in keys]
-    for key_id, wrapped in rows:
-        try:
-            seed = master.unwrap(bytes(wrapped), signing_key_purpose(shard, key_id))
-        except SealBroken as fault:
-            findings.append(Finding(None, None, KEY, f"key {key_id}: {fault}"))
-            continue
-        if public_key_of(seed) not in public_keys:
-            text = f"key {key_id} in the vault is not on record in the registry"
-            findings.append(Finding(None, None, KEY, text))
-    return findings
+def _first(level: int, index: int) -> int:
+    """The first position under a tile."""
+    return (index << TILE_HEIGHT * (level + 1)) + 1
+
+
+def _grown(known: Edge, leaves: Sequence[bytes | None]) -> Edge | bool:
+    """The log's own tree with these leaves, as long as none of them is missing."""
+    present = [leaf for leaf in leaves if leaf is not None]
+    return len(present) == len(leaves) and known.grown(present)
+
+
+def _tree_finding(position: int | None, what: str) -> Finding:
+    return Finding(Discrepancy.TREE_DIFFERS, position, None, TREE, what)

@@ -7,8 +7,8 @@ so that it may run while the ledger is at work, and in several processes.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
-from typing import Any, Final
+from math import inf
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -16,24 +16,20 @@ from psycopg.types.json import set_json_loads
 
 from lending.domain.identifiers import registry_id, shard_of
 from lending.domain.registry import EpochOpened
-from lending.ledger.canonical import canonical_json
-from lending.ledger.leaf import Envelope, Provenance, columns, leaf_hash
+from lending.ledger.findings import Discrepancy, Finding, Findings, Suspects
+from lending.ledger.stored_rows import (
+    APPLICATION,
+    EPOCH,
+    POSITION,
+    RECORDED_AT,
+    SQL,
+    StoredRow,
+    is_as_hashed,
+)
 from lending.runtime.postgres import Connection
-from lending.runtime.sql import load_queries
 
-_SQL: Final = load_queries(files("lending.ledger") / "verification.sql")
 _PAGE_EVENTS: Final = 2_000
 _PAGE_ANSWERS: Final = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it should be: where, in which application and column, and what."""
-
-    position: int | None
-    application_id: UUID | None
-    column: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,11 @@ class Epochs:
     def at(self, position: int) -> int:
         """The epoch that a position belongs to."""
         return max(epoch for epoch, first in self.starts.items() if first <= position)
+
+    def end_of(self, epoch: int) -> float:
+        """The first position that an epoch does not vouch for; without end where it is the last."""
+        later = (first for other, first in self.starts.items() if other > epoch)
+        return min(later, default=inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class ShardOfLog:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the event before left behind."""
+    """What the event before left behind; no instant, where that is not what was hashed."""
 
     position: int
     recorded_at: datetime | None
@@ -71,128 +72,113 @@ async def read_epochs(connection: Connection, shard: int) -> tuple[Epochs, list[
         "registry": registry_id(shard),
         "event_type": EpochOpened.stored_as,
     }
-    rows = await (await connection.execute(_SQL["epochs_opened"], asked)).fetchall()
-    lane = await (await connection.execute(_SQL["lane"], {"shard": shard})).fetchone()
+    rows = await (await connection.execute(SQL["epochs_opened"], asked)).fetchall()
+    lane = await (await connection.execute(SQL["lane"], {"shard": shard})).fetchone()
     starts = {1: 1}
     findings: list[Finding] = []
     for position, data in rows:
         epoch, first = data.get("epoch"), data.get("first_position")
-        if epoch != len(starts) + 1 or not isinstance(first, int) or first > position:
-            text = f"the registry opens epoch {epoch} from position {first}, after {len(starts)}"
-            findings.append(Finding(position, registry_id(shard), "data", text))
+        last = max(starts)
+        if (
+            not isinstance(epoch, int)
+            or epoch <= last
+            or type(first) is not int
+            or first > position
+        ):
+            text = f"the registry opens epoch {epoch} from position {first}, after {last}"
+            at = position, registry_id(shard), "data"
+            findings.append(Finding(Discrepancy.EPOCH_DIFFERS, *at, text))
         else:
             starts[epoch] = first
     if lane is None:
-        findings.append(Finding(None, None, "lanes", f"shard {shard} has no lane"))
-    elif lane != (len(starts), starts[len(starts)]):
+        findings.append(
+            Finding(Discrepancy.EPOCH_DIFFERS, None, None, "lanes", f"shard {shard} has no lane")
+        )
+    elif lane != (max(starts), starts[max(starts)]):
         text = (
             f"the lane is in epoch {lane[0]} from position {lane[1]}, the registry in"
-            f" epoch {len(starts)} from position {starts[len(starts)]}"
+            f" epoch {max(starts)} from position {starts[max(starts)]}"
         )
-        findings.append(Finding(None, None, "lanes", text))
+        findings.append(Finding(Discrepancy.EPOCH_DIFFERS, None, None, "lanes", text))
     return Epochs(starts), findings
 
 
-async def check_stretch(
-    connection: Connection, log: ShardOfLog, after: int, upto: int
-) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What became of a stretch: what is wrong with it, and what has to be diagnosed."""
+
+    findings: Findings
+    suspects: Suspects
+
+
+async def check_stretch(connection: Connection, log: ShardOfLog, after: int, upto: int) -> Stretch:
     """What is wrong with the events behind `after` up to `upto`, which is not beyond the head:
-    positions, leaves, times, epochs, and whether keyed events were answered.
+    positions, leaves, times, epochs.
     """
-    set_json_loads(orjson.loads, connection)
-    findings: list[Finding] = []
+    found = Stretch(Findings(), Suspects())
     seen = _Seen(after, None)
-    async for rows in _pages(connection, log.shard, after, upto):
+    async for rows in stored_rows(connection, log.shard, after, upto):
         for row in rows:
-            if row[1] == after:
-                seen = _Seen(after, row[17])
+            if row[POSITION] == after:
+                seen = _Seen(after, row[RECORDED_AT])
                 continue
-            findings += _position_findings(seen, row, log.epochs)
-            findings += _leaf_findings(log.ledger_id, row)
-            seen = _Seen(row[1], row[17])
+            seen = _check_row(log, seen, row, found)
     if seen.position < upto:
-        findings.append(_missing(seen.position + 1, upto))
-    asked = {"shard": log.shard, "after": after, "upto": upto}
-    rows = await (await connection.execute(_SQL["unanswered_events"], asked)).fetchall()
-    return findings + [Finding(*row) for row in rows]
+        found.suspects.add(seen.position + 1)
+    return found
 
 
-async def _pages(
+def _check_row(log: ShardOfLog, seen: _Seen, row: StoredRow, found: Stretch) -> _Seen:
+    position = row[POSITION]
+    if position != seen.position + 1:
+        found.suspects.add(min(seen.position + 1, position))
+    if not is_as_hashed(log.ledger_id, row):
+        found.suspects.add(position)
+        return _Seen(position, None)
+    if findings := _row_findings(seen, row, log):
+        found.findings.add(findings)
+    return _Seen(position, row[RECORDED_AT])
+
+
+async def stored_rows(
     connection: Connection, shard: int, begin: int, upto: int
-) -> AsyncIterator[Sequence[tuple[Any, ...]]]:
+) -> AsyncIterator[Sequence[StoredRow]]:
+    """The rows from position `begin` up to `upto`, by pages, in order."""
+    set_json_loads(orjson.loads, connection)
     while True:
         asked = {"shard": shard, "begin": begin, "upto": upto, "limit": _PAGE_EVENTS}
         cursor = connection.cursor(binary=True)
-        rows = await (await cursor.execute(_SQL["stretch"], asked)).fetchall()
+        rows = await (await cursor.execute(SQL["stretch"], asked)).fetchall()
         yield rows
         if len(rows) < _PAGE_EVENTS:
             return
-        begin = rows[-1][1] + 1
+        begin = rows[-1][POSITION] + 1
 
 
-def _missing(first: int, last: int) -> Finding:
-    which = f"position {first} is" if first == last else f"positions {first} to {last} are"
-    return Finding(first, None, "position", f"{which} missing")
-
-
-def _position_findings(seen: _Seen, row: tuple[Any, ...], epochs: Epochs) -> list[Finding]:
-    shard, position, application_id, epoch, recorded_at = row[0], row[1], row[2], row[16], row[17]
+def _row_findings(seen: _Seen, row: StoredRow, log: ShardOfLog) -> list[Finding]:
+    position, application_id, epoch = row[POSITION], row[APPLICATION], row[EPOCH]
     findings = []
-    if position != seen.position + 1:
-        findings.append(_missing(seen.position + 1, position - 1))
-    if shard_of(application_id) != shard:
+    if shard_of(application_id) != row[0]:
         text = f"the application's id belongs to shard {shard_of(application_id)}"
-        findings.append(Finding(position, application_id, "application_id", text))
-    if epoch != epochs.at(position):
-        text = f"the event says epoch {epoch}, its position is in epoch {epochs.at(position)}"
-        findings.append(Finding(position, application_id, "epoch", text))
-    if seen.recorded_at is not None and recorded_at < seen.recorded_at:
+        at = position, application_id, "application_id"
+        findings.append(Finding(Discrepancy.REORDERED, *at, text))
+    if epoch != (expected := log.epochs.at(position)):
+        text = f"the event says epoch {epoch}, its position is in epoch {expected}"
+        findings.append(Finding(Discrepancy.EPOCH_DIFFERS, position, application_id, "epoch", text))
+    if seen.recorded_at is not None and row[RECORDED_AT] < seen.recorded_at:
         text = "recorded before the event in front of it"
-        findings.append(Finding(position, application_id, "recorded_at", text))
+        at = position, application_id, "recorded_at"
+        findings.append(Finding(Discrepancy.REORDERED, *at, text))
     return findings
 
 
-def _leaf_findings(ledger_id: UUID, row: tuple[Any, ...]) -> list[Finding]:
-    """Whether the leaf is that of what is stored. It covers every column, so it cannot say which
-    one was changed.
-    """
-    try:
-        leaf = leaf_hash(ledger_id, columns(envelope_of(row)), canonical_json(row[6]))
-    except Exception as fault:  # noqa: BLE001 whatever it is, this event cannot be hashed
-        text = f"cannot be hashed: {type(fault).__name__}: {fault}"
-        return [Finding(row[1], row[2], "leaf_hash", text)]
-    if leaf == row[20]:
-        return []
-    text = "the leaf hash is not that of the event: a column or the data was changed"
-    return [Finding(row[1], row[2], "leaf_hash", text)]
-
-
-def envelope_of(row: tuple[Any, ...]) -> Envelope:
-    """The envelope of a row of the statement `stretch`."""
-    return Envelope(
-        shard=row[0],
-        position=row[1],
-        application_id=row[2],
-        version=row[3],
-        event_type=row[4],
-        schema_version=row[5],
-        epoch=row[16],
-        recorded_at=row[17],
-        effective_at=row[18],
-        effective_on=row[19],
-        provenance=Provenance(
-            actor=row[7],
-            actor_kind=row[8],
-            on_behalf_of=row[9],
-            agent_build=row[10],
-            command_id=row[11],
-            command_key_hash=row[12],
-            correlation_id=row[13],
-            causation_id=row[14],
-            traceparent=row[15],
-            authority=None if row[21] is None else canonical_json(row[21]),
-        ),
-    )
+async def check_answered(
+    connection: Connection, shard: int, after: int, upto: int
+) -> list[Finding]:
+    """The events of a stretch that do not agree with the stored answers to their commands."""
+    asked = {"shard": shard, "after": after, "upto": upto}
+    rows = await (await connection.execute(SQL["unanswered_events"], asked)).fetchall()
+    return [Finding(Discrepancy.ANSWER_DIFFERS, *row) for row in rows]
 
 
 async def answer_pages(connection: Connection, shard: int) -> list[tuple[UUID, UUID]]:
@@ -201,7 +187,7 @@ async def answer_pages(connection: Connection, shard: int) -> list[tuple[UUID, U
     after = UUID(int=0)
     while True:
         asked = {"shard": shard, "after": after, "limit": _PAGE_ANSWERS}
-        row = await (await connection.execute(_SQL["answers_end"], asked)).fetchone()
+        row = await (await connection.execute(SQL["answers_end"], asked)).fetchone()
         if row is None:
             return pages
         pages.append((after, row[0]))
@@ -213,14 +199,17 @@ async def check_answers(
 ) -> list[Finding]:
     """What is wrong with a page of stored answers: whether their positions hold what they say."""
     asked = {"shard": shard, "after": after, "upto": upto}
-    rows = await (await connection.execute(_SQL["unfounded_answers"], asked)).fetchall()
+    rows = await (await connection.execute(SQL["unfounded_answers"], asked)).fetchall()
     return [
-        Finding(position, application_id, f"command_keys.{fault.partition(':')[0]}", fault)
+        Finding(
+            Discrepancy.ANSWER_DIFFERS,
+            *(position, application_id, f"command_keys.{fault.partition(':')[0]}", fault),
+        )
         for position, application_id, fault in rows
     ]
 
 
 async def read_identity(connection: Connection) -> tuple[UUID, int] | None:
     """The ledger's id and the number of its shards; None where there is no ledger."""
-    row = await (await connection.execute(_SQL["identity"])).fetchone()
+    row = await (await connection.execute(SQL["identity"])).fetchone()
     return None if row is None else (row[0], row[1])

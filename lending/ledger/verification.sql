@@ -47,6 +47,40 @@ where e.shard = %(shard)s and e.position > %(after)s and e.position <= %(upto)s
        or e.application_id = k.application_id and e.position not between k.first_position and k.last_position)
 order by e.position;
 
+-- name: answer_of
+-- What the stored answer to a command says of its event; by the command, else by the position.
+select command_id, principal, on_behalf_of, recorded_at, application_id
+from ledger.command_keys
+where shard = %(shard)s and outcome = 'accepted'
+  and (command_id = %(command_id)s or %(position)s between first_position and last_position)
+order by command_id <> %(command_id)s
+limit 1;
+
+-- name: answers_at
+-- Of which application, and which version of it, the stored answers say that an event was at a position.
+select %(position)s::bigint, application_id, (version - (last_position - %(position)s))::integer
+from ledger.command_keys
+where shard = %(shard)s and outcome = 'accepted' and %(position)s between first_position and last_position
+limit 10;
+
+-- name: stream_gaps
+-- The versions that streams lack, each with the position of the version behind it.
+select e.position, e.application_id, e.version - 1
+from ledger.loan_events e
+where e.shard = %(shard)s and e.version > 1
+  and not exists (select from ledger.loan_events before
+                  where before.shard = e.shard and before.application_id = e.application_id
+                    and before.version = e.version - 1)
+order by e.position
+limit 100;
+
+-- name: stream_ends
+-- The last version of each of these streams.
+select application_id, max(version)
+from ledger.loan_events
+where shard = %(shard)s and application_id = any(%(ids)s)
+group by application_id;
+
 -- name: answers_end
 -- Where the next page of stored answers ends.
 select command_id from (

@@ -6,4 +6,9 @@ its own errors from it.
 
 
 class OperatorError(Exception):
-    """Something outside the program has to change; the text says what, in a sentence or two."""
+    """Something outside the program has to change; the text says what, in a sentence or two.
+
+    `exit_code` is what a command ends with.
+    """
+
+    exit_code = 1

@@ -149,7 +149,8 @@ async def unproved(api: Api) -> list[int | None]:
         identity = await read_identity(connection)
         assert identity is not None
         log = ShardOfLog(identity[0], 0, Epochs({1: 1}))
-        return [one.position for one in await check_stretch(connection, log, 0, api.count())]
+        found = await check_stretch(connection, log, 0, api.count())
+        return [*found.suspects.positions, *(one.position for one in found.findings.kept)]
 
 
 # next steps

@@ -18,15 +18,28 @@ from tests.bench.load import generator_name
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "performance.md"
 BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
+APART: Final = frozenset({"verify"})
+"""Measurements whose figures have a place of their own in the page, and may be taken alone."""
 
 
-def write(figures: Sequence[Figure], server_version: str, on: date) -> None:
-    """Put the figures of a run into the page."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
+def write(
+    figures: Sequence[Figure], server_version: str, on: date, alone: str | None = None
+) -> None:
+    """Put the figures of a run into the page: those of all measurements, or of one that stands
+    apart.
+    """
+    begin, end, made_by = (BEGIN, END, "make bench") if alone is None else _apart(alone)
+    before, _, rest = PAGE.read_text().partition(begin)
+    _, _, after = rest.partition(end)
     table = as_markdown(figures)
-    said = f"{measured_on(server_version)}, {on.isoformat()}, commit {commit()}, `make bench`."
-    PAGE.write_text(f"{before}{BEGIN}\n{said}\n\n{table}\n{END}{after}")
+    said = f"{measured_on(server_version)}, {on.isoformat()}, commit {commit()}, `{made_by}`."
+    PAGE.write_text(f"{before}{begin}\n{said}\n\n{table}\n{end}{after}")
+
+
+def _apart(measurement: str) -> tuple[str, str, str]:
+    """Where its place begins and ends, and how it is taken."""
+    begin, end = (f"<!-- measured {measurement}: {edge} -->" for edge in ("begin", "end"))
+    return begin, end, f"make bench BENCH={measurement}"
 
 
 def measured_on(server_version: str) -> str:

@@ -147,12 +147,12 @@ def _spent(database: str, service: _Process, sealer: _Process) -> tuple[float, .
     """Processor time so far: of the service, the sealing process, its sessions, and PostgreSQL."""
     with psycopg.connect(database, autocommit=True) as connection:
         sessions = [pid for (pid,) in connection.execute(_BACKENDS.encode()).fetchall()]
-        postmaster = int(_stat(connection.info.backend_pid)[1])
+        postmaster = int(process_status(connection.info.backend_pid)[1])
     in_sessions = sum(_processor_seconds(pid) for pid in sessions)
-    return service.seconds(), sealer.seconds(), in_sessions, _family_seconds(postmaster)
+    return service.seconds(), sealer.seconds(), in_sessions, family_seconds(postmaster)
 
 
-def _family_seconds(postmaster: int) -> float:
+def family_seconds(postmaster: int) -> float:
     """Of PostgreSQL's processes, those that have ended included."""
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
     alive = sum(_processor_seconds(int(pid)) for pid in children)
@@ -161,14 +161,14 @@ def _family_seconds(postmaster: int) -> float:
 
 def _processor_seconds(pid: int, *, with_ended_children: bool = False) -> float:
     try:
-        fields = _stat(pid)
+        fields = process_status(pid)
     except OSError:
         return 0.0
     wanted = fields[11:15] if with_ended_children else fields[11:13]
     return sum(map(int, wanted)) / os.sysconf("SC_CLK_TCK")
 
 
-def _stat(pid: int) -> list[str]:
+def process_status(pid: int) -> list[str]:
     """What the system says of a process (proc_pid_stat(5)), from its state on."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 

@@ -4,6 +4,7 @@ What belongs here: what an administrator does with PostgreSQL's own programs, an
 HTTP what came of it.
 """
 
+import asyncio
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from urllib.parse import quote
 import httpx2
 import psycopg
 
+from lending.runtime.embedded import EmbeddedPostgres
 from lending.runtime.embedded.account import server_account
 from lending.runtime.embedded.binaries import find_binaries, runnable_by
 from tests.databases import FAST_SERVER
@@ -77,6 +79,25 @@ def until(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"in vain: {what}"
         time.sleep(0.05)
+
+
+@contextmanager
+def primary() -> Iterator[EmbeddedPostgres]:
+    """A server that may be killed."""
+    directory = Path(tempfile.mkdtemp(prefix="primary-"))
+    directory.chmod(0o711)  # a standby passes through, as the account it runs as
+    server = EmbeddedPostgres(directory / "ledger", server_settings=FAST_SERVER)
+    asyncio.run(server.start())
+    try:
+        yield server
+    finally:
+        asyncio.run(server.stop())
+        shutil.rmtree(directory)
+
+
+def data_of(server: EmbeddedPostgres) -> Path:
+    """Where a server's data are."""
+    return Path(server.url().partition("host=")[2].replace("%2F", "/"))
 
 
 @contextmanager

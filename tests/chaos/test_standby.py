@@ -7,34 +7,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from lending.runtime.embedded import EmbeddedPostgres
-from tests.chaos.clusters import Caller, query, standby_of, until
-from tests.databases import FAST_SERVER
+from tests.chaos.clusters import Caller, data_of, primary, query, standby_of, until
 from tests.proxies import cutting_proxy
 from tests.serving import Served, serving
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def primary() -> Iterator[EmbeddedPostgres]:
-    """A server that may be killed."""
-    directory = Path(tempfile.mkdtemp(prefix="primary-"))
-    directory.chmod(0o711)  # a standby passes through, as the account it runs as
-    server = EmbeddedPostgres(directory / "ledger", server_settings=FAST_SERVER)
-    asyncio.run(server.start())
-    try:
-        yield server
-    finally:
-        asyncio.run(server.stop())
-        shutil.rmtree(directory)
 
 
 def lending(served: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -62,7 +44,7 @@ def test_a_standby_without_the_tail_is_not_taken_for_the_log_it_followed(tmp_pat
         primary() as server,
         cutting_proxy(server.url(), Path(sockets)) as (proxy, through),
         serving(tmp_path, environment={"DATABASE_URL": through}) as served,
-        standby_of(_data(server)) as standby,
+        standby_of(data_of(server)) as standby,
     ):
         caller = Caller(served.base_url)
         kept = caller.apply()
@@ -124,10 +106,6 @@ def test_a_standby_without_the_tail_is_not_taken_for_the_log_it_followed(tmp_pat
         assert again_not_needed(served)
 
 
-def _data(server: EmbeddedPostgres) -> Path:
-    return Path(server.url().partition("host=")[2].replace("%2F", "/"))
-
-
 def _projected(database_url: str) -> list[tuple[object, ...]]:
     return query(
         database_url,
@@ -145,7 +123,7 @@ def again_not_needed(served: Served) -> bool:
 def test_a_data_directory_put_back_is_noticed_by_who_had_seen_more(tmp_path: Path) -> None:
     """Same server, same timeline, fewer events: only the memory of a process tells."""
     with primary() as server:
-        data, copy = _data(server), tmp_path / "copy"
+        data, copy = data_of(server), tmp_path / "copy"
         with serving(tmp_path, environment={"DATABASE_URL": server.url()}) as served:
             caller = Caller(served.base_url)
             application = caller.apply()

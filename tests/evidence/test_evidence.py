@@ -135,7 +135,11 @@ async def test_an_event_that_is_not_sealed_is_waited_for_and_then_told(
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        (f"{APPLICATIONS}/{new_id(0)}/evidence", 404, "application_not_found"),
+        (
+            f"{APPLICATIONS}/019c1111-2222-7000-8333-444455556666/evidence",
+            404,
+            "application_not_found",
+        ),
         (
             f"{APPLICATIONS}/{UUID(int=7 << 76 | 2 << 62 | 1)}/evidence",
             404,

@@ -53,6 +53,9 @@ class World:
     now: datetime = EPOCH_BEGAN
     epoch: int = 1
     notifies: bool = True
+    shard: int = 0
+    shards: int = 1
+    position: int = 0
     streams: dict[UUID, Stream] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,25 +65,32 @@ class World:
         self.master = MasterKey(MASTER_KEY, self.random.randbytes)
         self.ledger_id = self.new_id()
         self.connection = psycopg.connect(self.database_url, autocommit=True)
-        self.position = 0
+        if self.shard == 0:
+            self._create()
+        else:
+            ((self.ledger_id,),) = self.rows("select ledger_id from ledger.identity")
+
+    def _create(self) -> None:
         self.connection.execute(
-            "insert into ledger.identity values (true, %s, 'UTC', 1, %s)",
-            [self.ledger_id, self.now],
+            "insert into ledger.identity values (true, %s, 'UTC', %s, %s)",
+            [self.ledger_id, self.shards, self.now],
         )
-        self.connection.execute(
-            "insert into ledger.lanes (shard, epoch, first_position, system_identifier, timeline)"
-            " values (0, 1, 1, 'test', 1)"
-        )
-        self.connection.execute("insert into transparency.trees (shard) values (0)")
+        for shard in range(self.shards):
+            self.connection.execute(
+                "insert into ledger.lanes (shard, epoch, first_position, system_identifier, timeline)"
+                " values (%s, 1, 1, 'test', 1)",
+                [shard],
+            )
+            self.connection.execute("insert into transparency.trees (shard) values (%s)", [shard])
 
     def close(self) -> None:
         """End the world's connection."""
         self.connection.close()
 
     def new_id(self) -> UUID:
-        """An id of shard 0, a little later than the one before."""
+        """An id of the shard, a little later than the one before."""
         self.now += timedelta(milliseconds=1)
-        return uuid7(0, int(self.now.timestamp() * 1000), self.random.getrandbits(62))
+        return uuid7(self.shard, int(self.now.timestamp() * 1000), self.random.getrandbits(62))
 
     def stream(self) -> Stream:
         """A new application."""
@@ -110,7 +120,7 @@ class World:
     def append_all(self, submissions: Sequence[Submission]) -> int:
         """Append many commands in one transaction; the log's head afterwards."""
         look = Look(
-            shard=0,
+            shard=self.shard,
             epoch=self.epoch,
             head_position=self.position,
             head_recorded_at=self.now,
@@ -128,7 +138,7 @@ class World:
                 self.connection.execute(SQL[name], given)
         self.position = planned.last_position
         if self.notifies:
-            told = f"0:{self.position}"
+            told = f"{self.shard}:{self.position}"
             self.connection.execute("select pg_notify('lending_events', %s)", [told])
         return self.position
 
@@ -257,7 +267,7 @@ def stage(name: str) -> e.ContextAttached:
 
 def decided(outcome: Outcome, amount: Decimal | None = None) -> e.Decided:
     """A decision by the built-in policy."""
-    policy = e.PolicyCited(name="debt-to-income", version="1", digest="0" * 64, registry_position=1)
+    policy = e.PolicyCited(name="debt-to-income", version="1")
     rejected = outcome is Outcome.REJECTED
     return e.Decided(
         outcome=outcome,

@@ -10,14 +10,13 @@ import pytest
 
 from lending.ledger.checkpoints import Origin, open_checkpoint, read_checkpoint, sign_checkpoint
 from lending.ledger.entries import read_entries
+from lending.ledger.findings import Discrepancy, Finding
 from lending.ledger.merkle import hash_leaf, tree_head, verify_consistency
 from lending.ledger.notes import Verifier, decoded, parse_vkey
 from lending.ledger.published import notes_in, read_published
 from lending.ledger.sealing import signing_key_purpose
 from lending.ledger.tiles import Bundle, Tile, decode_bundle, tiles_of
 from lending.ledger.tree import NotSealed
-from lending.ledger.tree_checks import KEY, REWRITTEN, SIGNATURE, TREE, TRUNCATED
-from lending.ledger.verification import Finding
 from lending.runtime.settings import Settings
 from lending.service.epoch import open_epoch
 from lending.service.history import UnknownShard
@@ -56,8 +55,8 @@ def stopped(sealed: Sealing) -> tuple[str, str | None, str | None]:
     return row[0], row[1], row[2]
 
 
-def columns(found: list[Finding]) -> set[tuple[int | None, str]]:
-    return {(one.position, one.column) for one in found}
+def kinds(found: list[Finding]) -> set[tuple[int | None, Discrepancy]]:
+    return {(one.position, one.discrepancy) for one in found}
 
 
 async def test_a_checkpoint_is_the_signed_head_of_the_tree_over_the_leaf_hashes(
@@ -214,7 +213,7 @@ async def test_a_checkpoint_that_covers_the_revocation_of_its_only_key_is_found(
     path = tmp_path / "checkpoints"
     path.write_text(sign_checkpoint(checkpoint, [seed]))
     (found,) = await sealed.findings(path)
-    assert (found.position, found.column) == (checkpoint.size, SIGNATURE)
+    assert kinds([found]) == {(checkpoint.size, Discrepancy.SIGNATURE_WRONG)}
     assert f"revoked at position {checkpoint.size}" in found.what
 
 
@@ -227,7 +226,7 @@ async def test_sealing_stops_where_the_log_ends_before_what_is_sealed(sealed: Se
     sealed.tamper("delete from ledger.loan_events where position > 290")
     assert await sealed.seal() is Step.STOPPED
     assert stopped(sealed)[1] == "truncated"
-    assert (291, TRUNCATED) in columns(await sealed.findings())
+    assert (291, Discrepancy.TRUNCATED) in kinds(await sealed.findings())
 
 
 async def test_sealing_stops_at_a_gap(sealed: Sealing) -> None:
@@ -327,7 +326,7 @@ async def test_an_epoch_that_begins_before_what_is_sealed_here_stops_sealing(
     )
     assert await sealed.seal() is Step.STOPPED
     assert stopped(sealed)[1] == "truncated"
-    assert TRUNCATED in {one.column for one in await sealed.findings()}
+    assert Discrepancy.TRUNCATED in {one.discrepancy for one in await sealed.findings()}
 
 
 async def test_checkpoints_are_published_in_a_file_one_behind_another(
@@ -426,63 +425,51 @@ async def test_a_published_checkpoint_that_contradicts_the_tree_is_never_followe
     assert stopped(sealed)[1] == "rewritten"
 
 
-async def test_a_history_that_was_rewritten_whole_contradicts_what_was_published(
-    sealed: Sealing, tmp_path: Path
-) -> None:
-    """Events, tree and checkpoints are changed together, and signed anew with the ledger's own key."""
-    path = tmp_path / "checkpoints"
-    await sealed.publish(FileOutlet(path, sealed.ledger_id, 0))
-    sealed.tamper(
-        "update ledger.loan_events set leaf_hash = sha256('forged') where position = 40",
-        "delete from transparency.tiles",
-        "delete from transparency.checkpoints",
-        "update transparency.trees set size = 0, subtrees = '', edge = '', checkpoint = 0",
-    )
-    assert await sealed.seal() is Step.IDLE  # nobody told it what was published
-    assert await sealed.findings() == []
-    assert columns(await sealed.findings(path)) == {(300 + FIRST, REWRITTEN)}
-
-
 async def test_a_leaf_that_was_changed_is_located(sealed: Sealing) -> None:
     sealed.tamper(
         "update ledger.loan_events set leaf_hash = sha256('forged') where position in (40, 290)"
     )
-    found = columns(await sealed.findings())
-    assert {(40, TREE), (290, TREE), (300 + FIRST, REWRITTEN)} == found
+    found = kinds(await sealed.findings())
+    assert {(40, Discrepancy.CONTENT_DIFFERS), (290, Discrepancy.CONTENT_DIFFERS)} == found
 
 
 @pytest.mark.parametrize(
     ("statement", "place"),
     [
-        ("delete from transparency.tiles", (1, TREE)),
+        ("delete from transparency.tiles", (1, Discrepancy.TREE_DIFFERS)),
         (
             "update transparency.trees set subtrees = substr(subtrees, 33) || substr(subtrees, 1, 32)",
-            (303, TREE),
+            (303, Discrepancy.TREE_DIFFERS),
         ),
-        ("update transparency.checkpoints set root = sha256('x')", (303, REWRITTEN)),
+        (
+            "update transparency.checkpoints set root = sha256('x')",
+            (303, Discrepancy.HISTORY_REWRITTEN),
+        ),
         (
             "update transparency.checkpoints set note = replace(note, '303', '302')",
-            (303, SIGNATURE),
+            (303, Discrepancy.SIGNATURE_WRONG),
         ),
-        ("delete from transparency.checkpoints", (303, TRUNCATED)),
+        ("delete from transparency.checkpoints", (303, Discrepancy.TRUNCATED)),
     ],
     ids=["tiles", "subtrees", "root", "note", "checkpoints"],
 )
 async def test_what_is_changed_of_the_tree_is_found(
-    sealed: Sealing, statement: str, place: tuple[int, str]
+    sealed: Sealing, statement: str, place: tuple[int, Discrepancy]
 ) -> None:
     sealed.tamper(statement)
-    assert place in columns(await sealed.findings())
+    assert place in kinds(await sealed.findings())
 
 
 async def test_a_key_that_was_swapped_in_the_vault_is_found(sealed: Sealing) -> None:
     ((key_id,),) = sealed.rows("select key_id from vault.signing_keys")
     forged = sealed.master.wrap(bytes(32), signing_key_purpose(0, key_id))
     sealed.tamper(f"update vault.signing_keys set wrapped = decode('{forged.hex()}', 'hex')")
-    assert {one.column for one in await sealed.findings()} == {KEY}
+    assert {one.discrepancy for one in await sealed.findings()} == {Discrepancy.KEY_DIFFERS}
     await sealed.append(1)
     await sealed.seal()
-    assert {SIGNATURE, KEY} <= {one.column for one in await sealed.findings()}
+    assert {Discrepancy.SIGNATURE_WRONG, Discrepancy.KEY_DIFFERS} <= {
+        one.discrepancy for one in await sealed.findings()
+    }
 
 
 async def test_several_sealers_take_turns(sealed: Sealing) -> None:

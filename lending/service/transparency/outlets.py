@@ -173,6 +173,12 @@ def file_or_directory(path: Path, ledger_id: UUID, shard: int) -> FileOutlet | D
     return kind(path, ledger_id, shard)
 
 
+async def last_published(path: Path | None, ledger_id: UUID, shard: int) -> tuple[int, int] | None:
+    """Epoch and size of the last checkpoint that was published at a path. Raises OSError."""
+    last = None if path is None else await file_or_directory(path, ledger_id, shard).last()
+    return None if last is None else (last.epoch, last.size)
+
+
 def _numbered(folder: Path, suffix: str) -> list[int]:
     if not folder.is_dir():
         return []
