@@ -179,6 +179,7 @@ def _movement(one: Movement) -> dict[str, Any]:
         "event_type": one.event_type,
         "kind": one.kind,
         "reference": one.reference,
+        "charge": one.charge,
         "amount": one.amount,
         **_sums(allocation.sums),
         "credit": allocation.credit,
@@ -200,7 +201,7 @@ _SCHEDULE_COLUMNS: Final = (
 )  # fmt: skip
 _MOVEMENT_COLUMNS: Final = (
     "effective_on", "version", "event_type", "kind", "reference", "amount", *COMPONENTS,
-    "credit", "recovered", "balance",
+    "credit", "recovered", "balance", "charge",
 )  # fmt: skip
 
 
@@ -294,6 +295,8 @@ def _named(one: Mapping[str, Any]) -> str:
     words = [one["event_type"].replace("_", " ")]
     if one["kind"] not in (None, "instalment"):
         words.append(f"({one['kind'].replace('_', ' ')})")
+    if one["charge"] is not None:
+        words.append(f"of charge {one['charge']}")
     if one["reference"]:
         words.append(one["reference"])
     return " ".join(words)
