@@ -18,6 +18,7 @@ from lending.api import (
     feed,
     loan_routes,
     model_routes,
+    moment_routes,
     openapi,
     policy_routes,
     product_routes,
@@ -41,6 +42,7 @@ from lending.api.feed import Feed
 from lending.api.incoming import Incoming
 from lending.api.loans import LoanReading
 from lending.api.metrics import Metrics
+from lending.api.moments import MomentReading
 from lending.api.mounted import mounted
 from lending.api.operations import FailureOf, Operations
 from lending.api.rates import Rates
@@ -114,6 +116,7 @@ class LedgerApi(FastAPI):
                     **policy_routes.components(),
                     **model_routes.components(),
                     **loan_routes.components(),
+                    **moment_routes.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
                 },
                 "responses": openapi.problem_responses(),
@@ -312,7 +315,10 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATIONS, read.list, listed)
     app.answer("GET", APPLICATION, read.one, one)
     app.answer("GET", APPLICATION + "/events", read.events, events)
-    for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
+    for path, endpoint, operation in (
+        *loan_routes.routes(LoanReading(ledger.loans, clock)),
+        *moment_routes.routes(MomentReading(ledger.moments, ledger.access, clock)),
+    ):
         app.answer("GET", APPLICATION + path, endpoint, operation)
 
 

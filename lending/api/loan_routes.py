@@ -184,6 +184,7 @@ def _movement() -> Mapping[str, Any]:
         event_type=TEXT,
         kind=or_null(TEXT),
         reference=or_null(TEXT),
+        charge=or_null(WHOLE),
         amount=or_null(DECIMAL),
         **_SUMS,
         credit=DECIMAL,

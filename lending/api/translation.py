@@ -23,6 +23,7 @@ from lending.service import (
     kill_switch,
     loans,
     models,
+    moments,
     permissions,
     policies,
     products,
@@ -148,6 +149,7 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
             Fault.NOT_SEALED, str(fault), headers=[RETRY_AFTER], more={"size": fault.size}
         ),
         tiles.TileFault: _said(Fault.INVALID_TILE),
+        moments.NoDecision: _said(Fault.DECISION_NOT_FOUND),
         loans.NoLoan: _said(Fault.LOAN_NOT_FOUND),
         loans.DayOutOfRange: _said(Fault.DAY_OUT_OF_RANGE),
         tail.SlowReader: lambda _: Problem(Fault.SLOW_READER),

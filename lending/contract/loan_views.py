@@ -7,6 +7,7 @@ from html import escape
 from io import StringIO
 from typing import Any, Final
 
+from lending.contract.pages import page, table
 from lending.contract.positions import position_text
 from lending.domain.identifiers import shard_of
 from lending.domain.loan.book import Instalment, Sums
@@ -178,6 +179,7 @@ def _movement(one: Movement) -> dict[str, Any]:
         "event_type": one.event_type,
         "kind": one.kind,
         "reference": one.reference,
+        "charge": one.charge,
         "amount": one.amount,
         **_sums(allocation.sums),
         "credit": allocation.credit,
@@ -199,7 +201,7 @@ _SCHEDULE_COLUMNS: Final = (
 )  # fmt: skip
 _MOVEMENT_COLUMNS: Final = (
     "effective_on", "version", "event_type", "kind", "reference", "amount", *COMPONENTS,
-    "credit", "recovered", "balance",
+    "credit", "recovered", "balance", "charge",
 )  # fmt: skip
 
 
@@ -249,15 +251,6 @@ def _cell(value: Any) -> str:
 
 # a page
 
-_STYLE: Final = (
-    "body{font:14px/1.4 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
-    "table{border-collapse:collapse;width:100%;margin:1em 0}"
-    "th,td{padding:.3em .6em;border-bottom:1px solid #ccc;text-align:right;white-space:nowrap}"
-    "th:first-child,td:first-child,.text{text-align:left}"
-    "caption{text-align:left;font-weight:600;padding:.4em 0}"
-    "@media print{body{margin:0;max-width:none}}"
-)
-
 
 def statement_page(said: Mapping[str, Any]) -> bytes:
     """A statement as a page that prints on paper."""
@@ -285,50 +278,34 @@ def statement_page(said: Mapping[str, Any]) -> bytes:
         f"<p>{escape(said['currency'])}, {closing['status'] or 'not funded'}, from {opening['on']} (end of day) to"
         f" {closing['on']}. As on record at version {said['version']}, position"
         f" {escape(said['position'])}.</p>",
-        _balance_table("Opening", opening),
-        _table("Fell due", ("due on", *COMPONENTS, "total", "unpaid"), due),
-        _table(
+        _balancetable("Opening", opening),
+        table("Fell due", ("due on", *COMPONENTS, "total", "unpaid"), due),
+        table(
             "Movements",
             ("on", "what", "amount", *COMPONENTS, "credit", "principal owed"),
             movements,
         ),
-        _table("Reversed", ("on", "what", "amount", "by"), undone) if undone else "",
-        _balance_table("Closing", closing),
+        table("Reversed", ("on", "what", "amount", "by"), undone) if undone else "",
+        _balancetable("Closing", closing),
     ]
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
-        f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>"
-    ).encode()
+    return page(title, parts)
 
 
 def _named(one: Mapping[str, Any]) -> str:
     words = [one["event_type"].replace("_", " ")]
     if one["kind"] not in (None, "instalment"):
         words.append(f"({one['kind'].replace('_', ' ')})")
+    if one["charge"] is not None:
+        words.append(f"of charge {one['charge']}")
     if one["reference"]:
         words.append(one["reference"])
     return " ".join(words)
 
 
-def _balance_table(name: str, one: Mapping[str, Any]) -> str:
+def _balancetable(name: str, one: Mapping[str, Any]) -> str:
     heads = ("on", "principal", "due", "overdue", "accrued interest", "credit")
     row = (
         one["on"], one["principal"], one["total_due"], one["overdue"], one["accrued_interest"],
         one["credit"],
     )  # fmt: skip
-    return _table(name, heads, [row])
-
-
-def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_shown(value))}</td>" for value in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return decimal_text(value) if isinstance(value, Decimal) else str(plain(value))
+    return table(name, heads, [row])

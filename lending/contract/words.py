@@ -227,7 +227,9 @@ def _paid(event: s.Repaid | s.Recovered, currency: str) -> str:
     kind = event.kind.value.replace("_", " ") if isinstance(event, s.Repaid) else "recovery"
     through = f" through {quoted(event.channel)}" if event.channel else ""
     reference = f", reference {quoted(event.reference)}" if event.reference else ""
-    paid = f"recorded {terms(event.amount, currency)} as {kind}{through}{reference}"
+    adjusted = event.charge if isinstance(event, s.Repaid) else None
+    of = f" of charge {adjusted}" if adjusted is not None else ""
+    paid = f"recorded {terms(event.amount, currency)} as {kind}{of}{through}{reference}"
     return paid + _came_to(event.booking, currency)
 
 

@@ -37,6 +37,9 @@ class What(StrEnum):
     FEED = "feed"
     STREAM = "stream"
     EXPLANATION = "explanation"
+    TIMELINE = "timeline"
+    DIFFERENCE = "difference"
+    DECISION = "decision"
 
 
 class Asker(NamedTuple):

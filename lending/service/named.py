@@ -89,7 +89,7 @@ def calendar_of(
     named: Named | None,
 ) -> Callable[[date], bool] | None:
     """The business days of the terms that a command puts due dates to; None where all days are."""
-    terms = None if product is None or not names_product(command) else product.product.terms
+    terms = None if product is None else product.product.terms
     if isinstance(command, _UNDER_THE_OFFER):
         terms = None if state.accepted_offer is None else state.accepted_offer.terms
     elif isinstance(command, TermsCommand) and state.loan is not None:

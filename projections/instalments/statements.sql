@@ -80,7 +80,7 @@ select application_id, number, kind, start_on, due_on, currency, principal_owed,
 from {table};
 comment on view {view} is 'Instalments of loans as they stand: what each asks for and what became of that, current up to the position that read.projections gives.';
 
-create or replace function read.delinquency(as_of date)
+create or replace function {read}.delinquency(as_of date)
 returns table (
     application_id uuid, since date, past_due_days integer, delinquent_days integer, arrears numeric,
     bucket text, shard smallint)
@@ -101,9 +101,9 @@ select l.application_id, late.since, coalesce(as_of - late.since, 0), days.delin
             when days.delinquent >= 30 then '30-59'
             when days.delinquent >= 1 then '1-29' end,
        l.shard
-from read.loans l
+from {read}.loans l
 left join (select i.shard, i.application_id, min(i.due_on) as since, sum(i.outstanding) as arrears
-           from read.instalments i
+           from {read}.instalments i
            where i.due_on < as_of and i.outstanding > 0
            group by i.shard, i.application_id) as late using (shard, application_id)
 cross join lateral (
@@ -113,8 +113,8 @@ cross join lateral (
            where greatest(p.start, late.since) < least(p.until, as_of))::integer, 0), 0)) as days (delinquent)
 where l.status = 'active' and l.has_terms
 $$;
-comment on function read.delinquency(date) is 'The arrears of every active loan at the end of a day: since when, for how many days, how much, and in which bucket. Exact for days from the loan''s last transaction on.';
-grant execute on function read.delinquency(date) to lending_service, lending_auditor, lending_analyst;
+comment on function {read}.delinquency(date) is 'The arrears of every active loan at the end of a day: since when, for how many days, how much, and in which bucket. Exact for days from the loan''s last transaction on.';
+grant execute on function {read}.delinquency(date) to lending_service, lending_auditor, lending_analyst;
 
 -- name: load
 -- The rows of these applications.

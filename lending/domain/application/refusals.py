@@ -265,11 +265,16 @@ class Refusal(Enum):
         "Later transactions rest on this one. Reverse those first.",
     )
     NOT_A_PAYMENT = "not_a_payment", "Only a payment can be charged back."
+    NOT_A_CHARGE = "not_a_charge", "Only a charge can be adjusted."
     BEFORE_THE_TRANSACTION = (
         "before_the_transaction",
         "The command would count from before the transaction that it is about.",
     )
     ABOVE_THE_PAYMENT = "above_the_payment", "Less than this is left of the payment."
+    ABOVE_THE_CHARGE = (
+        "above_the_charge",
+        "Less than this is left of the charge, after what was waived of it and adjusted before.",
+    )
     ABOVE_THE_CREDIT = "above_the_credit", "The credit balance is smaller."
     ABOVE_WHAT_IS_UNPAID = "above_what_is_unpaid", "Less than this is unpaid."
     RATE_NEGATIVE = "rate_negative", "The product allows no rate below zero."

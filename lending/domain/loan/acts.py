@@ -14,6 +14,7 @@ from lending.domain.loan.book import PAID, Sums
 from lending.domain.loan.entries import Act
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.reading import status_of
+from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import Component, PaymentKind
 
 
@@ -84,9 +85,24 @@ def _paid(account: Account, act: e.Paid, _number: int, on: date) -> Effect:
     if act.directed:
         taken = [_direct(account, one, on) for one in act.directed]
     else:
-        taken = allocate(account, account.rule(act.kind), act.amount, on)
+        taken = _adjust(account, act, on)
+        left = act.amount - sum((one.amount for one in taken), ZERO)
+        taken += allocate(account, account.rule(act.kind), left, on)
     sums = sums_of(taken)
     return Effect(sums, act.amount - sums.total, taken=tuple(taken))
+
+
+def _adjust(account: Account, act: e.Paid, on: date) -> list[Taken]:
+    """Pay the charge that is adjusted, wherever it is held; what was paid of it pays other things."""
+    owed = None if act.charge is None else account.charges.get(act.charge)
+    if owed is None or not owed.outstanding:
+        return []
+    index = next(
+        index
+        for index, line in enumerate(account.course.lines)
+        if any(held is owed for held in line.charges)
+    )
+    return [account.pay(index, owed, min(owed.outstanding, act.amount), on)]
 
 
 def _direct(account: Account, part: e.Directed, on: date) -> Taken:

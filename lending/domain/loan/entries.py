@@ -88,11 +88,15 @@ class Directed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
-    """Money came in, or was credited; allocated by the terms' rule for `kind` unless directed."""
+    """Money came in, or was credited; allocated by the terms' rule for `kind` unless directed.
+
+    What adjusts the charge assessed by entry `charge` pays first what is unpaid of that.
+    """
 
     amount: Decimal
     kind: PaymentKind = PaymentKind.INSTALMENT
     directed: tuple[Directed, ...] = ()
+    charge: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

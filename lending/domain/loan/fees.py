@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lending.domain.loan.book import Instalment
 from lending.domain.loan.engine import replay
-from lending.domain.loan.entries import Entry
+from lending.domain.loan.entries import Entry, Paid
 from lending.domain.loan.rounding import HUNDRED, ZERO, cents_rounder, zero
 from lending.domain.loan.terms import FeeTreatment, LateFee, LateFeeBase, Terms
 
@@ -60,13 +60,19 @@ def late_fees(
     fee = terms.late_fee
     if fee is None:
         return ()
-    book = replay(terms, [entry for entry in entries if entry.number not in assessed], on)
+    book = replay(terms, [entry for entry in entries if not _of_a_late_fee(entry, assessed)], on)
     last = on - timedelta(days=fee.grace_days)
     late = [one for one in book.instalments if one.due < last and one.due not in charged_for]
     least = fee.shortfall_min or ZERO
     short = (one for one in late if ZERO < _short(one) >= least)
     found = (LateFeeDue(one.due, _late_fee(terms, fee, one)) for one in short)
     return tuple(one for one in found if one.amount)
+
+
+def _of_a_late_fee(entry: Entry, assessed: Collection[int]) -> bool:
+    """Whether an entry is an earlier late fee, or adjusts one."""
+    adjusts = isinstance(entry.act, Paid) and entry.act.charge in assessed
+    return entry.number in assessed or adjusts
 
 
 def _short(one: Instalment) -> Decimal:

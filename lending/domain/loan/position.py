@@ -52,7 +52,7 @@ def position(terms: Terms, entries: Iterable[Entry], on: date, account: Account)
     found = _standing(fold(terms, before, off.on), before, off.on)
     _take_off(found, off.act)
     for entry in counting[taken_off + 1 :]:
-        _recover(found, entry, account.done[entry.number].effect)
+        _recover(found, account, entry)
     return _balanced(found)
 
 
@@ -81,7 +81,7 @@ def _standing(
     settled = Sums(interest=grown)
     for entry in counting:
         effect = account.done[entry.number].effect
-        settled = settled.add(_through_other_accounts(found, entry, effect.sums, effect.credit))
+        settled = settled.add(_through_other_accounts(found, account, entry, effect))
     for component, (owed, income) in _INCOME_OF.items():
         found[owed] += receivable.of(component)
         found[income] -= receivable.of(component) + settled.of(component)
@@ -99,11 +99,12 @@ def earned(account: Account, on: date) -> Sums:
 
 
 def _through_other_accounts(
-    found: defaultdict[LedgerAccount, Decimal], entry: Entry, sums: Sums, credit: Decimal
+    found: defaultdict[LedgerAccount, Decimal], account: Account, entry: Entry, effect: Effect
 ) -> Sums:
     """Post what an entry did to other accounts than receivables and income; what it settled of
     interest and charges, below zero where it brought them in or back.
     """
+    sums = effect.sums
     match entry.act:
         case e.Disbursed(amount=amount, fee=fee, refinanced=refinanced):
             found[_A.CASH] -= amount - fee - refinanced
@@ -117,11 +118,11 @@ def _through_other_accounts(
             )
             found[_A.SUSPENSE] -= sums.principal + late.total
             return _negative(late)
-        case e.Paid(kind=kind, amount=amount):
-            found[payment_source(kind)] += amount
+        case e.Paid(amount=amount):
+            found[_source(account, entry.act)] += amount
             return sums
         case e.ChargedBack() | e.CreditRefunded():
-            found[_A.CASH] -= sums.total - credit
+            found[_A.CASH] -= sums.total - effect.credit
             return _negative(sums)
         case e.Capitalised():
             return sums
@@ -130,6 +131,12 @@ def _through_other_accounts(
         case _:
             pass
     return Sums()
+
+
+def _source(account: Account, act: e.Paid) -> LedgerAccount:
+    """What a payment is debited to: of an adjustment the income of the charge, a fee's or a penalty's."""
+    charge = None if act.charge is None else account.charges.get(act.charge)
+    return payment_source(act.kind) if charge is None else _INCOME_OF[charge.component][1]
 
 
 def _negative(sums: Sums) -> Sums:
@@ -158,11 +165,12 @@ def _take_off(found: defaultdict[LedgerAccount, Decimal], act: e.Act) -> None:
         found[_A.TRANSFER_RESULT] -= left - principal
 
 
-def _recover(found: defaultdict[LedgerAccount, Decimal], entry: Entry, effect: Effect) -> None:
+def _recover(found: defaultdict[LedgerAccount, Decimal], account: Account, entry: Entry) -> None:
     """Post what came in, or went back, on a loan that is off the books."""
+    effect = account.done[entry.number].effect
     match entry.act:
         case e.Paid() | e.ChargedBack() | e.CreditRefunded():
-            settled = _through_other_accounts(found, entry, effect.sums, effect.credit)
+            settled = _through_other_accounts(found, account, entry, effect)
             found[_A.RECOVERY_INCOME] -= settled.total + effect.recovered
             found[_A.CREDIT_BALANCES] -= effect.credit
         case e.Ended(proceeds=proceeds):

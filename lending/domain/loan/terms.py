@@ -318,7 +318,9 @@ class RateStep:
 class PaymentRule:
     """How payments of one kind are allocated; without `kind`, all that no other rule names.
 
-    Default order: past due, due, in advance, in each penalty, fee, interest, principal.
+    Default order: past due, due, in advance, in each the oldest instalment first, of it penalty, fee,
+    interest, principal. A penalty that came later so waits for what is overdue longer: a payment ends
+    days past due before anything else. `by_step` takes the penalties of all that is past due first.
     """
 
     kind: PaymentKind | None = None

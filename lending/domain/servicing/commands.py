@@ -134,7 +134,10 @@ class Repay:
 
     What exceeds all that is owed becomes a credit balance. `reference` is the payer's, and names one
     payment of the loan only: space around it and how its letters are composed (Unicode's form C) make
-    no difference, upper and lower case do. Needs an idempotency key.
+    no difference, upper and lower case do. A `charge_adjustment`, and nothing else, names the
+    `charge` that it corrects, by the version of its event. It is at most what was charged, less what
+    was waived of it and adjusted before, and pays what is unpaid of it first; the rest, which was
+    paid of it, pays other things by the rule of its kind. Needs an idempotency key.
     """
 
     amount: Amount
@@ -142,6 +145,7 @@ class Repay:
     currency: Currency | None = None
     channel: Annotated[Name | None, Example("direct_debit")] = None
     reference: Annotated[Name | None, Example("SEPA-2026-0001")] = None
+    charge: EventVersion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

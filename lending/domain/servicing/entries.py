@@ -80,7 +80,7 @@ _ACTS: Final[Mapping[type[ServicingEvent], Callable[[Any], Act]]] = MappingProxy
     {
         e.Boarded: _boarded,
         e.DisbursementReversed: _reversed,
-        e.Repaid: lambda x: act.Paid(amount=x.amount, kind=x.kind),
+        e.Repaid: lambda x: act.Paid(amount=x.amount, kind=x.kind, charge=x.charge),
         e.Recovered: lambda x: act.Paid(amount=x.amount, kind=PaymentKind.RECOVERY),
         e.RepaymentReversed: _reversed,
         e.EntryReversed: _reversed,

@@ -195,7 +195,7 @@ class DisbursementReversed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaid:
-    """Money came in, or was credited."""
+    """Money came in, or was credited; `charge` is the one that an adjustment is of."""
 
     stored_as: ClassVar[str] = "repaid"
     schema_version: ClassVar[int] = 1
@@ -204,6 +204,7 @@ class Repaid:
     booking: Booking
     channel: str | None = None
     reference: str | None = None
+    charge: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from lending.domain.application.state import Application
 from lending.domain.loan import entries as act
 from lending.domain.loan.engine import payoff
 from lending.domain.loan.entries import Entry
+from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import PaymentKind
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
@@ -31,8 +32,12 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
     wrong = wrong_payment(command, loan, state)
     if wrong is not None:
         return wrong
-    if (refused := _kind_not_taken(command.kind, loan)) is not None:
+    if (refused := _kind_not_taken(command, loan)) is not None:
         return refused
+    if command.charge is not None:
+        refused = _wrong_adjustment(command.charge, command.amount, loan, given)
+        if refused is not None:
+            return refused
     amount, kind = money.in_currency(command.amount, state.currency), command.kind
     if kind is PaymentKind.PAYOFF or (kind in _PAYS_OFF and amount >= loan.balance):
         wanted = payoff(loan.known_terms, loan.entries, given.effective_on).total
@@ -48,17 +53,50 @@ def repay(command: c.Repay, state: Application, given: Circumstances) -> Answer:
         booking=UNBOOKED,
         channel=command.channel,
         reference=reference_of(command.reference),
+        charge=command.charge,
     )
     return [enter(loan, repaid, given).event]
 
 
-def _kind_not_taken(kind: PaymentKind, loan: Loan) -> Refused | None:
+def _kind_not_taken(command: c.Repay, loan: Loan) -> Refused | None:
     """Why a repayment of this kind makes no sense on this loan."""
+    kind = command.kind
+    if (kind is PaymentKind.CHARGE_ADJUSTMENT) != (command.charge is not None):
+        said = "a charge_adjustment names the charge that it corrects, and nothing else does"
+        return Refused(Refusal.KIND_NOT_ALLOWED, said)
     if kind is PaymentKind.RECOVERY:
         return Refused(Refusal.KIND_NOT_ALLOWED, "record a recovery with recover")
     if kind is PaymentKind.DOWN_PAYMENT and not loan.known_terms.down_payment_percent:
         return Refused(Refusal.KIND_NOT_ALLOWED, "the terms of the loan ask for no down payment")
     return None
+
+
+def _wrong_adjustment(
+    version: int, amount: Decimal, loan: Loan, given: Circumstances
+) -> Refused | None:
+    """Why a charge cannot be adjusted by so much."""
+    charge = _transaction(loan, version)
+    if isinstance(charge, Refused):
+        return charge
+    if not isinstance(charge.act, act.ChargeAssessed):
+        return Refused(Refusal.NOT_A_CHARGE, f"version {version}")
+    if given.effective_on < charge.on:
+        return Refused(Refusal.BEFORE_THE_TRANSACTION, f"it counts from {charge.on}")
+    left = charge.act.amount - sum((_taken_off(one.act, version) for one in loan.counting), ZERO)
+    if amount <= left:
+        return None
+    return Refused(Refusal.ABOVE_THE_CHARGE, f"{left:f} {loan.known_terms.currency} are left of it")
+
+
+def _taken_off(done: act.Act, version: int) -> Decimal:
+    """What an entry waived or adjusted of a charge."""
+    match done:
+        case act.ChargeWaived(of=of, amount=amount) if of == version:
+            return amount
+        case act.Paid(charge=of, amount=amount) if of == version:
+            return amount
+        case _:
+            return ZERO
 
 
 def recover(command: c.Recover, state: Application, given: Circumstances) -> Answer:
@@ -183,6 +221,8 @@ def _rests_on(later: Entry, entry: Entry) -> bool:
             return later.number > entry.number and not isinstance(later.act, act.ChargeAssessed)
         case act.Paid():
             return isinstance(later.act, act.ChargedBack) and later.act.of == entry.number
+        case act.ChargeAssessed():
+            return isinstance(later.act, act.Paid) and later.act.charge == entry.number
         case _:
             return False
 

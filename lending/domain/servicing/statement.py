@@ -47,13 +47,14 @@ class Balances(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """A transaction, and what it came to."""
+    """A transaction, and what it came to; `charge` is the one that it adjusts or waives."""
 
     version: int
     effective_on: date
     event_type: str
     kind: str | None
     reference: str | None
+    charge: int | None
     amount: Decimal | None
     allocation: Allocation
 
@@ -237,9 +238,20 @@ def _movement(entry: Entry, allocation: Allocation, reference: str | None) -> Mo
         event_type=e.Recovered.stored_as if recovered else _NAMES[type(entry.act)],
         kind=kind,
         reference=reference,
+        charge=_charge_of(entry.act),
         amount=_amount(entry.act),
         allocation=allocation,
     )
+
+
+def _charge_of(done: Act) -> int | None:
+    match done:
+        case act.Paid(charge=charge):
+            return charge
+        case act.ChargeWaived(of=of):
+            return of
+        case _:
+            return None
 
 
 def _amount(done: Act) -> Decimal | None:

@@ -23,7 +23,7 @@ from lending.domain.loan.book import LoanStatus, Sums
 from lending.domain.loan.engine import payoff, replay
 from lending.domain.loan.journal import LedgerAccount as Account
 from lending.domain.loan.rounding import ZERO
-from lending.domain.loan.terms import Component, PaymentKind, Terms
+from lending.domain.loan.terms import Component, NegativeAmortization, PaymentKind, Terms
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
 from lending.ledger.canonical import canonical_json, parse_json
@@ -297,10 +297,12 @@ class Servicing(RuleBasedStateMachine):
         loan = self.life.state.loan if hasattr(self, "life") else None
         if loan is None:
             return
-        book = self.life.book()
+        book, allowed = self.life.book(), loan.known_terms.negative_amortization
         for one in book.instalments:
             for sums in (one.owed, one.paid, one.waived, one.written_off):
-                assert min(sums) >= 0, one
+                assert min(sums[1:]) >= 0, one
+            assert one.owed.principal >= 0 or allowed is NegativeAmortization.ALLOWED, one
+            assert min(one.paid.principal, one.waived.principal, one.written_off.principal) >= 0
             assert one.outstanding >= 0, one
         assert book.credit >= 0
         assert book.principal >= 0

@@ -166,6 +166,18 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
     ),
     (Refusal.TRANSACTION_IN_USE, paid, s.Reverse(version=5, reason=MISTAKE), day(41)),
     (Refusal.NOT_A_PAYMENT, running, s.ChargeBack(version=5), day(41)),
+    (
+        Refusal.NOT_A_CHARGE,
+        running,
+        s.Repay(amount=D(5), kind=PaymentKind.CHARGE_ADJUSTMENT, charge=5),
+        day(2),
+    ),
+    (
+        Refusal.ABOVE_THE_CHARGE,
+        lambda: running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(5)), day(1)),
+        s.Repay(amount=D("5.01"), kind=PaymentKind.CHARGE_ADJUSTMENT, charge=6),
+        day(2),
+    ),
     (Refusal.BEFORE_THE_TRANSACTION, paid, s.ChargeBack(version=6), day(2)),
     (Refusal.ABOVE_THE_PAYMENT, paid, s.ChargeBack(version=6, amount=D("106.63")), day(41)),
     (

@@ -20,6 +20,8 @@ from lending.domain.loan.terms import (
     FeeTreatment,
     OriginationFee,
     PaymentKind,
+    PaymentRule,
+    Processing,
 )
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
@@ -208,6 +210,21 @@ def test_a_payment_pays_interest_before_principal_and_posts_what_was_earned() ->
         A.LOANS_RECEIVABLE: "-94.62",
         A.INTEREST_INCOME: "-12.00",
     }
+
+
+def test_the_oldest_instalment_is_paid_before_a_penalty_that_came_later() -> None:
+    """By default: what is overdue longest ends first, and its borrower is late by fewer days."""
+    life = running().does(s.AssessCharge(kind=s.ChargeKind.PENALTY, amount=D(25)), day(50))
+    life.does(s.Repay(amount=D("106.62")), day(70))
+    assert amounts(life.last) == ("94.62", "12.00", "0.00", "0.00", "0.00", "1105.38")
+
+
+def test_penalties_are_paid_first_where_the_product_goes_by_step() -> None:
+    rule = PaymentRule(processing=Processing.BY_STEP)
+    life = running(product=with_terms(payment_rules=(rule,)))
+    life.does(s.AssessCharge(kind=s.ChargeKind.PENALTY, amount=D(25)), day(50))
+    life.does(s.Repay(amount=D("106.62")), day(70))
+    assert amounts(life.last) == ("58.57", "23.05", "0.00", "25.00", "0.00", "1141.43")
 
 
 def test_a_surplus_is_a_credit_balance_that_can_be_paid_back() -> None:
