@@ -8,7 +8,7 @@ compared by itself.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import sql
@@ -27,6 +27,17 @@ Rows = Mapping[Key, Row]
 
 Loan = Callable[[], Application]
 """Gives the domain's own fold of the application: the state after the event at hand."""
+
+
+class Schemas(NamedTuple):
+    """Where a read model's tables are, and the view over them, with what else is made of it."""
+
+    tables: str
+    views: str
+
+
+LIVE: Final = Schemas("read_data", "read")
+"""Where the workers keep them, and analysts look."""
 
 
 class Unreadable(NamedTuple):
@@ -54,7 +65,8 @@ class Happened(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadModel:
-    """A read model. `name` is the view's name in `read`, and what its tables' names begin with.
+    """A read model. `name` is the view's name, and what its tables' names begin with; `schemas` says
+    where they are.
 
     `code_version` goes up with every change of what is computed: rows of another version are left
     alone until they are rebuilt. `columns` are the table's, the first ones its key: shard,
@@ -76,7 +88,8 @@ class ReadModel:
     events of an application, none of them is read. An event of a type that nobody knows is never
     among them.
 
-    `queries` are `create_table`, `create_indexes`, `replace_view`, `load` and `upsert`.
+    `queries` are `create_table`, `create_indexes`, `replace_view`, `load` and `upsert`. They name
+    {table} and {view}, and {read} as the schema of the views.
     """
 
     name: str
@@ -91,23 +104,26 @@ class ReadModel:
     whole: bool = False
     looks_back: Callable[[Happened], bool] | None = None
     passes_over: frozenset[str] = frozenset()
+    schemas: Schemas = LIVE
 
     @property
     def view(self) -> sql.Identifier:
         """The view that analysts query."""
-        return sql.Identifier("read", self.name)
+        return sql.Identifier(self.schemas.views, self.name)
 
     def table_name(self, generation: int) -> str:
-        """The name of a generation's table in `read_data`."""
+        """The name of a generation's table."""
         return f"{self.name}__v{generation}"
 
     def table(self, generation: int) -> sql.Identifier:
         """The table of a generation."""
-        return sql.Identifier("read_data", self.table_name(generation))
+        return sql.Identifier(self.schemas.tables, self.table_name(generation))
 
     def statement(self, name: str, generation: int) -> sql.Composed:
         """One of the read model's statements, for the table of a generation."""
-        return sql.SQL(self.queries[name]).format(table=self.table(generation), view=self.view)
+        return sql.SQL(self.queries[name]).format(
+            table=self.table(generation), view=self.view, read=sql.Identifier(self.schemas.views)
+        )
 
     def settles(self, happened: Happened) -> bool:
         """Whether rows follow from the loan as it stands after this event."""

@@ -7,6 +7,7 @@ gap. An event that cannot be decoded is handed on as such: it stops whoever fold
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,6 +35,9 @@ LogRow = tuple[Any, ...]
 effective_on, schema_version and data.
 """
 
+NOBODY: Final[Mapping[UUID, frozenset[str]]] = MappingProxyType({})
+"""No person, in any application."""
+
 _APPLICATION, _TYPE, _VERSION, _DATA = 1, 3, -2, -1
 
 
@@ -53,7 +57,8 @@ class LogReader:
 
     `places` names the personal fields to open, as EVENT.FIELD; the others read as erased. None
     opens all of them. `passes_over` names the events for the sake of which alone no application is
-    read in a stretch.
+    read in a stretch. `erased` names persons, by application, whose data read as erased although
+    their keys may be there still.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class LogReader:
         master: MasterKey,
         places: frozenset[str] | None,
         passes_over: frozenset[str] = frozenset(),
+        erased: Mapping[UUID, frozenset[str]] = NOBODY,
     ) -> None:
         set_json_loads(orjson.loads, connection)
         self._connection = connection
@@ -74,6 +80,7 @@ class LogReader:
         self._master = master
         self._places = places
         self._passes_over = sorted(passes_over)
+        self._erased = erased
         self._types = frozenset(place.partition(".")[0] for place in places or ())
 
     async def after(self, position: int, limit: int) -> Stretch:
@@ -161,6 +168,8 @@ class LogReader:
         if application_id not in opened and application_id in wrapped:
             keys = wrapped[application_id]
             keyring = Keyring.unwrap(application_id, keys, self._master, _no_randomness)
+            gone = self._erased.get(application_id)
+            keyring = keyring.without(gone) if gone else keyring
             opened[application_id] = _Opened(self._places, keyring)
         return opened.get(application_id)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from psycopg import AsyncCopy, errors, sql
+from psycopg import errors
 
 from lending.ledger.codec import Codec
 from lending.ledger.sealing import MasterKey
@@ -24,13 +24,12 @@ from projections import acts, tables
 from projections.batches import Batches
 from projections.checkpoints import Checkpoint, Checkpoints
 from projections.comparison import DIFFERENCES_SHOWN, Difference, Table, differing_rows
-from projections.folding import NOTHING, Fold, Held, Poison, Poisoned
-from projections.model import Happened, ReadModel
-from projections.reading import SQL, LogReader, by_application
+from projections.filling import SESSION, Filling, Slice, told
+from projections.folding import Poisoned
+from projections.model import ReadModel
+from projections.reading import SQL
 
-_PAGE_EVENTS: Final = 5_000
 _CATCH_UP_ROUNDS: Final = 1_000
-_SESSION: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -86,7 +85,7 @@ async def rebuild(
         connections = [
             await stack.enter_async_context(
                 await connect(
-                    database_url, PROJECTOR_ROLE, f"lending rebuild {model.name}", session=_SESSION
+                    database_url, PROJECTOR_ROLE, f"lending rebuild {model.name}", session=SESSION
                 )
             )
             for _ in range(2)
@@ -218,31 +217,15 @@ class _Rebuild:
         (head,) = await self._one(SQL["head"], {"shard": shard.shard})
         quarantined = await acts.quarantined(self._writer, self._model, shard.shard)
         shard.candidates = {one.application_id for one in quarantined}
-        columns = sql.SQL(", ").join(map(sql.Identifier, self._model.columns))
-        statement = sql.SQL("copy {} ({}) from stdin").format(
-            self._model.table(self._next), columns
-        )
-        log_reader = LogReader(
-            self._reader,
-            shard.shard,
-            codec=self._codec,
-            master=self._master,
-            places=self._model.opens,
-        )
-        async with (
-            self._reader.transaction(),
-            self._reader.cursor("streams", binary=True) as cursor,
-            self._writer.cursor() as writer,
-            writer.copy(statement) as copy,
-        ):
-            await cursor.execute(SQL["whole_log"], {"shard": shard.shard, "upto": head})
-            streams = _Streams(Fold(self._model, shard.shard), self._model, copy, shard)
-            done = 0
-            while rows := await cursor.fetchmany(_PAGE_EVENTS):
-                await streams.add(await log_reader.decoded(rows))
-                done += len(rows)
-                self._progress(done, head)
-            await streams.end()
+        filling = Filling(self._writer, self._reader, master=self._master, codec=self._codec)
+        try:
+            shard.left_out = await filling.fill(
+                Slice(self._model, self._next, shard.shard, head),
+                lambda done: self._progress(done, head),
+                may_leave_out=shard.candidates,
+            )
+        except Poisoned as poisoned:
+            raise CannotRebuild(told(poisoned.poison)) from None
         shard.position = head
 
     async def _catch_up(self, shard: _Shard) -> None:
@@ -333,51 +316,3 @@ class _Rebuild:
             for application_id in shard.candidates - shard.left_out:
                 released = {**of, "application_id": application_id, "by": "rebuild"}
                 await self._writer.execute(SQL["release_quarantine"], released)
-
-
-class _Streams:
-    """Folds streams that come one after the other, and copies the rows of each when it ends."""
-
-    def __init__(self, fold: Fold, model: ReadModel, copy: AsyncCopy, shard: _Shard) -> None:
-        self._fold = fold
-        self._model = model
-        self._copy = copy
-        self._shard = shard
-        self._application_id: UUID | None = None
-        self._held: Held = NOTHING
-
-    async def add(self, events: Sequence[Happened]) -> None:
-        """Take the next events; a stream may go on from the last ones."""
-        for application_id, group in by_application(events).items():
-            if application_id != self._application_id:
-                await self.end()
-                self._application_id = application_id
-            if application_id not in self._shard.left_out:
-                self._take(application_id, group)
-
-    def _take(self, application_id: UUID, group: Sequence[Happened]) -> None:
-        while True:
-            try:
-                self._held = self._fold.onward(self._held, group).held
-            except Poisoned as poisoned:
-                poison = poisoned.poison
-                if application_id not in self._shard.candidates:
-                    raise CannotRebuild(_poison_text(poison)) from None
-                # Left out before, and poison still: its rows are as they were before that event.
-                self._shard.left_out.add(application_id)
-                group = [one for one in group if one.position < poison.position]
-            else:
-                return
-
-    async def end(self) -> None:
-        """Copy the rows of the stream that has ended."""
-        for row in (self._held.rows or {}).values():
-            await self._copy.write_row([row[column] for column in self._model.columns])
-        self._held = NOTHING
-
-
-def _poison_text(poison: Poison) -> str:
-    return (
-        f"position {poison.position} ({poison.event_type}, version {poison.version} of"
-        f" {poison.application_id}) cannot be folded: {poison.error}"
-    )

@@ -31,7 +31,11 @@ async def show(connection: Connection, model: ReadModel, generation: int) -> Non
     vanish, and LockNotAvailable where somebody reads it for longer than the lock time-out.
     """
     await connection.execute(model.statement("replace_view", generation))
-    asked = {"table": f"read_data.{model.table_name(generation)}", "view": f"read.{model.name}"}
+    schemas = model.schemas
+    asked = {
+        "table": f"{schemas.tables}.{model.table_name(generation)}",
+        "view": f"{schemas.views}.{model.name}",
+    }
     for column, comment in await (
         await connection.execute(SQL["table_comments"], asked)
     ).fetchall():

@@ -107,7 +107,7 @@ comment on column ledger.personal_data_reads.read_id is 'The read: a UUIDv7.';
 comment on column ledger.personal_data_reads.principal is 'Who read.';
 comment on column ledger.personal_data_reads.on_behalf_of is 'On whose behalf the principal says it read.';
 comment on column ledger.personal_data_reads.credential is 'What the principal proved itself with, never a secret.';
-comment on column ledger.personal_data_reads.what is 'What was read: application, events, evidence, list, feed, stream or explanation.';
+comment on column ledger.personal_data_reads.what is 'What was read: application, events, list, feed, stream, explanation, notice, evidence, timeline, difference or decision.';
 comment on column ledger.personal_data_reads.application_ids is 'The applications in the answer; the persons are those who have a key in them.';
 comment on column ledger.personal_data_reads.correlation_id is 'What the request belongs to.';
 comment on column ledger.personal_data_reads.read_at is 'When it was recorded, by the database''s clock.';

@@ -4,6 +4,7 @@ The fields of a command are nowhere here: they are read from the command's own d
 """
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from lending.contract.work import RenewClaim
 from lending.domain.application.commands import COMMANDS, Apply, command_name
 from lending.domain.authority import Role
 from lending.domain.fields import Pattern
+from lending.domain.policies import Instant
 from lending.runtime import limits
 
 IdempotencyKey = Annotated[
@@ -79,10 +81,12 @@ MEANINGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeing:
-    """Which application to see, now or at an earlier version."""
+    """Which application to see, now or at an earlier moment."""
 
     application_id: UUID
     version: Version | None = None
+    as_of: Instant | None = None
+    effective_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,17 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from lending.contract.words import (
-    because,
-    by_whom,
-    facts,
-    policy,
-    sentence,
-    terms,
-)
+from lending.contract.moment_words import told
+from lending.contract.moments import entry
+from lending.contract.words import because, by_whom, facts, policy, terms
 from lending.domain.application.events import Decided, Overridden
 from lending.domain.application.state import Application, Decision
-from lending.ledger.canonical import instant_text
 from lending.ledger.codec import StoredEvent
 from lending.ledger.leaf import Envelope
 from lending.ledger.plain import decimal_text
@@ -46,10 +40,7 @@ def _lines(application_id: UUID, aggregate: Aggregate, events: Told) -> Iterator
     if first > 1:
         yield f"({first - 1} earlier events are not told here)"
     for envelope, event in events:
-        yield (
-            f"{envelope.version}. {instant_text(envelope.recorded_at)} {by_whom(envelope)}"
-            f" {sentence(event, state.currency)}{_backdated(envelope)}"
-        )
+        yield told(entry(envelope, event, state.currency))
 
 
 def _standing(state: Application) -> Iterator[str]:
@@ -96,9 +87,3 @@ def _asked_by(events: Told) -> str:
     deciding: Any = (Decided, Overridden)
     found = [envelope for envelope, event in events if isinstance(event, deciding)]
     return f", asked by {by_whom(found[-1])} in version {found[-1].version}" if found else ""
-
-
-def _backdated(envelope: Envelope) -> str:
-    if envelope.effective_at == envelope.recorded_at:
-        return ""
-    return f" (counting from {instant_text(envelope.effective_at)})"

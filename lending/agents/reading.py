@@ -15,11 +15,12 @@ from lending.agents.issuing import next_steps
 from lending.agents.results import answered
 from lending.agents.schemas import tool_schema
 from lending.agents.tools import READS, Arguments, Tool
-from lending.contract.bodies import Body
+from lending.contract.bodies import Body, InvalidBody
 from lending.contract.positions import Place, cursor_text, read_place
 from lending.contract.rendering import application, event
 from lending.domain.authority import Permission
 from lending.domain.identifiers import shard_of
+from lending.ledger.canonical import parse_instant
 from lending.ledger.growth import Growth
 from lending.runtime import limits
 from lending.runtime.clock import loop_seconds
@@ -59,7 +60,8 @@ class Reading:
                 description=(
                     "Read one application as it is now: status, what was asked, score, decision,"
                     " offers, version, and allowed_commands with the tool for each. Read before you"
-                    " decide on anything. `version` shows it as it was."
+                    " decide on anything. `version` and `as_of` show it as it was on record,"
+                    " `effective_on` as it counted."
                 ),
                 annotations=READS,
                 schema=tool_schema([SEE], described=MEANINGS),
@@ -92,11 +94,12 @@ class Reading:
         ]
 
     async def see(self, arguments: Arguments, caller: Caller) -> types.CallToolResult:
-        """One application, now or at a version."""
+        """One application, now or at a moment."""
         caller.require(Permission.READ_APPLICATIONS)
         asked, _ = SEE.take(arguments, {})
-        if asked.version is not None:
-            past = await self._history.at(asked.application_id, Moment(version=asked.version))
+        moment = self._moment(asked)
+        if moment != Moment():
+            past = await self._history.seen(asked.application_id, moment)
             await self._access.heed(caller.asker, What.APPLICATION, (asked.application_id,))
             return answered(application(asked.application_id, past, None))
         aggregate = await self._history.now(asked.application_id)
@@ -106,6 +109,16 @@ class Reading:
         asking = self._authority.asking(shard, caller.principal, caller.on_behalf_of)
         steps = next_steps(self._authority.allowed(shard, aggregate.state, self._clock(), asking))
         return answered({**body, "allowed_commands": steps})
+
+    def _moment(self, asked: Seeing) -> Moment:
+        """The moment that is asked for. Raises InvalidBody for none, or one still to come."""
+        try:
+            as_of = None if asked.as_of is None else parse_instant(asked.as_of)
+        except ValueError:
+            raise InvalidBody([{"pointer": "/as_of", "message": "is no instant"}]) from None
+        if as_of is not None and as_of > self._clock():
+            raise InvalidBody([{"pointer": "/as_of", "message": "must not be later than now"}])
+        return Moment(version=asked.version, as_of=as_of, effective_on=asked.effective_on)
 
     async def explain(self, arguments: Arguments, caller: Caller) -> types.CallToolResult:
         """One application in words."""

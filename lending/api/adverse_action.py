@@ -22,7 +22,7 @@ from lending.api.answer_schemas import (
 )
 from lending.api.answers import JSON, Answer
 from lending.api.incoming import Incoming
-from lending.api.loans import HTML, PAGE_POLICY
+from lending.api.loans import HTML, STANDS_ALONE
 from lending.api.negotiation import accepted
 from lending.api.problems import Fault, Problem
 from lending.api.query import VERSION_MAX, Query, choice_of, day, instant, number
@@ -104,7 +104,7 @@ class AdverseAction:
         said = views.notice(application_id, found, written, self._sender, on)
         if media_type == HTML:
             page = views.letter(said)
-            return Answer(page, headers=[PAGE_POLICY], media_type=b"text/html; charset=utf-8")
+            return Answer(page, headers=[STANDS_ALONE], media_type=b"text/html; charset=utf-8")
         return Answer(json_bytes(said))
 
 

@@ -22,6 +22,7 @@ from lending.api import (
     feed,
     loan_routes,
     model_routes,
+    moment_routes,
     openapi,
     policy_routes,
     product_routes,
@@ -46,6 +47,7 @@ from lending.api.feed import Feed
 from lending.api.incoming import Incoming
 from lending.api.loans import LoanReading
 from lending.api.metrics import Metrics
+from lending.api.moments import MomentReading
 from lending.api.mounted import mounted
 from lending.api.operations import FailureOf, Operations
 from lending.api.rates import Rates
@@ -122,6 +124,7 @@ class LedgerApi(FastAPI):
                     **adverse_action.components(),
                     **explanations.components(),
                     **backtests.components(),
+                    **moment_routes.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
                 },
                 "responses": openapi.problem_responses(),
@@ -322,7 +325,10 @@ def _add_reading(app: LedgerApi, ledger: Ledger, clock: Callable[[], datetime]) 
     app.answer("GET", APPLICATIONS, read.list, listed)
     app.answer("GET", APPLICATION, read.one, one)
     app.answer("GET", APPLICATION + "/events", read.events, events)
-    for path, endpoint, operation in loan_routes.routes(LoanReading(ledger.loans, clock)):
+    for path, endpoint, operation in (
+        *loan_routes.routes(LoanReading(ledger.loans, clock)),
+        *moment_routes.routes(MomentReading(ledger.moments, ledger.access, clock)),
+    ):
         app.answer("GET", APPLICATION + path, endpoint, operation)
     for path, endpoint, operation in explanations.routes(ledger.explanations, ledger.access):
         app.answer("GET", APPLICATION + path, endpoint, operation)

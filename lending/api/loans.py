@@ -34,10 +34,11 @@ STATEMENT: Final = Query(
 )
 NOTHING: Final = Query()
 QUOTE: Final = Query(day("on", "The day of payment; today, if none is given."), *_AS_RECORDED)
-PAGE_POLICY: Final = (
+STANDS_ALONE: Final = (
     b"content-security-policy",
     b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
 )
+"""The header of a page that needs nothing from elsewhere."""
 
 
 class LoanReading:
@@ -80,7 +81,7 @@ class LoanReading:
             return _table(views.statement_csv(said), f"statement-{found.application_id}.csv")
         if media_type == HTML:
             page = views.statement_page(said)
-            return Answer(page, headers=[PAGE_POLICY], media_type=b"text/html; charset=utf-8")
+            return Answer(page, headers=[STANDS_ALONE], media_type=b"text/html; charset=utf-8")
         return Answer(json_bytes(said))
 
     async def payoff_quote(self, request: Incoming) -> Response:

@@ -78,6 +78,10 @@ class Fault(Enum):
         "moment_not_found", 404, False,
         "The application has no such version, or was not on record at that moment.",
     )  # fmt: skip
+    DECISION_NOT_FOUND = (
+        "decision_not_found", 404, False,
+        "The event of this version is no decision, or the application has no such version.",
+    )  # fmt: skip
     LOAN_NOT_FOUND = (
         "loan_not_found", 404, False,
         "The application has no loan under terms at that moment, or no such offer.",

@@ -47,11 +47,15 @@ EVENTS: Final = Query(
 )
 
 
-def moment_of(asked: Mapping[str, Any], now: datetime) -> Moment:
-    """The moment that these parameters name. Raises Problem for one that is still to come."""
-    moment = Moment(**asked)
+def moment_of(asked: Mapping[str, Any], now: datetime, prefix: str = "") -> Moment:
+    """The moment that these parameters name, of those that begin with a prefix. Raises Problem for
+    one that is still to come.
+    """
+    moment = Moment(
+        **{name.removeprefix(prefix): asked[name] for name in asked if name.startswith(prefix)}
+    )
     if moment.as_of is not None and moment.as_of > now:
-        raise invalid_parameter("as_of", "must not be later than now")
+        raise invalid_parameter(f"{prefix}as_of", "must not be later than now")
     return moment
 
 

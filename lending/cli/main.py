@@ -27,12 +27,14 @@ from lending.cli import (
     mcp,
     migrate,
     models,
+    moments,
     policies,
     postgres,
     products,
     projections,
     psql,
     rebuild,
+    replay,
     serve,
     status,
     subjects,
@@ -88,8 +90,13 @@ app.command()(verify.verify)
 app.command()(evidence.evidence)
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command()(moments.show)
+app.command()(moments.timeline)
+app.command()(moments.diff)
+app.command()(moments.decision)
 app.command()(tape.tape)
 app.command()(rebuild.rebuild)
+app.command()(replay.replay)
 app.add_typer(projections.projections, name="projections")
 app.add_typer(products.products, name="products")
 app.add_typer(subjects.subjects, name="subjects")

@@ -196,6 +196,23 @@ class Conversations:
         path = APPLICATION.format(application_id=application_id) + "/events"
         yield from self._all(path, {}, answers.event)
 
+    def timeline(self, application_id: UUID | str, query: Mapping[str, object]) -> Talk[None]:
+        """Deliver what happened to an application, event by event, as `query` says."""
+        path = APPLICATION.format(application_id=application_id) + "/timeline"
+        yield from self._all(path, query, _as_said)
+
+    def difference(
+        self, application_id: UUID | str, query: Mapping[str, object]
+    ) -> Talk[Mapping[str, Any]]:
+        """Two moments of an application held against each other."""
+        path = APPLICATION.format(application_id=application_id) + "/diff"
+        return (yield from self._read(path, _query(query)))
+
+    def decision_view(self, application_id: UUID | str, version: int) -> Talk[Mapping[str, Any]]:
+        """What a decider could see. Raises NotFound."""
+        path = APPLICATION.format(application_id=application_id) + f"/decisions/{version}/view"
+        return (yield from self._read(path))
+
     def list(
         self, query: Mapping[str, object], *, fresh: bool, min_position: str | None
     ) -> Talk[None]:
@@ -306,6 +323,10 @@ def _content(path: str, reply: Reply) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise UnusableAnswer(f"{path}: the answer is no JSON object")
     return content
+
+
+def _as_said(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    return said
 
 
 def _query(given: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -175,6 +175,24 @@ class LedgerClient:
         """The events of an application, in order."""
         return self._each(self._talks.history(application_id))
 
+    def timeline(self, application_id: UUID | str, **at: object) -> Iterator[Mapping[str, Any]]:
+        """What happened to an application in words, with what each event changed, in order; up to a
+        `version` or `as_of`, or only what counts by `effective_on`.
+        """
+        return self._each(self._talks.timeline(application_id, at))
+
+    def difference(self, application_id: UUID | str, **moments: object) -> Mapping[str, Any]:
+        """What differs between two moments: from `from_version`, `from_as_of`, `from_effective_on`
+        (before there was an application, by default) to `to_version` and so on (now, by default).
+        """
+        return self._hold(self._talks.difference(application_id, moments))
+
+    def decision_view(self, application_id: UUID | str, version: int) -> Mapping[str, Any]:
+        """What a decider could see when it decided, which is the event of `version`. Raises NotFound
+        where that is no decision, and the other LedgerErrors.
+        """
+        return self._hold(self._talks.decision_view(application_id, version))
+
     def applications(
         self, *, fresh: bool = False, min_position: str | None = None, **listed: Unpack[Listed]
     ) -> Iterator[ApplicationRow]:

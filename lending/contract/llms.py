@@ -73,7 +73,8 @@ Every error is application/problem+json: `code`, `detail`, `retryable`, and `err
 _TAIL: Final = f"""\
 ## Reading
 - GET {APPLICATION}: now, with `allowed_commands`; `?version=`, `?as_of=`, `?effective_on=` the past.
-- GET {APPLICATION}/events: its history.
+- GET {APPLICATION}/events: its history; /timeline: the same in words; /diff?from_version=&to_version=:
+  what differs; /decisions/<version>/view: what was on record at a decision.
 - GET {APPLICATION}/schedule, /statement?from=&to=, /payoff-quote?on=: what is owed, and where each
   cent went. A transaction's number is the version of its event.
 - GET /loan/applications?status=&stage=&reference=&applicant_id=: lists, a moment behind. Pass

@@ -7,6 +7,7 @@ from html import escape
 from io import StringIO
 from typing import Any, Final
 
+from lending.contract.pages import page, table
 from lending.contract.positions import position_text
 from lending.domain.identifiers import shard_of
 from lending.domain.loan.book import Instalment, Sums
@@ -277,15 +278,6 @@ def _cell(value: Any) -> str:
 
 # a page
 
-_STYLE: Final = (
-    "body{font:14px/1.4 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
-    "table{border-collapse:collapse;width:100%;margin:1em 0}"
-    "th,td{padding:.3em .6em;border-bottom:1px solid #ccc;text-align:right;white-space:nowrap}"
-    "th:first-child,td:first-child,.text{text-align:left}"
-    "caption{text-align:left;font-weight:600;padding:.4em 0}"
-    "@media print{body{margin:0;max-width:none}}"
-)
-
 
 def statement_page(said: Mapping[str, Any]) -> bytes:
     """A statement as a page that prints on paper."""
@@ -314,19 +306,16 @@ def statement_page(said: Mapping[str, Any]) -> bytes:
         f" {closing['on']}. As on record at version {said['version']}, position"
         f" {escape(said['position'])}.</p>",
         _balance_table("Opening", opening),
-        _table("Fell due", ("due on", "what", *COMPONENTS, "total", "unpaid"), due),
-        _table(
+        table("Fell due", ("due on", "what", *COMPONENTS, "total", "unpaid"), due),
+        table(
             "Movements",
             ("on", "what", "amount", *COMPONENTS, "credit", "principal owed"),
             movements,
         ),
-        _table("Reversed", ("on", "what", "amount", "by"), undone) if undone else "",
+        table("Reversed", ("on", "what", "amount", "by"), undone) if undone else "",
         _balance_table("Closing", closing),
     ]
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
-        f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>"
-    ).encode()
+    return page(title, parts)
 
 
 def _due_name(one: Mapping[str, Any]) -> str:
@@ -351,19 +340,4 @@ def _balance_table(name: str, one: Mapping[str, Any]) -> str:
         one["on"], one["principal"], one["total_due"], one["overdue"], one["accrued_interest"],
         one["credit"],
     )  # fmt: skip
-    return _table(name, heads, [row])
-
-
-def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_shown(value))}</td>" for value in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return decimal_text(value) if isinstance(value, Decimal) else str(plain(value))
+    return table(name, heads, [row])

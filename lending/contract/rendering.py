@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 
+from lending.contract.differences import differing_members
 from lending.contract.next_steps import next_steps
 from lending.contract.outcomes import effect_of
 from lending.contract.positions import position_text
@@ -166,8 +167,7 @@ def _warnings(answer: CommandAnswer) -> list[dict[str, Any]]:
 
 def _rehearsed(answer: CommandAnswer, rehearsal: Rehearsal) -> dict[str, Any]:
     """The application as it would be, and what would be different."""
-    about, after = rehearsal.application_id, _members(answer.state)
-    before = dict.fromkeys(after) if rehearsal.before is INITIAL else _members(rehearsal.before)
+    about, after = rehearsal.application_id, members(answer.state)
     return {
         "events": _rehearsed_events(answer, rehearsal),
         "application": {
@@ -178,11 +178,7 @@ def _rehearsed(answer: CommandAnswer, rehearsal: Rehearsal) -> dict[str, Any]:
             **after,
             "allowed_commands": allowed(answer),
         },
-        "differences": [
-            {"member": name, "before": before[name], "after": value}
-            for name, value in after.items()
-            if before[name] != value
-        ],
+        "differences": differing_members(members(rehearsal.before), after),
     }
 
 
@@ -196,7 +192,7 @@ def application(
         "version": aggregate.version,
         "position": position_text(shard_of(application_id), aggregate.position),
         "recorded_at": aggregate.recorded_at,
-        **_members(aggregate.state),
+        **members(aggregate.state),
         **steps,
     }
 
@@ -215,8 +211,12 @@ def _loan(loan: Loan, currency: str) -> dict[str, Any]:
     }
 
 
-def _members(state: Application) -> dict[str, Any]:
-    """What is true of the application; every member is always there."""
+def members(state: Application) -> dict[str, Any]:
+    """What is true of the application; every member is always there. Nothing is true of one that
+    nobody has applied for yet.
+    """
+    if state is INITIAL:
+        return {}
     return {
         "status": state.status,
         "stage": state.stage,

@@ -18,6 +18,7 @@ from lending.ledger.stored_rows import (
     APPLICATION,
     LEAF,
     POSITION,
+    SQL,
     VERSION,
     StoredRow,
     is_as_hashed,
@@ -40,12 +41,15 @@ EXPLAINED_MAX: Final = 50
 @dataclass(slots=True)
 class _Unclear:
     """What stands where it should not, with the place it seems to stand for, if any; and places that
-    nothing accounts for.
+    nothing accounts for, long stretches of them by first and last. `stopped_at` is where there was
+    too much of it to go on.
     """
 
     rows: list[tuple[StoredRow, int | None]] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
     moved: list[tuple[StoredRow, int]] = field(default_factory=list)
+    stopped_at: int | None = None
 
     @property
     def full(self) -> bool:
@@ -105,6 +109,7 @@ class Diagnosis:
             if origin + shift > head:
                 return origin - 1
             origin, shift = await self._window(origin, shift, head)
+        self._unclear.stopped_at = origin + shift
         return head - shift
 
     async def _window(self, origin: int, shift: int, head: int) -> tuple[int, int]:
@@ -119,8 +124,9 @@ class Diagnosis:
             for row in page
         ]
         if not rows:
-            self._unclear.places += range(origin, origin + WINDOW_EVENTS)
-            return origin + WINDOW_EVENTS, shift
+            last = await self._end_of_gap(end, head) - shift
+            self._unclear.gaps.append((origin, last))
+            return last + 1, shift
         self._sealed = await self._read_sealed(origin, origin + 2 * WINDOW_EVENTS)
         origins = self._origins(rows, shift, head)
         ends = _end_of(origins, end - shift + 1) if end == head else None
@@ -130,6 +136,12 @@ class Diagnosis:
             index, place = aligned.last
             shift = rows[index][POSITION] - place
         return aligned.next_origin, shift
+
+    async def _end_of_gap(self, position: int, head: int) -> int:
+        """The last position behind this one that is missing too."""
+        asked = {"shard": self._log.shard, "begin": position + 1, "upto": head, "limit": 1}
+        row = await (await self._connection.execute(SQL["stretch"], asked)).fetchone()
+        return head if row is None else int(row[POSITION]) - 1
 
     # places of record
 
@@ -254,7 +266,12 @@ class Diagnosis:
                 found.append(self._inserted(row))
             else:
                 found.append(await self._changed(row, place))
-        return found + await self._missing(missing)
+        found += await self._missing(ranges_of([*((one, one) for one in missing), *unclear.gaps]))
+        if unclear.stopped_at is not None:
+            text = "too much differs to be told in full: from here on it was not looked at"
+            at = unclear.stopped_at, None, "leaf_hash"
+            found.append(Finding(Discrepancy.CONTENT_DIFFERS, *at, text))
+        return found
 
     async def _match_far(self, places: Sequence[int]) -> None:
         """Take for moved what fits a place far off."""
@@ -289,9 +306,9 @@ class Diagnosis:
         explained = await self._explainer.explain(row, place, sealed)
         return self._finding(explained.discrepancy, row, explained.column, explained.what)
 
-    async def _missing(self, places: Sequence[int]) -> list[Finding]:
+    async def _missing(self, ranges: Sequence[tuple[int, int]]) -> list[Finding]:
         found = []
-        for number, (first, last) in enumerate(ranges_of(places)):
+        for number, (first, last) in enumerate(ranges):
             known = number < EXPLAINED_MAX
             application_id = await self._explainer.whose(first) if known else None
             which = f"position {first}" if first == last else f"positions {first} to {last}"
@@ -304,14 +321,14 @@ class Diagnosis:
         return Finding(discrepancy, row[POSITION], row[APPLICATION], column, what)
 
 
-def ranges_of(positions: Sequence[int]) -> list[tuple[int, int]]:
-    """Neighbouring positions, as first and last."""
+def ranges_of(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Stretches of positions, those that touch made one, each by first and last."""
     found: list[tuple[int, int]] = []
-    for position in sorted(set(positions)):
-        if found and found[-1][1] == position - 1:
-            found[-1] = found[-1][0], position
+    for first, last in sorted(set(ranges)):
+        if found and found[-1][1] >= first - 1:
+            found[-1] = found[-1][0], max(last, found[-1][1])
         else:
-            found.append((position, position))
+            found.append((first, last))
     return found
 
 

@@ -4,6 +4,7 @@ What belongs here: erasures under way, which are pending and no difference; keys
 without one; and keys that are there though they were destroyed. Everything only reads.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
@@ -63,6 +64,20 @@ async def check_erasures(connection: Connection, shard: int) -> tuple[list[Pendi
 
 def _finding(position: int | None, application_id: UUID, what: str) -> Finding:
     return Finding(Discrepancy.KEY_DIFFERS, position, application_id, _COLUMN, what)
+
+
+async def read_erased(connection: Connection, shard: int) -> Mapping[UUID, frozenset[str]]:
+    """The persons whose erasure is on record, complete or under way, by application."""
+    asked = {
+        "shard": shard,
+        "registry": registry_id(shard),
+        "event_types": [SubjectErased.stored_as],
+    }
+    found: dict[UUID, frozenset[str]] = {}
+    for _, _, data in await _rows(connection, "steps", asked):
+        for application_id in map(UUID, data["applications"]):
+            found[application_id] = found.get(application_id, frozenset()) | {data["subject"]}
+    return found
 
 
 async def _rows(connection: Connection, name: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -259,6 +259,10 @@ WARNINGS_WAIT_SECONDS: Final = 0.5
 POOL_TRUST_SECONDS: Final = 1.0
 """How long after its last use a pooled connection is lent without being tried first."""
 
+MOMENT_EVENTS_MAX: Final = 1_000
+"""Events told in one answer about two moments of an application, or of each kind about what a decider
+could see; the answer says whether there are more."""
+
 STREAM_READ_MAX_EVENTS: Final = 1_000
 """Events of one stream that are read at once; a longer stream is read in stretches."""
 

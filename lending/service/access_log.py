@@ -39,6 +39,9 @@ class What(StrEnum):
     EXPLANATION = "explanation"
     NOTICE = "notice"
     EVIDENCE = "evidence"
+    TIMELINE = "timeline"
+    DIFFERENCE = "difference"
+    DECISION = "decision"
 
 
 class Asker(NamedTuple):

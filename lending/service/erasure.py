@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from psycopg import errors, sql
 
 from lending.domain.application.events import Event
 from lending.domain.application.state import Status
@@ -223,7 +225,15 @@ class Eraser:
         }
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(SQL["behind"], asked)).fetchall()
-        return [f"{name} {why}" for name, why in rows]
+            replays = [
+                schema
+                for (schema,) in await (await connection.execute(SQL["replays"])).fetchall()
+                if await _keeps(connection, schema, asked)
+            ]
+        return [f"{name} {why}" for name, why in rows] + [
+            f"the replay {schema} was begun before: drop it, or make it anew with --replace"
+            for schema in replays
+        ]
 
     async def _destroy(self, erasure: Erasure) -> None:
         asked = {
@@ -296,3 +306,13 @@ class Eraser:
             if not page.more:
                 break
         return latest
+
+
+async def _keeps(connection: Connection, schema: str, asked: dict[str, Any]) -> bool:
+    """Whether a replay may hold what is erased. One that is dropped meanwhile holds nothing."""
+    statement = sql.SQL(SQL["replay_behind"]).format(schema=sql.Identifier(schema))
+    try:
+        row = await (await connection.execute(statement, asked)).fetchone()
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return False
+    return row is None or bool(row[0])

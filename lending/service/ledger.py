@@ -6,14 +6,11 @@ with it.
 """
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
@@ -23,13 +20,12 @@ from lending.domain.identifiers import uuid7
 from lending.domain.retention import Retention
 from lending.ledger.append import AppendLane, LaneObserver, LaneSettings
 from lending.ledger.codec import Codec
-from lending.ledger.fingerprint import SECRET_NAME, Fingerprints
+from lending.ledger.fingerprint import Fingerprints
 from lending.ledger.growth import Growth
 from lending.ledger.holder import Connect
 from lending.ledger.sealing import MasterKey
 from lending.policy.evaluator import Evaluator
 from lending.runtime import limits
-from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import (
     ERASER_ROLE,
     SERVICE_ROLE,
@@ -39,15 +35,15 @@ from lending.runtime.postgres import (
     pool,
 )
 from lending.runtime.settings import Authentication, Settings
-from lending.runtime.sql import load_queries
 from lending.service.access_log import AccessLog
 from lending.service.aggregates import Aggregates
 from lending.service.authentication import Authenticator
 from lending.service.authority import FIRST_SHARD, Authority
+from lending.service.background import Background
 from lending.service.backtests.backtesting import Backtests, OfLedger
 from lending.service.backtests.store import BacktestStore
 from lending.service.bulk import BulkHandler
-from lending.service.creation import load_master_key, open_secret, read_secret
+from lending.service.creation import load_master_key, open_secret
 from lending.service.day_close import DayClose
 from lending.service.evidence.gathering import Gathering
 from lending.service.explanations import Explanations
@@ -55,11 +51,13 @@ from lending.service.first_publication import first_publication
 from lending.service.following import FeedLog
 from lending.service.handle import Shard
 from lending.service.history import History
-from lending.service.keys import PEPPER_NAME, KeyDigests
+from lending.service.identity import Identity, read_identity, read_pepper
+from lending.service.keys import KeyDigests
 from lending.service.kill_switch import KillSwitch
 from lending.service.listing import Listing
 from lending.service.loans import Loans
 from lending.service.models import ModelRegister
+from lending.service.moments import Moments
 from lending.service.others import OtherApplications
 from lending.service.persons import Persons, look_after_persons, retention_of
 from lending.service.policies import PolicyCatalogue
@@ -79,8 +77,6 @@ from lending.service.webhooks.progress import Progress
 from lending.service.webhooks.registrations import Registrations
 from lending.service.work import Work
 
-_LOG: Final = logging.getLogger(__name__)
-
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 """Every statement of the service finds its rows by index, foreign keys included: never by reading a
 table that was small when the statement was planned."""
@@ -95,21 +91,6 @@ LANE: Final = {
 PLAN_ANEW: Final = {**BY_INDEX, "plan_cache_mode": "force_custom_plan"}
 """For the reads of a pool, whose connections are older than what they read; see
 docs/decisions/0004-plans.md."""
-
-_CREATION: Final = load_queries(files("lending.service") / "creation.sql")
-
-
-class NoLedger(OperatorError):
-    """The database holds no ledger. Run `lending migrate` first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which ledger this is, and the time zone in which its days begin."""
-
-    ledger_id: UUID
-    timezone: str
-    shards: int
 
 
 def system_clock() -> datetime:
@@ -156,6 +137,7 @@ class Ledger:
         self.lanes: dict[int, AppendLane] = {}
         self.handler: BulkHandler
         self.history: History
+        self.moments: Moments
         self.listing: Listing
         self.authority: Authority
         self.refused: RefusedCommands
@@ -171,7 +153,6 @@ class Ledger:
         self._trying = Evaluator()
         self.authenticator: Authenticator
         self.watch: RegistryWatch
-        self._watched: dict[str, Callable[[], str | None]] = {}
         self.feed: FeedLog
         self.tails: Mapping[int, Tail]
         self.work: Work
@@ -181,7 +162,7 @@ class Ledger:
         self.webhook_answering: Answering
         self.webhook_progress: Progress
         self._guards: dict[int, HistoryGuard] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._background = Background()
         self._on_reset: list[Callable[[], None]] = []
 
     @classmethod
@@ -221,7 +202,7 @@ class Ledger:
             session=PLAN_ANEW,
         )
         async with reads:
-            identity, secret = await _identity(reads)
+            identity, secret = await read_identity(reads)
             master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
             ledger = cls(
                 identity, reads, Growth(connection), retention_of(settings), erasing_connection
@@ -243,7 +224,7 @@ class Ledger:
                 await ledger._guard_history()
                 ledger._watch_registry(database_url)
                 ledger._assemble_backtests(database_url, settings, new_id)
-                ledger._authenticate(settings, await _pepper(reads, master), clock)
+                ledger._authenticate(settings, await read_pepper(reads, master), clock)
                 ledger._assemble_webhooks(master, new_id, settings.webhooks_private_addresses)
                 await ledger.watch.begun()
                 yield ledger
@@ -296,11 +277,14 @@ class Ledger:
                 on_commit=self.growth.committed,
                 on_reset=reset,
             )
-            self._start(f"lane {shard}", self.lanes[shard].run())
-        self._start("notifier", self.growth.tell())
-        self._start("listener", self.growth.listen())
+            self._background.start(f"lane {shard}", self.lanes[shard].run())
+        self._background.start("notifier", self.growth.tell())
+        self._background.start("listener", self.growth.listen())
         self.history = History(
             pool=self.pool, aggregates=aggregates, codec=codec, registries=registries
+        )
+        self.moments = Moments(
+            pool=self.pool, history=self.history, aggregates=aggregates, codec=codec
         )
         self.listing = Listing(self.pool, zone)
         self.transparency = TransparencyLog(self.pool, self.identity.ledger_id, registries)
@@ -331,7 +315,7 @@ class Ledger:
             connect=self._connect_eraser,
         )
         self.access = AccessLog(FIRST_SHARD, self.pool, new_id)
-        self._start("access log", self.access.run())
+        self._background.start("access log", self.access.run())
         self.policies = PolicyCatalogue(writer, self._trying, clock)
         self.models = ModelRegister(writer)
         self.explanations = Explanations(self.history, registries, self._trying)
@@ -384,13 +368,7 @@ class Ledger:
 
         `failure` says what is wrong with it while it runs.
         """
-        self._start(name, running)
-        if failure is not None:
-            self._watched[name] = failure
-
-    def _start(self, name: str, running: Coroutine[Any, Any, None]) -> None:
-        self._tasks[name] = asyncio.create_task(running, name=name)
-        self._tasks[name].add_done_callback(_log_failure)
+        self._background.start(name, running, failure)
 
     def _assemble_backtests(
         self, database_url: str, settings: Settings, new_id: Callable[[int], UUID]
@@ -423,9 +401,7 @@ class Ledger:
         """The background tasks that are not running any more, or fail at what they do, with the
         reason.
         """
-        ended = {name: _why(task) for name, task in self._tasks.items() if task.done()}
-        failing = {name: why for name, ask in self._watched.items() if (why := ask()) is not None}
-        return failing | ended
+        return self._background.failures
 
     def _place(self, checkpoints: Path | None, shard: int) -> Outlet | None:
         if checkpoints is None:
@@ -475,10 +451,8 @@ class Ledger:
     async def _stop(self) -> None:
         for lane in self.lanes.values():
             lane.close()
-        await asyncio.wait([task for name, task in self._tasks.items() if name.startswith("lane")])
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._background.end_of([f"lane {shard}" for shard in self.lanes])
+        await self._background.stop()
         await asyncio.gather(self._deciding.close(), self._trying.close())
 
     async def _publish_built_in(self, new_id: Callable[[int], UUID]) -> None:
@@ -486,32 +460,3 @@ class Ledger:
         for shard, registry in self._registries.items():
             while not (await registry.refresh()).version:
                 await self.lanes[shard].submit(first_publication(shard, new_id(shard)))
-
-
-async def _identity(reads: Pool) -> tuple[Identity, bytes | None]:
-    async with reads.connection() as connection:
-        row = await (await connection.execute(_CREATION["identity"])).fetchone()
-        secret = await (
-            await connection.execute(_CREATION["secret"], {"name": SECRET_NAME})
-        ).fetchone()
-    if row is None:
-        raise NoLedger("this database holds no ledger yet; run `lending migrate`")
-    return Identity(*row), None if secret is None else secret[0]
-
-
-async def _pepper(reads: Pool, master: MasterKey) -> bytes:
-    async with reads.connection() as connection:
-        return await read_secret(connection, master, PEPPER_NAME)
-
-
-def _log_failure(task: "asyncio.Task[None]") -> None:
-    fault = None if task.cancelled() else task.exception()
-    if fault is not None:
-        _LOG.error("the task %s has failed", task.get_name(), exc_info=fault)
-
-
-def _why(task: "asyncio.Task[None]") -> str:
-    if task.cancelled():
-        return "cancelled"
-    fault = task.exception()
-    return "stopped" if fault is None else type(fault).__name__  # its text is for the log alone

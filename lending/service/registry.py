@@ -10,7 +10,7 @@ from typing import Final, Protocol, cast
 from lending.domain.identifiers import registry_id
 from lending.domain.registry import EMPTY_REGISTRY, Recorded, Registry, RegistryEvent, fold_registry
 from lending.ledger.codec import Codec, NoKeyring
-from lending.ledger.read import read_stream
+from lending.ledger.read import StoredEvent, read_stream
 from lending.ledger.submission import Group, NotPlaced, Outcome, StreamAppend, Submission
 from lending.runtime.postgres import Connection, Pool
 
@@ -115,6 +115,20 @@ async def read_registry(connection: Connection, shard: int, codec: Codec) -> Reg
     return come
 
 
+async def read_registry_before(
+    connection: Connection, shard: int, codec: Codec, position: int
+) -> Registry:
+    """The registry as it was on record right before a position of the shard."""
+    registry, version, complete = EMPTY_REGISTRY, 0, False
+    while not complete:
+        stretch = await read_stream(connection, shard, registry_id(shard), after_version=version)
+        earlier = [one for one in stretch.events if one.position < position]
+        registry = fold_registry(registry, _recorded(codec, earlier))
+        version += len(earlier)
+        complete = stretch.complete or len(earlier) < len(stretch.events)
+    return registry
+
+
 async def _further(
     connection: Connection, shard: int, codec: Codec, come: RegistryAt
 ) -> tuple[RegistryAt, bool]:
@@ -133,7 +147,13 @@ async def _further(
         events = events[1:]
     if not events:
         return come, stretch.complete
-    recorded = [
+    registry = fold_registry(come.registry, _recorded(codec, events))
+    version = come.version + len(events)
+    return RegistryAt(registry, version, events[-1].leaf_hash, come.reading), stretch.complete
+
+
+def _recorded(codec: Codec, events: Sequence[StoredEvent]) -> list[Recorded]:
+    return [
         Recorded(
             cast(
                 RegistryEvent,
@@ -144,6 +164,3 @@ async def _further(
         )
         for one in events
     ]
-    registry = fold_registry(come.registry, recorded)
-    version = come.version + len(events)
-    return RegistryAt(registry, version, events[-1].leaf_hash, come.reading), stretch.complete

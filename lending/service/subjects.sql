@@ -39,6 +39,25 @@ from pg_catalog.pg_class t
 where t.relnamespace = 'read_data'::regnamespace and t.relkind = 'r' and t.relname ~ '__v[0-9]+$'
   and t.relname not in (select c.projection || '__v' || c.generation from read_data.checkpoints c);
 
+-- name: replays
+-- The schemas that replays made, finished or not.
+select n.nspname::text
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relname = 'replay' and c.relkind = 'r'
+  and c.relowner = 'lending_projector'::regrole and n.nspowner = 'lending_projector'::regrole
+  and n.nspname not in ('read', 'read_data')
+order by 1;
+
+-- name: replay_behind
+-- Whether a replay, finished or not, may keep what stood before a position of these applications: it was begun before
+-- that, and goes up to one of their events.
+select exists (
+    select from {schema}.replay r
+    where r.shard = %(shard)s and r.log_head < %(position)s::bigint and exists (
+        select from ledger.loan_events e
+        where e.shard = r.shard and e.application_id = any(%(application_ids)s) and e.version = 1
+          and e.position <= r.position));
+
 -- name: destroy
 -- Destroy the keys of a person in these applications; again, it changes nothing.
 update vault.subject_keys set wrapped_key = null, destroyed_at = clock_timestamp()

@@ -63,7 +63,7 @@ select application_id, credit_kind, applied_on, completed_on, decided_on, ended_
 from {table};
 comment on view {view} is 'Notices by Regulation B, and the action taken by Regulation C: one row an application, current up to the position that read.projections gives. How the clocks stand on a day says read.notice_clocks.';
 
-create or replace function read.notice_clocks(as_of date)
+create or replace function {read}.notice_clocks(as_of date)
 returns table (
     application_id uuid, credit_kind text, basis text, from_on date, due_on date, sent_on date, standing text,
     days_left integer, shard smallint)
@@ -76,14 +76,14 @@ select a.application_id, a.credit_kind, c.basis, c.from_on, c.due_on, sent.sent_
             else 'late' end,
        case when sent.sent_on is null then c.due_on - as_of end,
        a.shard
-from read.adverse_action a
+from {read}.adverse_action a
 cross join lateral unnest(a.clock_basis, a.clock_from_on, a.clock_due_on, a.clock_sent_on)
                    as c (basis, from_on, due_on, sent_on)
 cross join lateral (select case when c.sent_on <= as_of then c.sent_on end as sent_on) as sent
 where c.from_on <= as_of
 $$;
-comment on function read.notice_clocks(date) is 'Every notice that an application calls for by 12 CFR 1002.9, at the end of a day: since when, by when, when it was sent, and whether it is due, late, sent or sent_late. Exact for days from the application''s last event on.';
-grant execute on function read.notice_clocks(date) to lending_service, lending_auditor, lending_analyst;
+comment on function {read}.notice_clocks(date) is 'Every notice that an application calls for by 12 CFR 1002.9, at the end of a day: since when, by when, when it was sent, and whether it is due, late, sent or sent_late. Exact for days from the application''s last event on.';
+grant execute on function {read}.notice_clocks(date) to lending_service, lending_auditor, lending_analyst;
 
 -- name: load
 -- The rows of these applications.

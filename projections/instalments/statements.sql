@@ -86,7 +86,7 @@ select application_id, number, kind, start_on, due_on, currency, principal_owed,
 from {table};
 comment on view {view} is 'Instalments of loans as they stand: what each asks for and what became of that, current up to the position that read.projections gives.';
 
-create or replace function read.delinquency(as_of date)
+create or replace function {read}.delinquency(as_of date)
 returns table (
     application_id uuid, since date, past_due_days integer, delinquent_days integer, arrears numeric,
     bucket text, shard smallint)
@@ -95,16 +95,16 @@ as $$
 with unpaid as (
     select i.shard, i.application_id, i.due_on,
            i.outstanding - coalesce((select sum(c.amount) from unnest(i.charges_unpaid) as c (amount)), 0) as amount
-    from read.instalments i
+    from {read}.instalments i
     where i.due_on < as_of and i.outstanding > 0
     union all
     select i.shard, i.application_id, c.due_on, c.amount
-    from read.instalments i
+    from {read}.instalments i
     cross join lateral unnest(i.charges_due_on, i.charges_unpaid) as c (due_on, amount)
     where i.charges_due_on <> '{{}}' and c.due_on < as_of),
 known as (
     select l.*, l.arrears_from <= as_of and as_of <= coalesce(l.arrears_until, as_of) as is_known
-    from read.loans l
+    from {read}.loans l
     where l.has_terms and l.funded_on <= as_of)
 select l.application_id, late.since,
        case when l.is_known then coalesce(as_of - late.since, 0) end,
@@ -131,8 +131,8 @@ cross join lateral (
            where greatest(p.start, late.since) < least(p.until, as_of))::integer, 0), 0)) as days (delinquent)
 where l.status = 'active' or not l.is_known
 $$;
-comment on function read.delinquency(date) is 'The arrears of every active loan at the end of a day: since when, for how many days, how much, and in which bucket. Null, past_due_days too, where that cannot be told from what stands here: before arrears_from of the loan and after its arrears_until; such a loan is here whatever its status. Interest that runs after maturity is in it as far as computed_through.';
-grant execute on function read.delinquency(date) to lending_service, lending_auditor, lending_analyst;
+comment on function {read}.delinquency(date) is 'The arrears of every active loan at the end of a day: since when, for how many days, how much, and in which bucket. Null, past_due_days too, where that cannot be told from what stands here: before arrears_from of the loan and after its arrears_until; such a loan is here whatever its status. Interest that runs after maturity is in it as far as computed_through.';
+grant execute on function {read}.delinquency(date) to lending_service, lending_auditor, lending_analyst;
 
 -- name: load
 -- The rows of these applications.

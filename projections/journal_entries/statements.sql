@@ -48,32 +48,32 @@ comment on column {view}.debit is 'The amount where it is a debit, else zero.';
 comment on column {view}.credit is 'The amount where it is a credit, else zero.';
 comment on column {view}.posted_on is 'The day it was recorded, in UTC.';
 
-create or replace view read.trial_balance as
+create or replace view {read}.trial_balance as
 select currency, account, account_class,
        sum(debit) as debits, sum(credit) as credits, sum(amount) as balance, count(*) as postings
 from {view}
 group by currency, account, account_class;
-comment on view read.trial_balance is 'The balance of every account in each currency, over all loans. The balances of a currency sum to zero.';
-comment on column read.trial_balance.currency is 'The ISO 4217 code of the amounts.';
-comment on column read.trial_balance.account is 'The account, by its name in the chart of accounts.';
-comment on column read.trial_balance.account_class is 'asset, liability, income or expense.';
-comment on column read.trial_balance.debits is 'The sum of its debits.';
-comment on column read.trial_balance.credits is 'The sum of its credits.';
-comment on column read.trial_balance.balance is 'Debits less credits.';
-comment on column read.trial_balance.postings is 'How many postings there are.';
+comment on view {read}.trial_balance is 'The balance of every account in each currency, over all loans. The balances of a currency sum to zero.';
+comment on column {read}.trial_balance.currency is 'The ISO 4217 code of the amounts.';
+comment on column {read}.trial_balance.account is 'The account, by its name in the chart of accounts.';
+comment on column {read}.trial_balance.account_class is 'asset, liability, income or expense.';
+comment on column {read}.trial_balance.debits is 'The sum of its debits.';
+comment on column {read}.trial_balance.credits is 'The sum of its credits.';
+comment on column {read}.trial_balance.balance is 'Debits less credits.';
+comment on column {read}.trial_balance.postings is 'How many postings there are.';
 
-create or replace view read.journal_imbalance as
+create or replace view {read}.journal_imbalance as
 select application_id, version, currency, sum(amount) as imbalance, min(position) as position, shard
 from {view}
 group by shard, application_id, version, currency
 having sum(amount) <> 0;
-comment on view read.journal_imbalance is 'Events whose postings do not sum to zero. There are none: a row here is a fault.';
-comment on column read.journal_imbalance.application_id is 'The application that the loan came of.';
-comment on column read.journal_imbalance.version is 'The version of the event.';
-comment on column read.journal_imbalance.currency is 'The ISO 4217 code of the amount.';
-comment on column read.journal_imbalance.imbalance is 'What its postings sum to.';
-comment on column read.journal_imbalance.position is 'The position of the event in the log.';
-comment on column read.journal_imbalance.shard is 'The shard the loan lives in.';
+comment on view {read}.journal_imbalance is 'Events whose postings do not sum to zero. There are none: a row here is a fault.';
+comment on column {read}.journal_imbalance.application_id is 'The application that the loan came of.';
+comment on column {read}.journal_imbalance.version is 'The version of the event.';
+comment on column {read}.journal_imbalance.currency is 'The ISO 4217 code of the amount.';
+comment on column {read}.journal_imbalance.imbalance is 'What its postings sum to.';
+comment on column {read}.journal_imbalance.position is 'The position of the event in the log.';
+comment on column {read}.journal_imbalance.shard is 'The shard the loan lives in.';
 
 -- name: load
 -- The rows of these applications.

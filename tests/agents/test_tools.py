@@ -90,6 +90,28 @@ async def test_every_command_has_a_tool_with_its_fields(ledger: Ledger) -> None:
             assert set(kind.__slots__) <= set(tool.input_schema["properties"])
 
 
+async def test_an_application_is_seen_at_any_moment_that_is_past(ledger: Ledger) -> None:
+    async with called_by(ledger, principal(*Role)) as client:
+        opened = await applied(client, "moments/apply")
+        about = {"application_id": opened["application_id"]}
+        note = {"command": "add_note", "fields": {"text": "n"}, "idempotency_key": "moments/note"}
+        await answer(client, OTHER, **about, **note)
+        first = await answer(client, "see_application", **about, version=1)
+        as_of = first["recorded_at"]
+        assert await answer(client, "see_application", **about, as_of=as_of) == first
+        today = await answer(client, "see_application", **about, effective_on=as_of[:10])
+        assert (today["version"], first["version"]) == (2, 1)
+        for given, code in (
+            ({"as_of": "2026-01-01T00:00:00Z"}, "moment_not_found"),
+            ({"effective_on": "2026-01-01"}, "moment_not_found"),
+            ({"version": 3}, "moment_not_found"),
+            ({"as_of": "2999-01-01T00:00:00Z"}, "invalid_request"),
+            ({"as_of": "2026-13-01T00:00:00Z"}, "invalid_request"),
+            ({"as_of": "yesterday"}, "invalid_request"),
+        ):
+            await problem(client, "see_application", code, **about, **given)
+
+
 GIVEN: Mapping[str, Mapping[str, Any]] = {
     "apply_for_loan": {"applicant_id": "cust_1", "amount": "1.00"},
     "add_context": {"kind": "document"},

@@ -64,6 +64,13 @@ async def test_every_way_of_reading_is_recorded_with_whose_it_was(guarded: Api) 
     await auditor.get("/loan/events?limit=1000")
     await auditor.get(f"{APPLICATIONS}/{one}/explanation")
     await auditor.get(f"{APPLICATIONS}/{one}/adverse-action")
+    await auditor.get(f"{APPLICATIONS}/{one}/timeline")
+    await auditor.get(f"{APPLICATIONS}/{one}/diff?to_version=1")
+    await auditor.get(f"{APPLICATIONS}/{other}/decisions/1/view")  # that is none
+    underwriter = await actor(guarded, somebody("judge", Role.UNDERWRITER))
+    decided = await underwriter.post(f"{APPLICATIONS}/{other}/decision", {})
+    version = decided.json()["version"]
+    await auditor.get(f"{APPLICATIONS}/{other}/decisions/{version}/view")
     found = [(by, what, {str(named) for named in of}) for by, what, of, _ in recorded(guarded)]
     assert found == [
         ("eve", "application", {one}),
@@ -72,6 +79,9 @@ async def test_every_way_of_reading_is_recorded_with_whose_it_was(guarded: Api) 
         ("eve", "feed", {one, other}),
         ("eve", "explanation", {one}),
         ("eve", "notice", {one}),
+        ("eve", "timeline", {one}),
+        ("eve", "difference", {one}),
+        ("eve", "decision", {other}),
     ]
     assert all(correlation for *_, correlation in recorded(guarded))
     for path in (f"{APPLICATIONS}/{new_id(0)}", "/projections", "/products", APPLICATIONS):
@@ -79,6 +89,7 @@ async def test_every_way_of_reading_is_recorded_with_whose_it_was(guarded: Api) 
     assert len(recorded(guarded)) == len(found)
     of_b = await guarded.ledger.access.page(subject="b", principal=None, before=None, limit=10)
     assert [(what, number, whose) for *_, what, number, whose in of_b] == [
+        ("decision", 1, ["b"]),
         ("feed", 2, ["b"]),
         ("events", 1, ["b"]),
     ]

@@ -123,6 +123,21 @@ async def test_what_cannot_be_sent_is_the_callers_at_once(
     assert isinstance(caught.value, LedgerError)
 
 
+async def test_what_was_known_when_is_read_as_it_is_said(client: Client) -> None:
+    about = (await client.call("apply", APPLY)).application_id
+    decided = await client.call("decide", about)
+    told = await client.take(None, "timeline", about)
+    assert [one["event_type"] for one in told] == ["applied", "decided"]
+    assert len(await client.take(None, "timeline", about, version=1)) == 1
+    found = await client.call("difference", about, from_version=1)
+    assert "/status" in [one["pointer"] for one in found["differences"]]
+    seen = await client.call("decision_view", about, decided.version)
+    assert seen["seen"]["version"] == 1
+    with pytest.raises(NotFound) as none:
+        await client.call("decision_view", about, 1)
+    assert none.value.code == "decision_not_found"
+
+
 async def test_a_dry_run_records_nothing(client: Client) -> None:
     opened = await client.call("apply", APPLY)
     about = opened.application_id

@@ -166,7 +166,7 @@ async def test_an_admission_ends_when_the_principal_becomes_another(
 async def test_what_is_known_too_long_ago_admits_nobody(ledger: Ledger, settings: Settings) -> None:
     key = await issued(settings, somebody())
     admission = await admitted(ledger, key.fresh.text)
-    ledger._tasks["registry"].cancel()
+    ledger._background._tasks["registry"].cancel()
     ledger.watch._as_of -= limits.REGISTRY_STALE_MAX_SECONDS + 1
     with pytest.raises(AuthenticationUnavailable):
         await ledger.authenticator.admit(key.fresh.text)
@@ -293,7 +293,7 @@ async def test_a_token_admits_nobody_while_suspensions_cannot_be_read(
     async with opened_ledger(database_url, tmp_path, settings=settings) as ledger:
         admission = await admitted(ledger, issuer.token())
         assert admission.holds()
-        ledger._tasks["registry"].cancel()
+        ledger._background._tasks["registry"].cancel()
         ledger.watch._as_of -= limits.REGISTRY_STALE_MAX_SECONDS + 1
         with pytest.raises(AuthenticationUnavailable):
             await ledger.authenticator.admit(issuer.token())

@@ -216,3 +216,23 @@ def _a_loan(world: World) -> None:
 def of(found: Sequence[Finding], kind: Discrepancy) -> list[Finding]:
     """The findings of one kind."""
     return [one for one in found if one.discrepancy is kind]
+
+
+def places(found: Sequence[Finding]) -> set[tuple[int | None, UUID | None, str]]:
+    """Where they are."""
+    return {(one.position, one.application_id, one.column) for one in found}
+
+
+def kinds(found: Sequence[Finding]) -> set[Discrepancy]:
+    """What they are."""
+    return {one.discrepancy for one in found}
+
+
+def in_the_log(found: Sequence[Finding]) -> set[Discrepancy]:
+    """The kinds that are about the log; what follows from it in answers and rows is left out."""
+    followers = {
+        Discrepancy.ANSWER_DIFFERS,
+        Discrepancy.PROJECTION_DIFFERS,
+        Discrepancy.HISTORY_BROKEN,
+    }
+    return kinds(found) - followers
