@@ -171,7 +171,7 @@ async def test_a_decision_says_by_what_it_was_made(api: Api) -> None:
     assert built_in["active"] is True
     assert built_in["digest"] == digest_of(built_in["definition"])
     data = event["data"]
-    assert event["schema_version"] == 2
+    assert event["schema_version"] == 3
     assert data["facts"] == {
         "amount_minor": 1_200_000, "currency": "USD", "minor_units_per_unit": 100,
     }  # fmt: skip
