@@ -448,10 +448,15 @@ _ANY_PAYMENT: Final = PaymentRule()
 def payment_rule(terms: Terms, kind: PaymentKind) -> PaymentRule:
     """The rule by which payments of `kind` are allocated.
 
-    A payoff that no rule names repays principal at once, whatever is done with other prepayments.
+    A payoff that no rule names repays principal at once, whatever is done with other prepayments. A
+    payoff leaves nothing out: steps that its rule does not name come last, and what is not due yet
+    comes after what is.
     """
     named = {rule.kind: rule for rule in terms.payment_rules}
     general = named.get(None, _ANY_PAYMENT)
-    if kind is PaymentKind.PAYOFF:
-        general = replace(general, prepayment=Prepayment.KEEP_INSTALMENT)
-    return named.get(kind, general)
+    if kind is not PaymentKind.PAYOFF:
+        return named.get(kind, general)
+    rule = named.get(kind) or replace(general, prepayment=Prepayment.KEEP_INSTALMENT)
+    first = tuple(step for step in rule.order if step.timing is not Timing.IN_ADVANCE)
+    rest = (step for step in AllocationStep if step not in first)
+    return replace(rule, order=(*first, *rest))

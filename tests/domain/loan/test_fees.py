@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from lending.domain.loan import entries as e
 from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.engine import fold, payoff, replay
@@ -12,6 +14,7 @@ from lending.domain.loan.fees import LateFeeDue, funding, late_fees
 from lending.domain.loan.journal import LedgerAccount as Account
 from lending.domain.loan.position import position
 from lending.domain.loan.terms import (
+    AllocationStep,
     Component,
     FeeTreatment,
     InstalmentFee,
@@ -19,6 +22,7 @@ from lending.domain.loan.terms import (
     LateFeeBase,
     OriginationFee,
     PaymentKind,
+    PaymentRule,
     Terms,
 )
 
@@ -107,6 +111,28 @@ def test_a_payoff_asks_for_no_fee_of_instalments_to_come_and_nothing_stays_recei
     assert book.owed.fees == Decimal("5.00")
     accounts = position(terms, entries, on, fold(terms, entries, on))
     assert set(accounts) == {Account.CASH, Account.INTEREST_INCOME, Account.FEE_INCOME}
+
+
+STEPS = tuple(AllocationStep)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        (),
+        STEPS[:8],
+        (AllocationStep.IN_ADVANCE_FEE, *(step for step in STEPS if step != "in_advance_fee")),
+    ],
+)
+def test_a_payoff_leaves_nothing_out_whatever_the_order_of_other_payments(
+    order: tuple[AllocationStep, ...],
+) -> None:
+    fee, rules = InstalmentFee(amount=Decimal("2.00")), (PaymentRule(order=order),)
+    terms = replace(TERMS, instalment_fee=fee, payment_rules=rules)
+    on = date(2024, 1, 11)
+    quoted = payoff(terms, [FUNDED], on).total
+    entries = [FUNDED, Entry(2, on, e.Paid(amount=quoted, kind=PaymentKind.PAYOFF))]
+    assert replay(terms, entries, on).status is LoanStatus.PAID_OFF
 
 
 def test_instalments_paid_ahead_are_earned_once_nothing_is_owed() -> None:
