@@ -1,5 +1,7 @@
 """Charges and what is waived of them."""
 
+from typing import Final
+
 from lending.domain import money
 from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.circumstances import Answer, Circumstances
@@ -33,6 +35,12 @@ def assess(command: c.AssessCharge, state: Application, given: Circumstances) ->
     return [enter(loan, assessed, given).event]
 
 
+_TAKEN_OVER: Final = Refused(
+    Refusal.ABOVE_WHAT_IS_UNPAID,
+    "new terms made it part of an instalment: reverse the charge, or adjust it",
+)
+
+
 def waive(command: c.WaiveCharge, state: Application, given: Circumstances) -> Answer:
     """A charge, or a part of one, that is not asked for any more."""
     loan = loan_of(state)
@@ -44,7 +52,7 @@ def waive(command: c.WaiveCharge, state: Application, given: Circumstances) -> A
     day = max(loan.through, given.effective_on)
     charge = next(one for one in book_on(loan, day).charges if one.entry == command.version)
     if not charge.outstanding:
-        return []
+        return _TAKEN_OVER if charge.amount < entry.act.amount else []
     amount = charge.outstanding if command.amount is None else command.amount
     if (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
         return wrong

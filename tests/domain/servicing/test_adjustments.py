@@ -23,6 +23,13 @@ def charged(kind: s.ChargeKind = CHARGES.FEE) -> Life:
     return running().does(s.AssessCharge(kind=kind, amount=Decimal(30)), day(5))
 
 
+def test_a_charge_that_new_terms_made_part_of_an_instalment_is_not_waived_in_silence() -> None:
+    life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=Decimal(30)), day(5))
+    charged = life.version
+    life.does(s.ReAge(first_due_on=date(2026, 3, 2), instalments=3), day(40))
+    assert life.refuses(s.WaiveCharge(version=charged), day(40)) is Refusal.ABOVE_WHAT_IS_UNPAID
+
+
 def test_what_is_unpaid_of_the_charge_is_paid_before_what_is_owed_longer() -> None:
     """Its own rule would have paid the instalment that is past due first."""
     life = charged().does(s.AssessCharge(kind=CHARGES.FEE, amount=Decimal(7)), day(40))
