@@ -211,10 +211,20 @@ CURSOR_HEADERS: Final = {
 }  # fmt: skip
 
 
+def _but_for_a_dry_run(parameter: dict[str, Any]) -> dict[str, Any]:
+    """The key of a command that moves money: the document cannot say that a dry run needs none."""
+    if parameter["name"] != _NAMES[h.KEY]:
+        return parameter
+    needed = f"{parameter['description']} Required, but for a dry run."
+    return {**parameter, "description": needed}
+
+
 def command(route: CommandRoute, body: Body[Any]) -> dict[str, Any]:
     """The operation of a command."""
     names = [n for n in _ON_COMMANDS if not (route.opens and n == h.IF_MATCH)]
-    parameters = [header(n, required=n == h.KEY and route.moves_money) for n in names]
+    parameters = [header(n) for n in names]
+    if route.moves_money:
+        parameters = [_but_for_a_dry_run(one) for one in parameters]
     if not route.opens:
         parameters = [APPLICATION_ID, *path_parameters(body), *parameters]
     operation: dict[str, Any] = {

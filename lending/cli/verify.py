@@ -94,6 +94,8 @@ async def _verify(
         sys.stdout.buffer.write(orjson.dumps(_as_json(verified, whole, published)) + b"\n")
     else:
         _print(console, verified, published)
+        for erasure in whole.pending:
+            console.print(_pending(erasure), soft_wrap=True)
     gravest = next(iter(verified.findings.counts()), None)
     if gravest is not None:
         told = f"differences found: {verified.findings.total}; the gravest: {gravest.label}"

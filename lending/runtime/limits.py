@@ -1,7 +1,6 @@
 """Every limit of the system, in one place, each with its unit in its name.
 
-What belongs here: numbers that bound something and are no setting. A number somebody may reasonably
-want to change is a setting and stands in settings.py.
+What belongs here: numbers that bound something. What somebody may want to change is a setting.
 """
 
 from typing import Final

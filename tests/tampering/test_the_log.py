@@ -14,7 +14,7 @@ from tests.tampering.tampered import Tampered, in_the_log, kinds, of, places
 
 pytestmark = pytest.mark.anyio
 ROWS = "read_data.loan_applications__v1"
-OTHER_ROWS = ("loans", "instalments", "loan_transactions", "journal_entries")
+OTHER_ROWS = ("loans", "instalments", "loan_transactions", "journal_entries", "adverse_action")
 MASTER = MasterKey(MASTER_KEY, bytes)
 
 
