@@ -215,8 +215,8 @@ def _but_for_a_dry_run(parameter: dict[str, Any]) -> dict[str, Any]:
     """The key of a command that moves money: the document cannot say that a dry run needs none."""
     if parameter["name"] != _NAMES[h.KEY]:
         return parameter
-    needed = f"{parameter['description']} Required, but for a dry run."
-    return {**parameter, "description": needed}
+    needed = f"{parameter['description']} A dry run needs none."
+    return {**parameter, "required": True, "description": needed}
 
 
 def command(route: CommandRoute, body: Body[Any]) -> dict[str, Any]:

@@ -22,9 +22,18 @@ CASES_MIN = 2_000
 FOLLOWS_FOREVER = ("follow_feed",)
 """Operations whose answers do not end; tests/api/test_feed.py asks them."""
 
+LETTERHEAD = {
+    "LENDING_CREDITOR_NAME": "Example Lending",
+    "LENDING_CREDITOR_ADDRESS": "1 Main Street, Springfield",
+    "LENDING_AGENCY_NAME": "Consumer Financial Protection Bureau",
+    "LENDING_AGENCY_ADDRESS": "1700 G Street NW, Washington, DC 20552",
+}
+
 
 def test_the_service_answers_as_its_document_says(served: Callable[..., Served]) -> None:
-    service = served(LENDING_WEBHOOKS="false")  # nothing is sent to the addresses it makes up
+    service = served(
+        LENDING_WEBHOOKS="false", **LETTERHEAD
+    )  # nothing is sent to the addresses it makes up
     excluded = [part for name in FOLLOWS_FOREVER for part in ("--exclude-operation-id", name)]
     run = subprocess.run(
         [
