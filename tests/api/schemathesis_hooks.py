@@ -29,6 +29,9 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
         headers[_KEY] = f'"{next(_NUMBERS)}-{key[1:]}' if opened else f"{next(_NUMBERS)}-{key}"
     if key is None and (case.query or {}).get("dry_run") in (True, "true") and _needs_key(case):
         case.query["dry_run"] = "false"  # a dry run needs none, which no document can say
+    sizes = [str((case.query or {}).get(name)) for name in ("first", "second")]
+    if all(one.isdecimal() for one in sizes):
+        case.query.update(zip(("first", "second"), sorted(sizes, key=int), strict=True))
     if isinstance(headers.get("Prefer"), str):
         headers["Prefer"] = re.sub(r"wait\s*=\s*\"?[0-9]+", "wait=0", headers["Prefer"])
     for said, name in ((headers, "Lending-Effective-At"), (case.query or {}, "as_of")):
