@@ -22,7 +22,7 @@ from lending.api.routing import Endpoint
 from lending.contract.rendering import json_bytes
 from lending.domain.authority import Permission
 from lending.ledger.notes import encoded
-from lending.ledger.tiles import Bundle, parse_tile_path
+from lending.ledger.tiles import PATTERN, Bundle, parse_tile_path
 from lending.service.transparency.log import Head, TransparencyLog
 
 LOG: Final = "/log/{shard}"
@@ -120,7 +120,11 @@ def routes(log: TransparencyLog) -> Iterator[tuple[str, str, Endpoint, dict[str,
     binary: dict[str, Any] = {"type": "string", "format": "binary"}
     number_in_path = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,9})$"}
     shard = openapi.in_path("shard", number_in_path, "The shard.")
-    tile = openapi.in_path("tile", text, "LEVEL/INDEX or entries/INDEX, such as `0/x001/000.p/7`.")
+    tile = openapi.in_path(
+        "tile",
+        {**text, "pattern": PATTERN},
+        "LEVEL/INDEX or entries/INDEX, such as `0/x001/000.p/7`.",
+    )
     position = openapi.in_path("position", number_in_path, "The event's position in the shard.")
     rows: Sequence[tuple[str, Endpoint, str, str, Mapping[str, Any], dict[str, Any]]] = (
         ("/checkpoint", to.checkpoint, "read_checkpoint", "The newest checkpoint of a log", text,
@@ -131,7 +135,7 @@ def routes(log: TransparencyLog) -> Iterator[tuple[str, str, Endpoint, dict[str,
          text, {"media_type": "text/plain", "more": [position, *openapi.in_query(PROOF)]}),
         ("/consistency", to.consistency, "read_consistency_proof",
          "Proof that a log only grew between two sizes", reference("ConsistencyProof"),
-         {"more": openapi.in_query(CONSISTENCY)}),
+         {"more": [{**one, "required": True} for one in openapi.in_query(CONSISTENCY)]}),
         ("/keys", to.keys, "list_signing_keys", "The keys that checkpoints are checked with",
          page("PublicSigningKey"), {}),
     )  # fmt: skip

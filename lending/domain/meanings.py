@@ -313,11 +313,11 @@ FAULTS: Final[Mapping[ProductFault, str]] = MappingProxyType(
         " interest_only.",
         ProductFault.FEE_OF_NOTHING: "A late or an origination fee names neither an amount nor a"
         " percentage above zero. Leave the fee out.",
+        ProductFault.FIRST_PERIOD_WITHOUT_DUE_DAY: "`first_period_days` counts where `due_day` is"
+        " given. Give one, or leave it out.",
         ProductFault.NEVER_AMORTISES: "A level payment leaves nothing for principal: it is fixed or"
         " rounded below the interest of the largest amount, or there are so many instalments at such a"
         " rate that less than a minor unit is repaid by each.",
-        ProductFault.FIRST_PERIOD_WITHOUT_DUE_DAY: "`first_period_days` counts where `due_day` is"
-        " given. Give one, or leave it out.",
         ProductFault.FEE_TAKES_ALL: "The origination fee is as much as what is lent, or more: of every"
         " amount, of the largest one, or of the offer's.",
         ProductFault.DUE_DAY_WITHOUT_MONTHS: "A due day goes with periods of months or years only.",

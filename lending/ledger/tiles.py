@@ -15,15 +15,18 @@ TILE_HEIGHT: Final = 8
 """Levels of the tree between a tile's hashes and those of the tile above."""
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
 """Hashes in a full tile."""
-LEVEL_MAX: Final = 63
 ENTRY_MAX_BYTES: Final = (1 << 16) - 1
 """The longest entry a bundle can hold."""
 
 _LENGTH_BYTES: Final = 2
-_INDEX: Final = r"((?:x[0-9]{3}/){0,6}[0-9]{3})"
-_WIDTH: Final = r"(?:\.p/([1-9][0-9]{0,2}))?"
-_TILE: Final = re.compile(rf"(0|[1-9][0-9]?)/{_INDEX}{_WIDTH}")
-_BUNDLE: Final = re.compile(rf"entries/{_INDEX}{_WIDTH}")
+_FIRST_GROUP: Final = "x(?:00[1-9]|0[1-9][0-9]|[1-9][0-9]{2})/"
+_INDEX: Final = f"((?:{_FIRST_GROUP}(?:x[0-9]{{3}}/){{0,5}})?[0-9]{{3}})"
+_WIDTH: Final = r"(?:\.p/([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
+_LEVEL: Final = "([0-9]|[1-5][0-9]|6[0-3])"
+_TILE: Final = re.compile(f"{_LEVEL}/{_INDEX}{_WIDTH}", re.ASCII)
+_BUNDLE: Final = re.compile(f"entries/{_INDEX}{_WIDTH}", re.ASCII)
+PATTERN: Final = f"^(?:{_LEVEL}|entries)/{_INDEX}{_WIDTH}$"
+"""What paths of tiles and bundles are like, behind `tile/`."""
 
 
 class TileFault(Exception):
@@ -59,10 +62,11 @@ def parse_tile_path(path: str) -> Tile | Bundle:
     """The tile or bundle at a path behind `tile/`. Raises TileFault."""
     if (found := _BUNDLE.fullmatch(path)) is not None:
         return Bundle(_index(found[1]), _width(found[2]))
-    if (found := _TILE.fullmatch(path)) is None or int(found[1]) > LEVEL_MAX:
+    if (found := _TILE.fullmatch(path)) is None:
         raise TileFault(
-            "a tile is at LEVEL/INDEX, a bundle of entries at entries/INDEX, the index in groups of"
-            " three digits, all but the last behind an x, and for a part of it .p/WIDTH behind"
+            "a tile is at LEVEL/INDEX, a bundle of entries at entries/INDEX, the level up to 63, the index"
+            " in groups of three digits, all but the last behind an x and no more than it needs, and for"
+            " a part of it .p/WIDTH behind, up to 255"
         )
     return Tile(int(found[1]), _index(found[2]), _width(found[3]))
 
@@ -146,14 +150,8 @@ def _width_path(width: int) -> str:
 
 
 def _index(path: str) -> int:
-    index = int(path.replace("x", "").replace("/", ""))
-    if _index_path(index) != path:
-        raise TileFault("the index of the tile has more groups of digits than it needs")
-    return index
+    return int(path.replace("x", "").replace("/", ""))
 
 
 def _width(text: str | None) -> int:
-    width = TILE_WIDTH if text is None else int(text)
-    if text is not None and width >= TILE_WIDTH:
-        raise TileFault(f"a part of a tile is at most {TILE_WIDTH - 1} wide")
-    return width
+    return TILE_WIDTH if text is None else int(text)
