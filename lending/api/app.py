@@ -24,6 +24,7 @@ from lending.api import (
     product_routes,
     reading,
     refused,
+    subject_routes,
     suspensions,
     transparency,
     webhook_routes,
@@ -115,6 +116,7 @@ class LedgerApi(FastAPI):
                     **transparency.components(),
                     **policy_routes.components(),
                     **model_routes.components(),
+                    **subject_routes.components(),
                     **loan_routes.components(),
                     **moment_routes.components(),
                     **bulk_schemas.components(self._schemas_of_bodies),
@@ -190,6 +192,7 @@ def create_app(
         **product_routes.BODIES,
         **policy_routes.BODIES,
         **model_routes.BODIES,
+        **subject_routes.BODIES,
     }
     app = LedgerApi(
         schemas({**bodies, **beside}),
@@ -214,6 +217,7 @@ def create_app(
         transparency.routes(ledger.transparency),
         policy_routes.routes(ledger.policies, operators),
         model_routes.routes(ledger.models, operators),
+        subject_routes.routes(ledger.persons, ledger.identity.ledger_id, operators),
     ):
         for method, path, endpoint, operation in routes:
             app.answer(method, path, endpoint, operation)

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     PUBLISH_PRODUCTS = "publish_products"
     PUBLISH_POLICIES = "publish_policies"
     REGISTER_MODELS = "register_models"
+    LOOK_AFTER_PERSONS = "look_after_persons"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,7 @@ MAY: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
                 _P.PUBLISH_PRODUCTS,
                 _P.PUBLISH_POLICIES,
                 _P.REGISTER_MODELS,
+                _P.LOOK_AFTER_PERSONS,
             }
         ),
         Role.IMPORTER: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS, _P.BACKDATE}),
