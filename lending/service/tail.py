@@ -98,6 +98,7 @@ class Tail:
         self._staged_from = 0
         self._staging = 0
         self._begun = False
+        self._reading = False
         self._generation = 1
         self._subscribers: set[Subscriber] = set()
         self._interested: dict[_Key, set[Subscriber]] = {}
@@ -247,7 +248,7 @@ class Tail:
         were erased; or what is being read may have.
         """
         kept = {entry.envelope.application_id for entry in self._ring.values()}
-        if application_ids is None or not kept.isdisjoint(application_ids):
+        if self._reading or application_ids is None or not kept.isdisjoint(application_ids):
             self.reset()
 
     def _rest(self) -> None:
@@ -271,17 +272,24 @@ class Tail:
                 self.head = self._floor = self._staged_from = standing.head
                 self.epoch = standing.epoch
                 self._wake_all()
+        elif await self._read(generation):
+            await asyncio.sleep(limits.TAIL_PAUSE_SECONDS)
         else:
+            await self._grown()
+
+    async def _read(self, generation: int) -> bool:
+        """Keep what was appended, unless what is kept was dropped meanwhile; whether there was any."""
+        self._reading = True
+        try:
             page = await self._history.feed(
                 self.shard, self.head, limits.TAIL_READ_MAX_EVENTS, epoch=self.epoch
             )
             entries = await self._entries(page)
             if generation == self._generation:
                 self._keep(entries, page.epoch)
-            if entries:
-                await asyncio.sleep(limits.TAIL_PAUSE_SECONDS)
-            else:
-                await self._grown()
+        finally:
+            self._reading = False
+        return bool(entries)
 
     async def _entries(self, page: FeedPage) -> list[Entry]:
         """The page as entries. Without stages nothing is awaited: none can be asked for meanwhile."""

@@ -48,9 +48,9 @@ def map_body(context: Any, body: Any) -> Any:
 
 def _smaller_first(query: dict[str, Any]) -> None:
     """Of two trees that are compared, the earlier one is not the larger."""
-    first, second = query.get("first"), query.get("second")
-    if isinstance(first, int) and isinstance(second, int) and first > second:
-        query["first"], query["second"] = second, first
+    sizes = [str(query.get(name)) for name in ("first", "second")]
+    if all(size.isdecimal() for size in sizes) and int(sizes[0]) > int(sizes[1]):
+        query["first"], query["second"] = query["second"], query["first"]
 
 
 def _storable(value: Any) -> Any:
