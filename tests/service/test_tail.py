@@ -17,7 +17,7 @@ from lending.ledger.leaf import Envelope
 from lending.runtime import limits
 from lending.service.following import FeedLog, Follower
 from lending.service.history import HistoryGone, Moment
-from lending.service.ledger import Ledger
+from lending.service.ledger import Ledger, new_id
 from lending.service.subscription import EVERYTHING, EventFilter
 from lending.service.tail import Batch, Entry, SlowReader, TailEnded
 from tests.ledgers import NOTE, Issuer, opened_ledger, submission
@@ -349,6 +349,34 @@ async def test_the_log_is_not_read_while_nobody_follows(
         assert tail.head == 0
         with follower(ledger, after=2) as reader:
             assert positions(await seen(reader, 3)) == [3]
+
+
+async def test_what_is_being_read_while_data_are_erased_is_not_kept(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with followed(database_url, tmp_path) as (ledger, issue):
+        tail, feed = ledger.tails[0], ledger.history.feed
+        with follower(ledger) as reader:
+            await at_the_end(reader, ledger)
+            read, go_on = asyncio.Event(), asyncio.Event()
+
+            async def late(*place: Any, **named: Any) -> Any:
+                page = await feed(*place, **named)
+                if page.events:
+                    read.set()
+                    await go_on.wait()
+                return page
+
+            monkeypatch.setattr(ledger.history, "feed", late)
+            await applied(issue)
+            async with asyncio.timeout(20):
+                await read.wait()
+            tail.erased([new_id(0)])  # of whatever application: it may be what is being read
+            go_on.set()
+            head = await ledger.history.head(0)
+            await until(lambda: tail.head == head)
+            assert not tail._ring
+            assert positions(await seen(reader, head)) == [head]
 
 
 async def test_readers_of_a_history_that_was_lost_are_told_and_the_others_go_on(
