@@ -28,6 +28,7 @@ from lending.api import (
     product_routes,
     reading,
     refused,
+    subject_routes,
     suspensions,
     transparency,
     webhook_routes,
@@ -120,6 +121,7 @@ class LedgerApi(FastAPI):
                     **transparency.components(),
                     **policy_routes.components(),
                     **model_routes.components(),
+                    **subject_routes.components(),
                     **loan_routes.components(),
                     **adverse_action.components(),
                     **explanations.components(),
@@ -198,6 +200,7 @@ def create_app(
         **product_routes.BODIES,
         **policy_routes.BODIES,
         **model_routes.BODIES,
+        **subject_routes.BODIES,
     }
     app = LedgerApi(
         schemas({**bodies, **beside}),
@@ -224,6 +227,7 @@ def create_app(
         policy_routes.routes(ledger.policies, operators),
         model_routes.routes(ledger.models, operators),
         backtests.routes(ledger.backtests),
+        subject_routes.routes(ledger.persons, ledger.identity.ledger_id, operators),
     ):
         for method, path, endpoint, operation in routes:
             app.answer(method, path, endpoint, operation)

@@ -82,6 +82,9 @@ class Fault(Enum):
         "decision_not_found", 404, False,
         "The event of this version is no decision, or the application has no such version.",
     )  # fmt: skip
+    SUBJECT_NOT_FOUND = (
+        "subject_not_found", 404, False, "Nothing is on record of a person with this pseudonym.",
+    )  # fmt: skip
     LOAN_NOT_FOUND = (
         "loan_not_found", 404, False,
         "The application has no loan under terms at that moment, or no such offer.",
@@ -149,6 +152,30 @@ class Fault(Enum):
     TOO_MANY_PRODUCTS = (
         "too_many_products", 409, False,
         "As many versions of products are on record as may be.",
+    )  # fmt: skip
+    SUBJECT_ON_HOLD = (
+        "subject_on_hold", 409, False,
+        "A legal hold is on the person's data. They are not erased before it is lifted.",
+    )  # fmt: skip
+    NOT_ERASABLE = (
+        "not_erasable", 409, False,
+        "The person's data cannot be erased yet; in_the_way says why, application by application.",
+    )  # fmt: skip
+    KEYS_LEFT = (
+        "keys_left", 409, False,
+        "Keys of the person are still there, though they were destroyed: somebody put them back.",
+    )  # fmt: skip
+    TOO_MANY_OF_SUBJECT = (
+        "too_many_of_subject", 409, False,
+        "The person is in more applications than are taken together.",
+    )  # fmt: skip
+    TOO_MANY_HOLDS = (
+        "too_many_holds", 409, False,
+        "As many legal holds stand as may. Lift some first.",
+    )  # fmt: skip
+    TOO_MANY_ERASURES = (
+        "too_many_erasures", 409, False,
+        "As many erasures are under way as may be. Complete them first.",
     )  # fmt: skip
     POLICY_REFUSED = (
         "policy_refused", 409, False,
@@ -343,6 +370,11 @@ class Fault(Enum):
         "evidence_not_sealed", 503, True,
         "The newest events of the application are not under a checkpoint yet; position and size say"
         " how far. Ask again; or name a size to have the evidence as it was under that checkpoint.",
+    )  # fmt: skip
+    READ_MODELS_BEHIND = (
+        "read_models_behind", 503, True,
+        "The erasure is on record, but read models or replays still hold what is to be erased; detail"
+        " says which. Ask again: it goes on from there.",
     )  # fmt: skip
     NOT_READY = "not_ready", 503, True, "Something the service needs is missing; checks says what."
 

@@ -18,6 +18,7 @@ from lending.runtime import limits
 from lending.service import (
     authentication,
     calendars,
+    erasure,
     history,
     judging,
     kill_switch,
@@ -28,6 +29,7 @@ from lending.service import (
     policies,
     products,
     requests,
+    subjects,
     tail,
     work,
 )
@@ -76,6 +78,20 @@ def _with_faults(kind: Fault | Refusal) -> Callable[[Any], Problem]:
     return lambda fault: Problem(
         kind, str(fault), more={"policy_faults": [one._asdict() for one in fault.faults]}
     )
+
+
+def _not_erasable(fault: erasure.NotErasable) -> Problem:
+    """With what is in the way, application by application, of the first of them."""
+    named = [
+        {
+            "application_id": str(one.application_id),
+            "obstacle": one.obstacle,
+            "status": one.status,
+            "until": None if one.until is None else one.until.isoformat(),
+        }
+        for one in fault.in_the_way[: limits.PAGE_DEFAULT_ITEMS]
+    ]
+    return Problem(Fault.NOT_ERASABLE, more={"in_the_way": named})
 
 
 def _rewound(fault: history.HistoryGone) -> Problem:
@@ -144,6 +160,14 @@ _BY_KIND: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = MappingPro
         models.ModelTaken: _said(Fault.MODEL_VERSION_TAKEN),
         models.ModelDaysReversed: _said(Fault.MODEL_DAYS_REVERSED),
         models.TooManyModels: _said(Fault.TOO_MANY_MODELS),
+        subjects.UnknownSubject: _said(Fault.SUBJECT_NOT_FOUND),
+        subjects.TooManyApplications: _said(Fault.TOO_MANY_OF_SUBJECT),
+        subjects.TooManyHolds: _said(Fault.TOO_MANY_HOLDS),
+        erasure.SubjectOnHold: _said(Fault.SUBJECT_ON_HOLD),
+        erasure.NotErasable: _not_erasable,
+        erasure.TooManyUnderWay: _said(Fault.TOO_MANY_ERASURES),
+        erasure.ReadModelsBehind: lambda fault: _later(Fault.READ_MODELS_BEHIND, str(fault)),
+        erasure.KeysLeft: _said(Fault.KEYS_LEFT),
         calendars.UnknownCalendar: _said(Fault.CALENDAR_NOT_FOUND),
         history.HistoryGone: _rewound,
         history.UnknownShard: _said(Fault.SHARD_NOT_FOUND),

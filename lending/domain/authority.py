@@ -51,6 +51,7 @@ class Permission(StrEnum):
     PUBLISH_POLICIES = "publish_policies"
     REGISTER_MODELS = "register_models"
     BACKTEST = "backtest"
+    LOOK_AFTER_PERSONS = "look_after_persons"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,7 @@ MAY: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
                 _P.PUBLISH_POLICIES,
                 _P.REGISTER_MODELS,
                 _P.BACKTEST,
+                _P.LOOK_AFTER_PERSONS,
             }
         ),
         Role.IMPORTER: frozenset({_P.READ_APPLICATIONS, _P.READ_OPERATIONS, _P.BACKDATE}),

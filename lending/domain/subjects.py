@@ -45,6 +45,22 @@ class ReleaseSubject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSubject:
+    """Give all that is on record of a person."""
+
+    subject: Pseudonym
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseSubject:
+    """Erase a person's data, or go on with an erasure that was broken off."""
+
+    subject: Pseudonym
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectHeld:
     """A legal hold is on this person's data."""
 

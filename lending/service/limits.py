@@ -28,5 +28,8 @@ ACCESS_WAIT_SECONDS: Final = 2.0
 ERASURE_WAIT_SECONDS: Final = 60
 """How long an erasure waits for the read models before it is left to be taken up again."""
 
+ERASURE_REQUEST_SECONDS: Final = 5
+"""How long a request to erase waits for the read models before it is answered 503."""
+
 ERASURE_POLL_SECONDS: Final = 0.1
 """How often it is looked whether the read models have passed an erasure."""
