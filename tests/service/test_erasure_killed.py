@@ -92,7 +92,7 @@ def until(what: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
     for _ in range(600):
         if what():
             return
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.communicate(timeout=20)[0]
         time.sleep(0.05)
     raise AssertionError("it never came to that")
 

@@ -188,7 +188,8 @@ async def test_it_is_done_from_a_shell(database_url: str, tmp_path: Path) -> Non
             sys.executable, "-m", "lending", "keys", *arguments, env=environment,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        out, err = await process.communicate()
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
         return process.returncode, (out + err).decode()
 
     made = tmp_path / "new.key"
