@@ -36,9 +36,21 @@ from tests.domain.spec import TODAY, circumstances, fold
 
 JOINT = e.JointApplicant(applicant_id="joint", income=Decimal("4000.00"))
 OPENED = replace(applied(), purpose="a used car", co_applicants=(JOINT,))
-DECIDED = replace(rejected(), personal_facts={"income": "6500.00"}, text="too little")
+DECIDED = replace(
+    rejected(Reason.INCOME_INSUFFICIENT, Reason.OTHER),
+    personal_facts={"income": "6500.00"},
+    other_reason="an employer in Ithaca",
+    text="too little",
+)
 APPLICANT = OPENED.applicant_id
+OVERRIDDEN = e.Overridden(
+    outcome=c.Outcome.REJECTED,
+    justification="asked in Ithaca",
+    reasons=(Reason.OTHER,),
+    other_reason="too long on the way",
+)
 LIFE = (OPENED, e.Amended(income=Decimal("7000.00")), DECIDED)
+LONGER = (*LIFE, OVERRIDDEN)
 
 
 def gone(event: Any, subject: str) -> Any:
@@ -62,11 +74,11 @@ def erased(*events: e.Event, subject: str = APPLICANT) -> Application:
 
 
 @pytest.mark.parametrize("subject", [APPLICANT, "joint", "nobody"])
-@pytest.mark.parametrize("length", [1, 2, 3])
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
 def test_the_state_is_the_same_before_the_key_is_destroyed_and_after(
     subject: str, length: int
 ) -> None:
-    events = LIFE[:length]
+    events = LONGER[:length]
     after = [gone(event, subject) for event in events]
     assert erased(*events, subject=subject) == erased(*after, subject=subject)
 
@@ -76,13 +88,19 @@ def test_nothing_personal_of_the_applicant_is_left_and_all_else_is() -> None:
     assert (after.income, after.purpose) == (ERASED, ERASED)
     assert after.decision is not None
     assert before.decision is not None
-    assert after.decision.personal_facts is ERASED
+    assert (after.decision.personal_facts, after.decision.other_reason) == (ERASED, ERASED)
     assert after.co_applicants == (JOINT,)
     same = after._replace(
         income=before.income, purpose=before.purpose, decision=before.decision, erased=frozenset()
     )
     assert same == before
     assert after.status == before.status
+
+
+def test_no_words_of_an_event_are_left_in_the_state() -> None:
+    before, after = repr(fold(LONGER)), repr(erased(*LONGER))
+    for words in ("a used car", "too long on the way", "7000.00"):
+        assert (words in before, words in after) == (True, False)
 
 
 def test_what_was_never_given_is_not_called_erased() -> None:

@@ -63,7 +63,10 @@ def impersonal(state: Application) -> Application:
 def _without_applicant(state: Application) -> Application:
     decision = state.decision
     if decision is not None:
-        decision = decision._replace(personal_facts=_gone(decision.personal_facts))
+        decision = decision._replace(
+            personal_facts=_gone(decision.personal_facts),
+            other_reason=_gone(decision.other_reason),
+        )
     return state._replace(
         income=_gone(state.income), purpose=_gone(state.purpose), decision=decision
     )
