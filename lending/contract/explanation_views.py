@@ -138,12 +138,20 @@ def _rule(name: str, texts: PolicyTexts, seen: Mapping[str, Values], made: Made)
         "saw": [
             {
                 "name": one,
-                "value": values.get(one),
-                "from": _from(texts.made_of.get(one, frozenset({one})), made),
+                "value": values[one] if one in values else _unseen(facts, made),
+                "from": _from(facts, made),
             }
             for one in rule.looks_at
+            for facts in [texts.made_of.get(one, frozenset({one}))]
         ],
     }
+
+
+def _unseen(facts: Iterable[str], made: Made) -> Any:
+    """What a name stands for that asking again did not give: erased, where it is made of what was."""
+    gone = isinstance(made.event, Decided) and isinstance(made.event.personal_facts, Erased)
+    personal = any(one in SCHEMA and SCHEMA[one].personal for one in facts)
+    return _ERASED if gone and personal else None
 
 
 def _saw_all(made: Made) -> list[dict[str, Any]]:

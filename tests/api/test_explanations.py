@@ -281,7 +281,11 @@ async def test_erased_facts_are_told_as_erased_and_not_asked_again(api: Api) -> 
     facts = by_name(told["decision"]["facts"])
     assert facts["income_monthly_minor"]["value"] == {"erased": True}
     assert facts["amount_minor"]["value"] == 1_200_000
-    assert told["decision"]["rules"][0]["rule"] == "debt to income/below-limit"
+    (rule,) = told["decision"]["rules"]
+    assert rule["rule"] == "debt to income/below-limit"
+    assert [(one["name"], one["value"]) for one in rule["saw"]] == [
+        ("below_limit", {"erased": True})
+    ]
 
 
 async def test_the_command_tells_the_same_in_words_tables_and_json(api: Api) -> None:
