@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lending.runtime.postgres import SEALER_ROLE, connect
+from lending.runtime.settings import Settings
 from lending.service.ledger import system_clock
 from lending.service.signing_keys import read_seeds
 from tests.api.acting import Actor, actor
@@ -62,13 +63,21 @@ class Bank:
 
 
 @asynccontextmanager
-async def opened_bank(database_url: str, data_dir: Path) -> AsyncIterator[Bank]:
-    """A bank on a migrated database, sealed up to the last event of its application."""
+async def opened_bank(
+    database_url: str, data_dir: Path, settings: Settings | None = None, *, unread: int = 3
+) -> AsyncIterator[Bank]:
+    """A bank on a migrated database, sealed up to the last event of its application. Beside it are
+    so many events that no read model could read.
+    """
     async with (
-        served_api(database_url, data_dir) as api,
-        sealing(api.ledger, api.settings, events=3) as sealed,
+        served_api(database_url, data_dir, settings=settings) as api,
+        sealing(api.ledger, api.settings, events=unread) as sealed,
     ):
-        yield await carried_on(api, sealed)
+        bank = await carried_on(api, sealed)
+        if unread:
+            await sealed.append(unread)
+        await sealed.seal()
+        yield bank
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +115,6 @@ async def carried_on(api: Api, sealed: Sealing) -> Bank:
     for role, end, asked in acts:
         answer = await workers[role].post(f"{path}/{end}", asked)
         assert answer.status_code == 200, answer.text
-    await sealed.append(5)
-    await sealed.seal()
     return Bank(api, sealed, workers, path)
 
 
@@ -124,6 +131,14 @@ class Kept:
     seeds: list[bytes]
 
 
+async def kept_of(bank: Bank) -> Kept:
+    """What the bank gives."""
+    sealed, opened = await bank.evidence(), await bank.evidence(personal="true")
+    other = await bank.api.applied()
+    await bank.sealed.seal()
+    return Kept(await bank.vkey(), sealed, opened, await bank.evidence(other), await bank.seeds())
+
+
 @pytest.fixture(scope="module")
 def kept(
     postgres_server: Databases, template_database: str, tmp_path_factory: pytest.TempPathFactory
@@ -132,12 +147,7 @@ def kept(
 
     async def given() -> Kept:
         async with opened_bank(url, tmp_path_factory.mktemp("kept")) as bank:
-            sealed, opened = await bank.evidence(), await bank.evidence(personal="true")
-            other = await bank.api.applied()
-            await bank.sealed.seal()
-            return Kept(
-                await bank.vkey(), sealed, opened, await bank.evidence(other), await bank.seeds()
-            )
+            return await kept_of(bank)
 
     with postgres_server.temporary("kept", template_database) as url:
         return asyncio.run(given())

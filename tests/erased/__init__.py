@@ -1,0 +1,1 @@
+"""The proofs, replays and reports of a ledger a third of whose applicants were erased."""
