@@ -155,17 +155,26 @@ async def carry(one: Carried, life: Life) -> AsyncIterator[bool]:
     person = one.person
     facts = {"name": person.name, "address": person.address, "email": person.email}
     called = chance.randrange(4, 9)
-    steps: list[Step] = [
+    intake: list[Step] = [
         ("", applying),
         ("/context", {"kind": "customer_context", "facts": facts}),
         *(("/notes", {"text": person.said("called"), "topic": f"{n}"}) for n in range(called)),
         ("/score", {**SCORE, "score": chance.randrange(300, 850)}),
-        *life(person),
     ]
-    for end, body in steps:
+    for end, body in (*intake, *life(person)):
         await one.does(end, await filled(one, body))
         yield True
+        if end == "/score":
+            await refused_for_its_words(one)
     await misuse(one)
+
+
+async def refused_for_its_words(one: Carried) -> None:
+    """A reason that is none, with what is personal beside it."""
+    words = {"other_reason": one.person.said("internal standards, says"), "text": one.person.name}
+    said = {"outcome": "rejected", "reasons": ["other"], **words}
+    answer = await one.api.post(f"{one.path}/decision", said)  # of today: history may say so
+    assert answer.json()["code"] == "reason_insufficient", answer.text
 
 
 async def filled(one: Carried, body: Any) -> Any:

@@ -3,25 +3,40 @@ erased; what was personal reads as erased, and is in no answer.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from mcp.client import Client
 
 from lending.domain.application.notices import Unwritten
 from tests.erased.answers import ERASED, Answers, Asked, answers_of, changes
 from tests.erased.conftest import Ledger
+from tests.erased.lives import ENDED
 from tests.erased.making import APPLICATIONS, is_gone, is_touched
 from tests.erased.persons import found_in
 
 pytestmark = pytest.mark.anyio
+TEMPLATES = (
+    "", "/events", "/timeline", "/diff", "/decisions/{version}/view", "/explanation",
+    "/adverse-action", "/adverse-action/notice", "/schedule", "/statement", "/payoff-quote",
+)  # fmt: skip
 ASKED_AGAIN = {"/1/rerun/verdict": "facts_erased", "/1/rerun/answer": None}
 """What comes of asking a policy again whose facts are erased."""
 
 IN_WORDS = ("(erased)", '{"erased": true}')
 """How it is said in texts: as a value by itself, and as one within others."""
+
+
+@pytest.fixture(scope="module")
+async def document(erased: Ledger) -> dict[str, Any]:
+    """The OpenAPI document."""
+    found: dict[str, Any] = (await erased.api.get("/openapi.json")).json()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +145,43 @@ async def test_nothing_of_who_was_erased_is_in_any_answer(
     whole = "".join([*content, *(page.text for page in pages)]).encode()
     assert found_in(whole, history.gone) == []
     assert len(found_in(whole, history.kept)) > 5 * len(history.kept)
+
+
+async def test_models_are_told_nothing_of_who_was_erased_either(erased: Ledger) -> None:
+    tools = ("see_application", "explain", "follow_events")
+    async with Client(f"http://127.0.0.1:{erased.api.port}/mcp") as client:
+        for application_id in erased.history.of(erased.history.gone[:7]).values():
+            for tool in tools:
+                result = await client.call_tool(tool, {"application_id": str(application_id)})
+                assert not result.is_error, result.content
+                told = result.model_dump_json()
+                assert "erased" in told
+                assert found_in(told.encode(), erased.history.gone) == []
+
+
+async def test_answers_fit_their_schemas_as_those_about_others_do(
+    erased: Ledger, after: Mapping[str, Answers], document: dict[str, Any]
+) -> None:
+    """One of each life, of who was erased."""
+    schemas = {template: schema_of(document, template) for template in TEMPLATES}
+    for person in erased.history.gone[:: len(erased.history.gone) // len(ENDED)]:
+        for asked, (status, body) in after[erased.history.paths[person.number]].items():
+            if status == 200 and asked.form == "application/json":
+                faults = list(schemas[template_of(asked)].iter_errors(body))
+                assert faults == [], (asked, faults)
+
+
+def template_of(asked: Asked) -> str:
+    """The end of the path in the document."""
+    return re.sub(r"/\d+", "/{version}", asked.end.partition("?")[0])
+
+
+def schema_of(document: dict[str, Any], template: str) -> Draft202012Validator:
+    """What the document says of the answer."""
+    operation = document["paths"]["/loan/applications/{application_id}" + template]["get"]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    root = {**schema, "components": document["components"]}
+    return Draft202012Validator(root, format_checker=FormatChecker())
 
 
 async def test_an_export_of_who_was_erased_has_nothing_of_them(erased: Ledger) -> None:
