@@ -159,6 +159,20 @@ async def test_models_are_told_nothing_of_who_was_erased_either(erased: Ledger) 
                 assert found_in(told.encode(), erased.history.gone) == []
 
 
+async def test_all_that_can_be_read_of_an_application_is_asked_here(
+    document: dict[str, Any],
+) -> None:
+    """But evidence, which test_evidence.py asks for, and schedules, which are made of terms alone."""
+    elsewhere = {"/evidence", "/offers/{offer_id}/schedule"}
+    named = "/loan/applications/{application_id}"
+    ends = {
+        path.removeprefix(named)
+        for path, methods in document["paths"].items()
+        if path.startswith(named) and "get" in methods
+    }
+    assert ends - elsewhere == set(TEMPLATES)
+
+
 async def test_answers_fit_their_schemas_as_those_about_others_do(
     erased: Ledger, after: Mapping[str, Answers], document: dict[str, Any]
 ) -> None:

@@ -11,6 +11,7 @@ from lending.service.backup.programs import environment, find_program, run
 from tests.erased.conftest import Ledger
 from tests.erased.making import History, dumped
 from tests.erased.persons import NAMES, Person, found_in
+from tests.service.test_erasure import dumped as tables_with
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +54,11 @@ async def test_afterwards_it_is_nowhere_in_the_whole_database(
     assert len(found_in(dump, history.kept)) > 2 * len(history.kept)
     keys = "select count(*) from vault.subject_keys where subject = any(%s) and wrapped_key is not null"
     assert erased.sealed.rows(keys, [[one.subject for one in history.gone]]) == [(0,)]
+
+
+async def test_nor_is_it_in_what_the_planner_keeps_of_values(erased: Ledger) -> None:
+    words = [word for person in erased.history.gone for word in person.words]
+    assert tables_with(erased.api.database_url, words) == []
 
 
 async def test_a_backup_of_the_log_made_before_never_had_it(
