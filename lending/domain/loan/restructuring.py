@@ -124,7 +124,8 @@ def re_age(account: Account, act: ReAged, on: date) -> Sums:
     principal = course.unassigned
     first = course.lines[course.current]
     first.added_interest += left.interest
-    first.charges += left.charges
+    for charge in left.charges:
+        first.take(charge, on)
     _put(account, course.current, moved)
     account.planner.plan(course, course.current)
     return moved._replace(principal=principal)
@@ -171,7 +172,9 @@ def accelerate(account: Account, on: date) -> Sums:
     course = account.course
     left = drop_to_come(account, on)
     line = account.planner.additional(course.lines[-1].due if course.lines else on, on)
-    line.part, line.added_interest, line.charges = course.unassigned, left.interest, left.charges
+    line.part, line.added_interest = course.unassigned, left.interest
+    for charge in left.charges:
+        line.take(charge, on)
     course.lines.append(line)
     course.run_to(on)
     return account.outstanding()
@@ -189,9 +192,11 @@ def drop_to_come(account: Account, on: date) -> Left:
     course = account.course
     dropped = course.lines[course.current :]
     interest = sum((line.added_interest for line in dropped), ZERO)
-    charges = [owed for line in dropped for owed in line.charges if owed.entry is not None]
+    charges = list[Owed]()
     for line in dropped:
-        line.charges = [owed for owed in line.charges if owed.entry is None and owed.paid]
+        assessed = [owed for owed in line.charges if owed.entry is not None]
+        charges += [line.let_go(owed) for owed in assessed]
+        line.charges = [owed for owed in line.charges if owed.paid]
         line.keep_what_was_paid(on)
     course.replace_to_come([line for line in dropped if line.principal.paid or line.interest.paid])
     course.run_to(on)
@@ -228,14 +233,4 @@ def _keep_charges_with_their_day(account: Account, first: int) -> None:
         for owed in [owed for owed in line.charges if owed.due_on != line.due]:
             index = account.index_for(owed.due_on)
             if index is not None:
-                _hand_over(line, account.course.lines[index], owed)
-
-
-def _hand_over(line: Line, to: Line, charge: Owed) -> None:
-    """Let another line hold a charge; whatever was paid of it was paid before either fell due."""
-    line.charges.remove(charge)
-    to.charges.append(charge)
-    if charge.paid:
-        line.paid_in_advance -= charge.paid
-        to.paid_in_advance += charge.paid
-        to.touched_on = line.touched_on
+                account.course.lines[index].take(line.let_go(owed), line.touched_on)

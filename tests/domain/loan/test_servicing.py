@@ -298,6 +298,22 @@ def test_re_aging_bears_interest_for_all_the_time_until_the_first_instalment() -
     assert book.instalments[2].owed.interest == Decimal("79.95")
 
 
+def test_a_charge_paid_ahead_is_counted_with_the_line_that_re_aging_gives_it_to() -> None:
+    charged = e.ChargeAssessed(component=Component.FEE, amount=Decimal(10), due_on=date(2024, 2, 1))
+    re_aged = e.ReAged(
+        first_due_on=date(2024, 3, 1), instalments=12, every=1, period=PeriodUnit.MONTHS
+    )
+    book = after(
+        TERMS,
+        (date(2024, 1, 2), charged),
+        (date(2024, 1, 3), e.Paid(amount=Decimal(15))),
+        (date(2024, 1, 20), re_aged),
+    )
+    kept, first = book.instalments[:2]
+    assert (kept.paid.fees, kept.paid.total, kept.paid_in_advance) == (0, 5, 5)
+    assert (first.due, first.paid.fees, first.paid_in_advance) == (date(2024, 3, 1), 10, 10)
+
+
 @pytest.mark.parametrize(
     ("every", "period", "interest"),
     [(1, PeriodUnit.WEEKS, "2.31"), (10, PeriodUnit.DAYS, "3.29")],
