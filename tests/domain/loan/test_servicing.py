@@ -36,6 +36,7 @@ SIMPLE = replace(
     period_interest=PeriodInterest.DAYS,
     day_count=DayCount.ACTUAL_365F,
 )
+YEARLY = replace(SIMPLE, period=PeriodUnit.YEARS)
 KEEPS = replace(TERMS, rate_change_effect=RateChangeEffect.KEEP_INSTALMENT)
 ACCRUING = replace(SIMPLE, interest_after_maturity=InterestAfterMaturity.ACCRUES, instalments=1)
 APPLYING = replace(
@@ -296,6 +297,15 @@ def test_re_aging_bears_interest_for_all_the_time_until_the_first_instalment() -
     terms = replace(TERMS, interest_basis=InterestBasis.OUTSTANDING)
     book = after(terms, (date(2024, 3, 15), re_aged))
     assert book.instalments[2].owed.interest == Decimal("79.95")
+
+
+def test_interest_accrued_before_re_aging_is_rounded_once_with_what_accrues_after() -> None:
+    """61 days of 0.3287...: three before the re-aging, which would be 0.99, and 58 after."""
+    re_aged = e.ReAged(
+        first_due_on=date(2024, 3, 2), instalments=12, every=1, period=PeriodUnit.MONTHS
+    )
+    book = after(YEARLY, (date(2024, 1, 4), re_aged))
+    assert book.instalments[0].owed.interest == Decimal("20.05")
 
 
 def test_a_charge_paid_ahead_is_counted_with_the_line_that_re_aging_gives_it_to() -> None:
