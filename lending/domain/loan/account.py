@@ -65,7 +65,8 @@ class Account:
     """The mutable heart of a replay.
 
     `oldest` is the first line that may have something unpaid, `credit_of` what is left of the credit
-    that each entry brought, `passed_to` the day up to which credit was applied. Due dates follow
+    that each entry brought, `passed_to` the day up to which credit was applied, `charges` the parts
+    of each charge that was assessed: what is unpaid of it is the last. Due dates follow
     `rhythm`, whose periods are `relative_length` of the terms', and are moved by `business_days`.
     """
 
@@ -79,7 +80,7 @@ class Account:
         self.relative_length = ONE
         self.business_days: dict[date, date] = {}
         self.moves: list[tuple[date, Decimal]] = []
-        self.charges: dict[int, Owed] = {}
+        self.charges: dict[int, list[Owed]] = {}
         self.done: dict[int, Done] = {}
         self.credit_of: dict[int, Decimal] = {}
         self.charged_back: dict[int, Sums] = {}
@@ -268,6 +269,11 @@ class Account:
         self.principal -= amount
         self.course.curtail(amount)
         return Taken(None, None, Component.PRINCIPAL, amount)
+
+    def charge(self, number: int | None) -> Owed | None:
+        """What may be unpaid of the charge that the entry with this number assessed."""
+        parts = self.charges.get(number) if number is not None else None
+        return None if parts is None else parts[-1]
 
     def write_off(self, owed: Owed, amount: Decimal) -> None:
         """Take `amount` of something owed off the account, unpaid."""

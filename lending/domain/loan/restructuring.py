@@ -111,7 +111,7 @@ def extend(account: Account, act: Extended) -> None:
 
 def re_age(account: Account, act: ReAged, on: date) -> Sums:
     """Move all that is unpaid into new instalments; what they take over."""
-    moved = take_out_overdue(account, on)
+    moved, overdue = _take_out_overdue(account, on)
     course = account.course
     rate = course.lines[-1].rate
     left = drop_to_come(account, on)
@@ -126,22 +126,25 @@ def re_age(account: Account, act: ReAged, on: date) -> Sums:
     first.added_interest += left.interest
     for charge in left.charges:
         first.take(charge, on)
-    _put(account, course.current, moved)
+    _put(account, course.current, moved, overdue)
     account.planner.plan(course, course.current)
     return moved._replace(principal=principal)
 
 
 def re_amortise(account: Account, on: date) -> Sums:
     """Spread what is overdue over the instalments to come."""
-    moved = take_out_overdue(account, on)
-    _put(account, account.course.current, moved)
+    moved, overdue = _take_out_overdue(account, on)
+    _put(account, account.course.current, moved, overdue)
     account.planner.plan(account.course, account.course.current)
     return moved
 
 
-def take_out_overdue(account: Account, on: date) -> Sums:
-    """Take what is unpaid out of the lines that fell due; its principal is to be assigned anew."""
-    moved = Sums()
+def _take_out_overdue(account: Account, on: date) -> tuple[Sums, dict[int, Owed]]:
+    """Take what is unpaid out of the lines that fell due, and what of it is of charges assessed.
+
+    Its principal is to be assigned anew.
+    """
+    moved, charges = Sums(), dict[int, Owed]()
     for line in account.course.lines[account.oldest : account.course.current]:
         for owed in line.everything():
             rest = owed.outstanding
@@ -152,7 +155,9 @@ def take_out_overdue(account: Account, on: date) -> Sums:
                     account.course.unassign(line, rest)
                 else:
                     owed.amount -= rest
-    return moved
+                if owed.entry is not None and owed.entry in account.charges:
+                    charges[owed.entry] = Owed(owed.component, on, rest, entry=owed.entry)
+    return moved, charges
 
 
 def take_out_charges(account: Account, on: date) -> Sums:
@@ -203,10 +208,18 @@ def drop_to_come(account: Account, on: date) -> Left:
     return Left(interest, charges)
 
 
-def _put(account: Account, index: int, moved: Sums) -> None:
-    """Let the line at `index` take over interest and charges; principal is spread by the plan."""
+def _put(account: Account, index: int, moved: Sums, assessed: dict[int, Owed]) -> None:
+    """Let the line at `index` take over interest and charges; principal is spread by the plan.
+
+    What was assessed stays the charge that it is; others become one.
+    """
     line = account.course.lines[index]
     line.added_interest += moved.interest
+    for number, charge in assessed.items():
+        moved = moved.plus(charge.component, -charge.amount)
+        charge.due_on = line.due
+        line.charges.append(charge)
+        account.charges[number].append(charge)
     for component, amount in ((Component.FEE, moved.fees), (Component.PENALTY, moved.penalties)):
         if amount:
             line.charge(component, line.due, amount, TAKEN_OVER)
