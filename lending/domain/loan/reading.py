@@ -17,7 +17,6 @@ from lending.domain.loan.book import (
     Sums,
 )
 from lending.domain.loan.lines import Line, LineKind, Owed
-from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.schedule import balances
 from lending.domain.loan.terms import (
     CURTAILS,
@@ -129,22 +128,13 @@ def _charges(account: Account) -> tuple[Charge, ...]:
     lines = enumerate(account.course.lines, 1)
     shown = {id(owed): number for number, line in lines for owed in line.charges}
     return tuple(
-        _charge(entry, parts, shown.get(id(parts[-1]))) for entry, parts in account.charges.items()
-    )
-
-
-def _charge(entry: int, parts: list[Owed], shown_with: int | None) -> Charge:
-    unpaid = parts[-1]
-    return Charge(
-        entry=entry,
-        component=unpaid.component,
-        due_on=unpaid.due_on,
-        amount=sum(map(_AMOUNT, parts), ZERO),
-        paid=sum(map(_PAID, parts), ZERO),
-        waived=sum(map(_WAIVED, parts), ZERO),
-        written_off=sum(map(_WRITTEN_OFF, parts), ZERO),
-        shown_with=shown_with,
-    )
+        Charge(
+            entry, owed.component, owed.due_on, owed.amount, owed.paid, owed.waived,
+            owed.written_off, shown.get(id(owed)),
+        )
+        for entry, parts in account.charges.items()
+        for owed in parts
+    )  # fmt: skip
 
 
 def _nothing(account: Account) -> Sums:

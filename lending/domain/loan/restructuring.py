@@ -219,7 +219,8 @@ def _put(account: Account, index: int, moved: Sums, assessed: dict[int, Owed]) -
         moved = moved.plus(charge.component, -charge.amount)
         charge.due_on = line.due
         line.charges.append(charge)
-        account.charges[number].append(charge)
+        parts = [part for part in account.charges[number] if part.amount]
+        account.charges[number] = [*parts, charge]
     for component, amount in ((Component.FEE, moved.fees), (Component.PENALTY, moved.penalties)):
         if amount:
             line.charge(component, line.due, amount, TAKEN_OVER)
