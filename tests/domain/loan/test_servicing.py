@@ -190,6 +190,15 @@ def test_a_rate_change_makes_a_new_instalment_from_its_day() -> None:
     assert book.instalments[1].owed.total == Decimal("94.12")
 
 
+def test_a_tranche_after_a_rate_change_of_a_loan_paid_off_before_bears_the_new_rate() -> None:
+    """A payoff that was booked later than the rate change, and dated before it."""
+    paid = (date(2024, 1, 11), e.Paid(amount=Decimal("1003.29"), kind=PaymentKind.PAYOFF))
+    new_rate = (date(2024, 1, 20), e.RateChanged(rate_percent=Decimal(24)))
+    again = (date(2024, 2, 1), e.Disbursed(amount=THOUSAND))
+    book = after(SIMPLE, paid, new_rate, again)
+    assert book.instalments[1].owed.interest == Decimal("19.07")  # 29 days of 0.6575...
+
+
 def test_a_rate_change_may_keep_the_instalment() -> None:
     """921.15 at 2 % a month takes 11 payments of 88.85, and one of 65.41 a month later."""
     book = after(KEEPS, (date(2024, 2, 1), e.RateChanged(rate_percent=Decimal(24))))
