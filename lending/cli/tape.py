@@ -53,16 +53,19 @@ def tape(
             "--as-of", parser=days.day, metavar="DATE", help="The day, YYYY-MM-DD, at whose end."
         ),
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="The file to write, whole or not at all.", dir_okay=False)
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file to write, whole or not at all.", dir_okay=False
+        ),
     ] = None,
 ) -> None:
     """Write the loan tape as CSV: one line a loan, from the read models, and from the log where
-    something came after the day.
+    these hold the loan as it stood on another day.
     """
     settings = load_settings()
     configure_logs(settings.log_format, LogLevel.ERROR)
-    asyncio.run(_tape(settings, as_of, out))
+    asyncio.run(_tape(settings, as_of, output))
 
 
 async def _tape(settings: Settings, as_of: date, out: Path | None) -> None:
@@ -102,16 +105,16 @@ async def _write(connection: "Connection", as_of: date, out: Path | None) -> Non
 
 
 async def _rows(connection: "Connection", rows: Any, as_of: date, text: TextIO) -> None:
-    """Write a line a loan. One of which something came later is computed from the log."""
+    """Write a line a loan. One that the read models hold of another day is computed from the log."""
     from projections.as_of import Past
 
     names = [column.name for column in rows.description][:-_OWN]
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
     async for row in rows:
-        *columns, shard, position, later = row
+        *columns, shard, position, of_another_day = row
         told = dict(zip(names, columns, strict=True))
-        if later:
+        if of_another_day:
             past = await Past(connection, shard).row(told["application_id"], position, as_of)
             told |= {name: past[_NAMED.get(name, name)] for name in names[_COMPUTED:]}
             told["status"] = past["status"]

@@ -9,7 +9,8 @@ order by projection;
 
 -- name: tape
 -- One row a loan that was funded by that day, with its arrears and what is due next as of the day; behind its
--- columns, where the loan is, and whether something came after the day, so that the row is of a later one.
+-- columns, where the loan is, and whether the row is of another day: something came after this one, or interest
+-- has accrued since.
 select {as_of}::date as as_of, l.application_id, a.reference, a.applicant_id, l.product, l.product_version,
        l.currency, l.status, l.funded_on, l.maturity_on, l.instalments, l.every, l.period, l.rate_percent,
        l.principal as original_principal, l.balance as current_balance,
@@ -18,7 +19,9 @@ select {as_of}::date as as_of, l.application_id, a.reference, a.applicant_id, l.
        l.interest_receivable, l.fees_receivable, l.penalties_receivable, l.credit,
        l.payments, l.last_payment_on, l.paid, l.principal_paid, l.interest_paid, l.fees_paid,
        l.penalties_paid, l.recovered, l.charged_off_on, l.ended_on, l.computed_through,
-       l.shard, l.position, l.computed_through > {as_of}::date or d.past_due_days is null and d.shard is not null
+       l.shard, l.position,
+       l.computed_through > {as_of}::date or l.computed_through < {as_of}::date and l.status = 'active'
+       or d.past_due_days is null and d.shard is not null
 from read.loans l
 left join read.loan_applications a on a.shard = l.shard and a.id = l.application_id
 left join read.delinquency({as_of}::date) d

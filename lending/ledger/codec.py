@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Final, Protocol, Union, get_args, get_origin, get_type_hints
@@ -52,10 +52,19 @@ class Seal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Coder:
-    """How one type is written, with whose key where it is personal, and read."""
+    """How one type is written, with whose key where it is personal, and read.
 
-    encode: Callable[[Any, Seal, str], JsonValue]
+    `read` is how, where nothing in it is personal: a loan's events hold thousands of such values.
+    """
+
+    encode: Callable[[Any, Seal, str], Any]
     decode: Callable[[Any, Seal], Any]
+    read: Callable[[Any], Any] | None = None
+
+
+def _open_coder(encode: Callable[[Any, Seal, str], Any], read: Callable[[Any], Any]) -> _Coder:
+    """A coder of what holds nothing personal."""
+    return _Coder(encode, lambda value, _keyring: read(value), read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class _EventCoder:
     """How one event is written and read."""
 
     kind: type[StoredEvent]
-    encode: Callable[[Any, Seal, str], JsonObject]
+    encode: Callable[[Any, Seal, str], Any]
     decode: Callable[[Any, Seal], Any]
 
 
@@ -84,7 +93,8 @@ class Codec:
         `subject` is the person whose key seals, unless a field names another. Raises SealBroken
         where a person has no key.
         """
-        return self._coders[event.stored_as].encode(event, keyring, subject)
+        data: JsonObject = self._coders[event.stored_as].encode(event, keyring, subject)
+        return data
 
     def decode(
         self, event_type: str, schema_version: int, data: JsonValue, keyring: Seal
@@ -135,23 +145,22 @@ class NoKeyring:
 
 
 def _event_coder(kind: type[StoredEvent]) -> _EventCoder:
-    encode, decode = _object_functions(kind, kind.stored_as)
-    return _EventCoder(kind, encode, decode)
+    coder = _fields_coder(kind, kind.stored_as)
+    return _EventCoder(kind, coder.encode, coder.decode)
 
 
-def _object_functions(
-    kind: type[Any], place: str
-) -> tuple[Callable[[Any, Seal, str], JsonObject], Callable[[Any, Seal], Any]]:
-    """How a dataclass is written and read: by field, what is None left out."""
+def _fields_coder(kind: type[Any], place: str) -> _Coder:
+    """The coder of a dataclass: by field, what is None left out."""
     hints = get_type_hints(kind, include_extras=True)
     coders = {f.name: _field_coder(hints[f.name], f"{place}.{f.name}") for f in fields(kind)}
     encoders = [(name, coder.encode) for name, coder in coders.items()]
     decoders = {name: coder.decode for name, coder in coders.items()}
-    read = _all_of(tuple(coders))
+    readers = {name: coder.read for name, coder in coders.items() if coder.read is not None}
+    values_of = _all_of(tuple(coders))
 
     def encode(value: Any, keyring: Seal, subject: str) -> JsonObject:
         out: JsonObject = {}
-        for (name, write), item in zip(encoders, read(value), strict=True):
+        for (name, write), item in zip(encoders, values_of(value), strict=True):
             if item is not None:
                 out[name] = write(item, keyring, subject)
         return out
@@ -160,10 +169,20 @@ def _object_functions(
         try:
             given = {name: decoders[name](item, keyring) for name, item in data.items()}
             return kind(**given)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except _MALFORMED as error:
             raise MalformedEvent(f"{place}: {_complaint(kind, data, error)}") from error
 
-    return encode, decode
+    def read(data: Any) -> Any:
+        try:
+            return kind(**{name: readers[name](item) for name, item in data.items()})
+        except _MALFORMED as error:
+            raise MalformedEvent(f"{place}: {_complaint(kind, data, error)}") from error
+
+    return _open_coder(encode, read) if len(readers) == len(coders) else _Coder(encode, decode)
+
+
+_MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading raises of data that is not what it should be."""
 
 
 def _all_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -223,7 +242,7 @@ def _type_coder(kind: Any, place: str) -> _Coder:
         return _tuple_coder(_field_coder(get_args(kind)[0], place))
     if origin is Mapping:
         of_text = get_args(kind)[1] is str
-        return _Coder(_write_named, _read_texts if of_text else _read_facts)
+        return _open_coder(_write_named, _read_texts if of_text else _read_facts)
     if is_dataclass(kind) and isinstance(kind, type):
         return _object_coder(kind, place)
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -235,11 +254,11 @@ def _type_coder(kind: Any, place: str) -> _Coder:
 
 def _enum_coder(kind: type[Enum]) -> _Coder:
     members = {member.value: member for member in kind}
-    return _Coder(lambda member, _k, _s: member.value, lambda value, _k: members[value])
+    return _open_coder(lambda member, _k, _s: member.value, members.__getitem__)
 
 
 def _tuple_coder(item: _Coder) -> _Coder:
-    write, read = item.encode, item.decode
+    write, decode_one, read_one = item.encode, item.decode, item.read
 
     def encode(values: Any, keyring: Seal, subject: str) -> JsonValue:
         return [write(value, keyring, subject) for value in values]
@@ -247,21 +266,30 @@ def _tuple_coder(item: _Coder) -> _Coder:
     def decode(values: Any, keyring: Seal) -> tuple[Any, ...]:
         if type(values) is not list:
             raise TypeError("not an array")
-        return tuple([read(value, keyring) for value in values])
+        return tuple([decode_one(value, keyring) for value in values])
 
-    return _Coder(encode, decode)
+    if read_one is None:
+        return _Coder(encode, decode)
+    return _open_coder(encode, partial(_read_tuple, read_one))
+
+
+def _read_tuple(read_one: Callable[[Any], Any], values: Any) -> tuple[Any, ...]:
+    if type(values) is not list:
+        raise TypeError("not an array")
+    return tuple([read_one(value) for value in values])
 
 
 def _object_coder(kind: type[Any], place: str) -> _Coder:
     """A nested dataclass. Where its personal fields name a subject field, that person's key seals."""
-    write, read = _object_functions(kind, place)
+    coder = _fields_coder(kind, place)
+    write, read = coder.encode, coder.decode
     personal = _subject_fields(kind)
     if not personal:
-        return _Coder(write, read)
+        return coder
     (subject_field,) = set(personal.values())
     subject_of = attrgetter(subject_field)
 
-    def encode(value: Any, keyring: Seal, _subject: str) -> JsonValue:
+    def encode(value: Any, keyring: Seal, _subject: str) -> Any:
         return write(value, keyring, subject_of(value))
 
     def decode(data: Any, keyring: Seal) -> Any:
@@ -288,13 +316,13 @@ def _as_it_is(value: Any, _keyring: Seal, _subject: str) -> Any:
     return value
 
 
-def _read_str(value: Any, _keyring: Seal) -> str:
+def _read_str(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"not a string but {type(value).__name__}")
     return value
 
 
-def _read_int(value: Any, _keyring: Seal) -> int:
+def _read_int(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"not an integer but {type(value).__name__}")
     return value
@@ -302,7 +330,7 @@ def _read_int(value: Any, _keyring: Seal) -> int:
 
 _IS_DECIMAL: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?").fullmatch
 _REMEMBERED: Final = 4096
-"""Decimals that are not read again: a loan's events repeat most of theirs."""
+"""Decimals and dates that are not read again: a loan's events repeat most of theirs."""
 
 
 def _write_decimal(value: Decimal, _keyring: Seal, _subject: str) -> str:
@@ -311,32 +339,29 @@ def _write_decimal(value: Decimal, _keyring: Seal, _subject: str) -> str:
     return format(value, "f")
 
 
-def _read_decimal(value: Any, _keyring: Seal) -> Decimal:
-    return _decimal_of(value)
-
-
 @lru_cache(_REMEMBERED)
-def _decimal_of(text: str) -> Decimal:
+def _read_decimal(text: str) -> Decimal:
     if _IS_DECIMAL(text) is None:
         raise ValueError("not a decimal number in its canonical form")
     return Decimal(text)
 
 
-def _read_date(value: Any, _keyring: Seal) -> date:
+@lru_cache(_REMEMBERED)
+def _read_date(value: str) -> date:
     day = date.fromisoformat(value)
     if day.isoformat() != value:
         raise ValueError("not a date in its canonical form")
     return day
 
 
-def _read_instant(value: Any, _keyring: Seal) -> datetime:
+def _read_instant(value: Any) -> datetime:
     instant = parse_instant(value)
     if instant.tzinfo is None or instant_text(instant) != value:
         raise ValueError("not an instant in its canonical form")
     return instant
 
 
-def _read_uuid(value: Any, _keyring: Seal) -> UUID:
+def _read_uuid(value: Any) -> UUID:
     identifier = UUID(value)
     if str(identifier) != value:
         raise ValueError("not a UUID in its canonical form")
@@ -347,12 +372,12 @@ def _write_named(values: Mapping[str, FactValue], _keyring: Seal, _subject: str)
     return dict(values)
 
 
-def _read_texts(values: Any, keyring: Seal) -> Mapping[str, str]:
-    return {_read_str(name, keyring): _read_str(text, keyring) for name, text in values.items()}
+def _read_texts(values: Any) -> Mapping[str, str]:
+    return {_read_str(name): _read_str(text) for name, text in values.items()}
 
 
-def _read_facts(values: Any, keyring: Seal) -> Mapping[str, FactValue]:
-    return {_read_str(name, keyring): _read_fact(value) for name, value in values.items()}
+def _read_facts(values: Any) -> Mapping[str, FactValue]:
+    return {_read_str(name): _read_fact(value) for name, value in values.items()}
 
 
 def _read_fact(value: Any) -> FactValue:
@@ -364,11 +389,11 @@ def _read_fact(value: Any) -> FactValue:
 
 _SCALARS: Final[Mapping[Any, _Coder]] = MappingProxyType(
     {
-        str: _Coder(_as_it_is, _read_str),
-        int: _Coder(_as_it_is, _read_int),
-        Decimal: _Coder(_write_decimal, _read_decimal),
-        date: _Coder(lambda value, _k, _s: value.isoformat(), _read_date),
-        datetime: _Coder(lambda value, _k, _s: instant_text(value), _read_instant),
-        UUID: _Coder(lambda value, _k, _s: str(value), _read_uuid),
+        str: _open_coder(_as_it_is, _read_str),
+        int: _open_coder(_as_it_is, _read_int),
+        Decimal: _open_coder(_write_decimal, _read_decimal),
+        date: _open_coder(lambda value, _k, _s: value.isoformat(), _read_date),
+        datetime: _open_coder(lambda value, _k, _s: instant_text(value), _read_instant),
+        UUID: _open_coder(lambda value, _k, _s: str(value), _read_uuid),
     }
 )

@@ -34,9 +34,9 @@ def perform(account: Account, act: Act, number: int, on: date) -> Effect:
     return _ACTS[type(act)](account, act, number, on)
 
 
-_RESCHEDULES: Final = (e.RateChanged, e.DueDateMoved, e.Paused, e.Extended)
+_RESCHEDULES: Final = (e.DueDateMoved, e.Paused, e.Extended)
 _RESTRUCTURES: Final = (e.ReAged, e.ReAmortised, e.Capitalised)
-_NEEDS_INSTALMENTS: Final = (*_RESCHEDULES, e.ReAmortised, e.Capitalised)
+_NEEDS_INSTALMENTS: Final = (*_RESCHEDULES, e.RateChanged, e.ReAmortised, e.Capitalised)
 
 # funding
 
@@ -50,6 +50,8 @@ def _disbursed(account: Account, act: e.Disbursed, _number: int, on: date) -> Ef
     if not account.instalments_to_come:
         _add_principal(account, act.amount, on)
     else:
+        if account.next_rate is not None:
+            account.bear(account.next_rate)
         account.lend(act.amount, on)
         account.planner.disburse(course, act.amount, on)
     return Effect(Sums(principal=act.amount))
@@ -101,7 +103,7 @@ def _recovered(account: Account, amount: Decimal) -> Decimal:
 
 def _adjust(account: Account, act: e.Paid, on: date) -> list[Taken]:
     """Pay the charge that is adjusted, wherever it is held; what was paid of it pays other things."""
-    owed = None if act.charge is None else account.charges.get(act.charge)
+    owed = account.charge(act.charge)
     if owed is None or not owed.outstanding:
         return []
     index = next(
@@ -169,12 +171,12 @@ def _add_principal(account: Account, amount: Decimal, on: date) -> None:
 
 def _charge_assessed(account: Account, act: e.ChargeAssessed, number: int, on: date) -> Effect:
     line = account.course.lines[account.line_for(act.due_on, on)]
-    account.charges[number] = line.charge(act.component, act.due_on, act.amount, number)
+    account.charges[number] = [line.charge(act.component, act.due_on, act.amount, number)]
     return Effect(Sums().plus(act.component, act.amount))
 
 
 def _charge_waived(account: Account, act: e.ChargeWaived, _number: int, _on: date) -> Effect:
-    owed = account.charges.get(act.of)
+    owed = account.charge(act.of)
     if owed is None:
         return Effect()
     amount = min(act.amount, owed.outstanding)

@@ -119,8 +119,10 @@ class Instalment(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """A fee or penalty; `entry` is the number of the one that assessed it, `shown_with` that of the
-    instalment that holds it, if one does any more.
+    """A fee or penalty, or a part of one: what of it was unpaid when new terms took it over.
+
+    `entry` is the number of the one that assessed it, `shown_with` that of the instalment that holds
+    it, if one does any more.
     """
 
     entry: int

@@ -334,7 +334,7 @@ class Course:
         self.call_in()
         for line in self.lines[self.current :]:
             line.added_interest = ZERO
-        self._carried += self._round(self._accrued) - sum((x.interest.paid for x in lines), ZERO)
+        self._carried += self._accrued - sum((x.interest.paid for x in lines), ZERO)
         self._accrued = self._elapsed = ZERO
         self._ahead = sum((line.own_early for line in lines[1:]), ZERO)
         self.lines[self.current :] = lines

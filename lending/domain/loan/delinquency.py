@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from lending.domain.loan.book import LoanBook
-from lending.domain.loan.rounding import ZERO
+from lending.domain.loan.rounding import ZERO, zero
 from lending.domain.loan.terms import DelinquencyBucket, Terms
 
 BY_THIRTY_DAYS: Final = (
@@ -36,7 +36,7 @@ def delinquency(terms: Terms, book: LoanBook) -> Delinquency:
     """The arrears of a loan."""
     overdue = [due for due, left in book.unpaid() if due < book.on and left.total > ZERO]
     if not overdue:
-        return Delinquency(None, 0, 0, ZERO, None)
+        return Delinquency(None, 0, 0, zero(terms), None)
     since = min(overdue)
     days = delinquent_days(terms, book, since)
     return Delinquency(since, (book.on - since).days, days, book.overdue, bucket(terms, days))

@@ -109,6 +109,19 @@ class Line:
         self.charges.append(owed)
         return owed
 
+    def let_go(self, charge: Owed) -> Owed:
+        """Hold a charge no more; whatever was paid of it was paid before its line fell due."""
+        self.charges.remove(charge)
+        self.paid_in_advance -= charge.paid
+        return charge
+
+    def take(self, charge: Owed, on: date | None) -> None:
+        """Hold a charge that another line let go of, last paid by `on`."""
+        self.charges.append(charge)
+        if charge.paid:
+            self.paid_in_advance += charge.paid
+            self.touched_on = on
+
     def move(self, period: Period) -> None:
         """Let it, and what falls due with it, cover another period."""
         for owed in self.everything():

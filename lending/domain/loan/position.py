@@ -135,7 +135,7 @@ def _through_other_accounts(
 
 def _source(account: Account, act: e.Paid) -> LedgerAccount:
     """What a payment is debited to: of an adjustment the income of the charge, a fee's or a penalty's."""
-    charge = None if act.charge is None else account.charges.get(act.charge)
+    charge = account.charge(act.charge)
     return payment_source(act.kind) if charge is None else _INCOME_OF[charge.component][1]
 
 

@@ -132,7 +132,8 @@ def _charges(account: Account) -> tuple[Charge, ...]:
             entry, owed.component, owed.due_on, owed.amount, owed.paid, owed.waived,
             owed.written_off, shown.get(id(owed)),
         )
-        for entry, owed in account.charges.items()
+        for entry, parts in account.charges.items()
+        for owed in parts
     )  # fmt: skip
 
 

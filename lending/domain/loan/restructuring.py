@@ -20,13 +20,16 @@ TAKEN_OVER: Final = 0
 
 
 def change_rate(account: Account, act: RateChanged) -> None:
-    """Another rate from now on, for the rest of the current period too."""
+    """Another rate from now on, for the rest of the current period too; where nothing is owed, from
+    the next advance on.
+    """
+    if not account.bears_interest:
+        account.next_rate = act.rate_percent
+        return
     course = account.course
     keeps = account.terms.rate_change_effect is RateChangeEffect.KEEP_INSTALMENT
     in_time = keeps and _beyond_level(account) == ZERO
-    for line in course.lines[course.current :]:
-        line.rate = act.rate_percent
-    course.stale = True
+    account.bear(act.rate_percent)
     if act.instalment_amount is not None:
         account.planner.fix(act.instalment_amount)
         account.planner.plan(course, course.current)
@@ -111,7 +114,7 @@ def extend(account: Account, act: Extended) -> None:
 
 def re_age(account: Account, act: ReAged, on: date) -> Sums:
     """Move all that is unpaid into new instalments; what they take over."""
-    moved = take_out_overdue(account, on)
+    moved, overdue = _take_out_overdue(account, on)
     course = account.course
     rate = course.lines[-1].rate
     left = drop_to_come(account, on)
@@ -124,23 +127,27 @@ def re_age(account: Account, act: ReAged, on: date) -> Sums:
     principal = course.unassigned
     first = course.lines[course.current]
     first.added_interest += left.interest
-    first.charges += left.charges
-    _put(account, course.current, moved)
+    for charge in left.charges:
+        first.take(charge, on)
+    _put(account, course.current, moved, overdue)
     account.planner.plan(course, course.current)
     return moved._replace(principal=principal)
 
 
 def re_amortise(account: Account, on: date) -> Sums:
     """Spread what is overdue over the instalments to come."""
-    moved = take_out_overdue(account, on)
-    _put(account, account.course.current, moved)
+    moved, overdue = _take_out_overdue(account, on)
+    _put(account, account.course.current, moved, overdue)
     account.planner.plan(account.course, account.course.current)
     return moved
 
 
-def take_out_overdue(account: Account, on: date) -> Sums:
-    """Take what is unpaid out of the lines that fell due; its principal is to be assigned anew."""
-    moved = Sums()
+def _take_out_overdue(account: Account, on: date) -> tuple[Sums, dict[int, Owed]]:
+    """Take what is unpaid out of the lines that fell due, and what of it is of charges assessed.
+
+    Its principal is to be assigned anew.
+    """
+    moved, charges = Sums(), dict[int, Owed]()
     for line in account.course.lines[account.oldest : account.course.current]:
         for owed in line.everything():
             rest = owed.outstanding
@@ -151,7 +158,9 @@ def take_out_overdue(account: Account, on: date) -> Sums:
                     account.course.unassign(line, rest)
                 else:
                     owed.amount -= rest
-    return moved
+                if owed.entry is not None and owed.entry in account.charges:
+                    charges[owed.entry] = Owed(owed.component, on, rest, entry=owed.entry)
+    return moved, charges
 
 
 def take_out_charges(account: Account, on: date) -> Sums:
@@ -171,7 +180,9 @@ def accelerate(account: Account, on: date) -> Sums:
     course = account.course
     left = drop_to_come(account, on)
     line = account.planner.additional(course.lines[-1].due if course.lines else on, on)
-    line.part, line.added_interest, line.charges = course.unassigned, left.interest, left.charges
+    line.part, line.added_interest = course.unassigned, left.interest
+    for charge in left.charges:
+        line.take(charge, on)
     course.lines.append(line)
     course.run_to(on)
     return account.outstanding()
@@ -189,19 +200,30 @@ def drop_to_come(account: Account, on: date) -> Left:
     course = account.course
     dropped = course.lines[course.current :]
     interest = sum((line.added_interest for line in dropped), ZERO)
-    charges = [owed for line in dropped for owed in line.charges if owed.entry is not None]
+    charges = list[Owed]()
     for line in dropped:
-        line.charges = [owed for owed in line.charges if owed.entry is None and owed.paid]
+        assessed = [owed for owed in line.charges if owed.entry is not None]
+        charges += [line.let_go(owed) for owed in assessed]
+        line.charges = [owed for owed in line.charges if owed.paid]
         line.keep_what_was_paid(on)
     course.replace_to_come([line for line in dropped if line.principal.paid or line.interest.paid])
     course.run_to(on)
     return Left(interest, charges)
 
 
-def _put(account: Account, index: int, moved: Sums) -> None:
-    """Let the line at `index` take over interest and charges; principal is spread by the plan."""
+def _put(account: Account, index: int, moved: Sums, assessed: dict[int, Owed]) -> None:
+    """Let the line at `index` take over interest and charges; principal is spread by the plan.
+
+    What was assessed stays the charge that it is; others become one.
+    """
     line = account.course.lines[index]
     line.added_interest += moved.interest
+    for number, charge in assessed.items():
+        moved = moved.plus(charge.component, -charge.amount)
+        charge.due_on = line.due
+        line.charges.append(charge)
+        parts = [part for part in account.charges[number] if part.amount]
+        account.charges[number] = [*parts, charge]
     for component, amount in ((Component.FEE, moved.fees), (Component.PENALTY, moved.penalties)):
         if amount:
             line.charge(component, line.due, amount, TAKEN_OVER)
@@ -228,14 +250,4 @@ def _keep_charges_with_their_day(account: Account, first: int) -> None:
         for owed in [owed for owed in line.charges if owed.due_on != line.due]:
             index = account.index_for(owed.due_on)
             if index is not None:
-                _hand_over(line, account.course.lines[index], owed)
-
-
-def _hand_over(line: Line, to: Line, charge: Owed) -> None:
-    """Let another line hold a charge; whatever was paid of it was paid before either fell due."""
-    line.charges.remove(charge)
-    to.charges.append(charge)
-    if charge.paid:
-        line.paid_in_advance -= charge.paid
-        to.paid_in_advance += charge.paid
-        to.touched_on = line.touched_on
+                account.course.lines[index].take(line.let_go(owed), line.touched_on)

@@ -35,9 +35,9 @@ def assess(command: c.AssessCharge, state: Application, given: Circumstances) ->
     return [enter(loan, assessed, given).event]
 
 
-_TAKEN_OVER: Final = Refused(
+_MADE_PRINCIPAL: Final = Refused(
     Refusal.ABOVE_WHAT_IS_UNPAID,
-    "new terms made it part of an instalment: reverse the charge, or adjust it",
+    "capitalisation made it principal: reverse the charge, or adjust it",
 )
 
 
@@ -50,10 +50,12 @@ def waive(command: c.WaiveCharge, state: Application, given: Circumstances) -> A
     if command.version in loan.reversed:
         return Refused(Refusal.TRANSACTION_REVERSED, f"version {command.version}")
     day = max(loan.through, given.effective_on)
-    charge = next(one for one in book_on(loan, day).charges if one.entry == command.version)
-    if not charge.outstanding:
-        return _TAKEN_OVER if charge.amount < entry.act.amount else []
-    amount = charge.outstanding if command.amount is None else command.amount
+    parts = [one for one in book_on(loan, day).charges if one.entry == command.version]
+    unpaid = parts[-1].outstanding
+    if not unpaid:
+        whole = sum(one.amount for one in parts) == entry.act.amount
+        return [] if whole else _MADE_PRINCIPAL
+    amount = unpaid if command.amount is None else command.amount
     if (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
         return wrong
     waived = e.ChargeWaived(

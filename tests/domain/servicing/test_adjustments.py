@@ -23,11 +23,32 @@ def charged(kind: s.ChargeKind = CHARGES.FEE) -> Life:
     return running().does(s.AssessCharge(kind=kind, amount=Decimal(30)), day(5))
 
 
-def test_a_charge_that_new_terms_made_part_of_an_instalment_is_not_waived_in_silence() -> None:
-    life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=Decimal(30)), day(5))
-    charged = life.version
-    life.does(s.ReAge(first_due_on=date(2026, 3, 2), instalments=3), day(40))
-    assert life.refuses(s.WaiveCharge(version=charged), day(40)) is Refusal.ABOVE_WHAT_IS_UNPAID
+def test_a_charge_that_became_principal_is_not_waived_in_silence() -> None:
+    life = charged().does(s.Capitalise(), day(40))
+    assert life.refuses(s.WaiveCharge(version=6), day(40)) is Refusal.ABOVE_WHAT_IS_UNPAID
+
+
+@pytest.mark.parametrize(
+    ("restructure", "due_on"),
+    [
+        (s.ReAge(first_due_on=date(2026, 3, 20), instalments=3), date(2026, 3, 20)),
+        (s.ReAmortise(), date(2026, 3, 1)),
+    ],
+)
+def test_what_is_unpaid_of_a_charge_stays_a_charge_under_new_terms(
+    restructure: s.ReAge | s.ReAmortise, due_on: date
+) -> None:
+    """It is due with the instalment that takes it over, and can be waived as before."""
+    life = charged().does(s.Repay(amount=Decimal(10)), day(6)).does(restructure, day(40))
+    fell_due = statement(life.loan, PAYOUT, date(2026, 4, 1)).fell_due
+    assert [(one.due, one.owed.fees, one.unpaid) for one in fell_due if one.version] == [
+        (day(5), Decimal("10.00"), Decimal("0.00")),
+        (due_on, Decimal("20.00"), Decimal("20.00")),
+    ]
+    assert {one.owed.fees for one in fell_due if one.number} == {Decimal(0)}
+    life.does(s.WaiveCharge(version=6), day(41))
+    assert life.last.booking.fees == Decimal("20.00")
+    assert sum(one.outstanding for one in life.book().charges) == 0
 
 
 def test_what_is_unpaid_of_the_charge_is_paid_before_what_is_owed_longer() -> None:
