@@ -19,9 +19,9 @@ from lending.domain.loan.fees import funding
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.schedule import Advance, schedule
 from lending.domain.loan.terms import DownPaymentMode, PaymentKind, Terms
-from lending.domain.meanings import FAULTS, said_of
+from lending.domain.meanings import said_of
+from lending.domain.product_faults import FAULTS, ProductFault
 from lending.domain.products import (
-    ProductFault,
     ProductOnRecord,
     fee_takes_all,
     terms_of,
@@ -69,8 +69,9 @@ def product_terms(
     amount: Decimal,
     rate_percent: Decimal | None,
     instalments: int | None,
+    running: bool = False,
 ) -> ProductTerms | Refused:
-    """The terms of the product that a command names, for a loan of `amount`."""
+    """The terms of the product that a command names, for a loan of `amount`, or that much left."""
     product = given.product
     if product is None:
         return Refused(Refusal.PRODUCT_UNKNOWN)
@@ -80,7 +81,11 @@ def product_terms(
         detail = f"the product is in {product.product.terms.currency}"
         return Refused(Refusal.CURRENCY_DIFFERS, detail)
     found = terms_of(
-        product.product, amount=amount, rate_percent=rate_percent, instalments=instalments
+        product.product,
+        amount=amount,
+        rate_percent=rate_percent,
+        instalments=instalments,
+        running=running,
     )
     if isinstance(found, ProductFault):
         return Refused(Refusal.TERMS_NOT_POSSIBLE, said_of(found, product.product))
@@ -308,6 +313,7 @@ def _boarding_terms(
         amount=command.principal,
         rate_percent=command.rate_percent,
         instalments=command.instalments,
+        running=True,
     )
     if isinstance(under, Refused) or command.instalment_amount is None:
         return under
