@@ -39,8 +39,8 @@ from lending.domain.servicing.entering import (
     outside,
 )
 from lending.domain.servicing.evolve import advance_entry, disbursed, evolve_loan
-from lending.domain.servicing.paying import PLAUSIBLE_TIMES
-from lending.domain.servicing.state import Loan
+from lending.domain.servicing.paying import PLAUSIBLE_TIMES, repeated
+from lending.domain.servicing.state import Loan, Moved, reference_of
 
 OVERDUE_YEARS_MAX: Final = 50
 """How far in the past what a boarded loan brings with it may be."""
@@ -204,10 +204,13 @@ def pay_out(
         if offer.disclosed and must_be_disclosed_again(offer.disclosed, disclosed):
             rates = f"{offer.disclosed.apr_percent} disclosed, {disclosed.apr_percent} at funding"
             return Refused(Refusal.DISCLOSURE_STALE, rates)
+    again = None if loan is None else repeated(loan, Moved.ADVANCE, reference)
+    if again is not None:
+        return again
     event = application_events.Disbursed(
         offer_id=offer.offer_id,
         amount=amount,
-        reference=reference,
+        reference=reference_of(reference),
         channel=channel,
         principal=funded.principal,
         fee=funded.fee,
@@ -295,7 +298,7 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
         ),
         booking=UNBOOKED,
         arrears=tuple(_arrears(one, currency) for one in command.arrears),
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     loan = Loan(terms=terms, entries=(), through=given.effective_on)
     entered = enter(loan, boarded, given)
