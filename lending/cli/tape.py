@@ -53,8 +53,11 @@ def tape(
             "--as-of", parser=days.day, metavar="DATE", help="The day, YYYY-MM-DD, at whose end."
         ),
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="The file to write, whole or not at all.", dir_okay=False)
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file to write, whole or not at all.", dir_okay=False
+        ),
     ] = None,
 ) -> None:
     """Write the loan tape as CSV: one line a loan, from the read models, and from the log where
@@ -62,7 +65,7 @@ def tape(
     """
     settings = load_settings()
     configure_logs(settings.log_format, LogLevel.ERROR)
-    asyncio.run(_tape(settings, as_of, out))
+    asyncio.run(_tape(settings, as_of, output))
 
 
 async def _tape(settings: Settings, as_of: date, out: Path | None) -> None:

@@ -105,7 +105,7 @@ def _booked(rows: Rows, happened: Happened, state: Application) -> Row:
     """The row of a transaction as it is first booked."""
     event: Any = happened.event
     came_to = _came_to(event, state)
-    of = getattr(event, "of", None)
+    of = getattr(event, "of", None) or getattr(event, "charge", None)
     amount_of = _AMOUNTS.get(type(event))
     amount = None if amount_of is None else amount_of(event)
     return {
@@ -175,7 +175,7 @@ _AMOUNTS: Final[Mapping[type[Any], Callable[[Any], Decimal | None]]] = MappingPr
 
 MODEL: Final = ReadModel(
     name="loan_transactions",
-    code_version=2,
+    code_version=3,
     columns=(
         *("shard", "application_id", "version"),
         *("effective_on", "recorded_at", "event_type", "kind", "reason", "channel", "reference"),

@@ -60,7 +60,7 @@ comment on column {table}.first_penalties is 'Penalties as first booked.';
 comment on column {table}.first_credit is 'Credit as first booked.';
 comment on column {table}.first_recovered is 'What was recovered, as first booked.';
 comment on column {table}.balance is 'The principal owed once it was booked.';
-comment on column {table}.of_version is 'The transaction that it reverses, charges back or waives.';
+comment on column {table}.of_version is 'The transaction that it reverses, charges back, waives or adjusts.';
 comment on column {table}.reversed_by is 'The transaction that reversed it.';
 comment on column {table}.actor is 'Who did it: on whose behalf, else the principal.';
 comment on column {table}.position is 'The position of the last event in the row: its own, or one that changed what it comes to.';

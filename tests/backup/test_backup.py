@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from lending.domain.application.commands import Apply
 from lending.ledger.codec import Codec
 from lending.ledger.sealing import KEY_BYTES, MasterKey
+from lending.runtime.migrations import migrate
 from lending.runtime.postgres import PROJECTOR_ROLE, connect
 from lending.service.backup.manifest import BackupDamaged, read_manifest
 from lending.service.backup.programs import find_program
@@ -22,6 +24,7 @@ from lending.service.backup.programs import run as run_program
 from lending.service.backup.restoring import NotEmpty, restore
 from lending.service.backup.taking import AlreadyThere, NothingToBackUp, back_up
 from lending.service.ledger import system_clock
+from projections import registry
 from projections.batches import Batches
 from projections.projector import Projector, Step
 from projections.registry import READ_MODELS
@@ -30,17 +33,25 @@ from projections.verifying import run
 from tests.backup.drill import brought_back, kept, lost, settings_of
 from tests.ledgers import Issuer, opened_ledger
 from tests.sealed import Sealing, sealing
+from tests.servers import POSTGRES_15, server_15
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def ledger(database_url: str, tmp_path: Path) -> AsyncIterator[Sealing]:
-    settings = settings_of(database_url, tmp_path)
+@asynccontextmanager
+async def at_work(database_url: str, directory: Path) -> AsyncIterator[Sealing]:
+    """A ledger that seals and publishes."""
+    settings = settings_of(database_url, directory)
     async with (
-        opened_ledger(database_url, tmp_path, settings=settings) as opened,
+        opened_ledger(database_url, directory, settings=settings) as opened,
         sealing(opened, settings) as found,
     ):
+        yield found
+
+
+@pytest.fixture
+async def ledger(database_url: str, tmp_path: Path) -> AsyncIterator[Sealing]:
+    async with at_work(database_url, tmp_path) as found:
         yield found
 
 
@@ -77,6 +88,25 @@ async def test_what_is_restored_verifies_without_the_ledger_it_was_taken_from(
     # NOTE of tests of the log alone has data that nobody decodes
     assert {one.column for one in verified.findings.kept} <= {"data"}
     assert whole.events == restored.manifest.heads[0].position
+
+
+@pytest.mark.skipif(not POSTGRES_15.exists(), reason="PostgreSQL 15 is not on this machine")
+@pytest.mark.parametrize("newer", [False, True], ids=["into 15", "into a newer one"])
+async def test_what_was_taken_of_an_older_postgresql_comes_back(
+    empty_database_url: str, tmp_path: Path, *, newer: bool
+) -> None:
+    with server_15() as older:
+        url, other = older.url(older.create("taken")), older.url(older.create("other"))
+        await migrate(url)
+        await registry.install(url)
+        async with at_work(url, tmp_path) as ledger:
+            await kept(ledger)
+            backup, vault = await taken(ledger, tmp_path)
+            target = empty_database_url if newer else other
+            await restore(target, backup, vault, ledger.settings.checkpoints_path)
+            whole = await plan(target, ledger.master_key, checkpoints=backup / "checkpoints")
+            verified = await run(whole, 1, lambda _: None)
+    assert {one.column for one in verified.findings.kept} <= {"data"}
 
 
 async def test_no_key_is_in_the_dump_of_the_log(ledger: Sealing, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from lending.domain.loan.delinquency import delinquency
 from lending.domain.loan.engine import payoff
 from lending.domain.loan.journal import LedgerAccount
-from lending.domain.loan.terms import InterestBasis
+from lending.domain.loan.terms import InterestBasis, PaymentKind
 from lending.domain.servicing import commands as s
 from lending.domain.servicing.events import Closed
 from projections.instalments.projection import MODEL as INSTALMENTS
@@ -139,6 +139,16 @@ async def test_a_payment_that_was_returned_says_what_it_was_and_by_what_it_was_u
     assert reversal["balance"] == AMOUNT
     assert reversal["actor"].startswith("agent ")
     assert (reversal["effective_on"], payment["amount"]) == (date(2024, 2, 20), reversal["amount"])
+
+
+async def test_waivers_and_adjustments_name_the_charge_that_they_are_of(world: World) -> None:
+    life = funded().must(s.AssessCharge(kind=s.ChargeKind.FEE, amount=Decimal(30)), FUNDED_ON)
+    adjust = s.Repay(amount=Decimal(5), kind=PaymentKind.CHARGE_ADJUSTMENT, charge=6)
+    life.must(adjust, FUNDED_ON).must(s.WaiveCharge(version=6), FUNDED_ON)
+    stream = written(world, life)
+    await followed(world)
+    rows = rows_of(world, "loan_transactions", stream, "version")
+    assert [one["of_version"] for one in rows] == [None, None, 6, 6]
 
 
 async def test_a_back_dated_payment_changes_what_a_later_one_paid(world: World) -> None:

@@ -44,7 +44,7 @@ async def test_it_has_a_line_a_loan_with_its_arrears_on_the_day(
     not_yet, not_a_loan = written(world, later), written(world, accepted())
     await followed(world, models=READ_MODELS)
     file = tmp_path / "tape.csv"
-    done = lending("tape", "--as-of", f"{date(2024, 3, 31)}", "--out", f"{file}")
+    done = lending("tape", "--as-of", f"{date(2024, 3, 31)}", "--output", f"{file}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     tape = lines(file.read_text())
     assert set(tape) == {str(one) for one in life_of}

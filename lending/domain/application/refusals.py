@@ -269,8 +269,8 @@ class Refusal(Enum):
         "transaction_unknown",
         "The loan has no such transaction. Its number is the version of the event that booked it.",
     )
-    TRANSACTION_REVERSED = "transaction_reversed", "The transaction was reversed already."
     NOT_REVERSIBLE = "not_reversible", "The transaction cannot be reversed."
+    TRANSACTION_REVERSED = "transaction_reversed", "The transaction was reversed already."
     TRANSACTION_IN_USE = (
         "transaction_in_use",
         "Later transactions rest on this one. Reverse those first.",

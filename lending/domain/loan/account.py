@@ -65,9 +65,10 @@ class Account:
     """The mutable heart of a replay.
 
     `oldest` is the first line that may have something unpaid, `credit_of` what is left of the credit
-    that each entry brought, `passed_to` the day up to which credit was applied, `charges` the parts
-    of each charge that was assessed: what is unpaid of it is the last. Due dates follow
-    `rhythm`, whose periods are `relative_length` of the terms', and are moved by `business_days`.
+    that each entry brought, `passed_to` the day up to which credit was applied, `charges` the parts of
+    each charge that was assessed: what is unpaid of it is the last. Due dates follow `rhythm`, whose
+    periods are `relative_length` of the terms', and are moved by `business_days`. `next_rate` is that
+    from the next advance on, where it changed when nothing was owed.
     """
 
     def __init__(self, terms: Terms, start: date) -> None:
@@ -78,6 +79,7 @@ class Account:
         self._rules: dict[PaymentKind, PaymentRule] = {}
         self.rhythm = Rhythm(start, terms.every, terms.period)
         self.relative_length = ONE
+        self.next_rate: Decimal | None = None
         self.business_days: dict[date, date] = {}
         self.moves: list[tuple[date, Decimal]] = []
         self.charges: dict[int, list[Owed]] = {}
@@ -256,6 +258,13 @@ class Account:
             self.principal -= amount
             self.course.repay(index, amount, on)
         return Taken(line, owed, owed.component, amount)
+
+    def bear(self, rate: Decimal) -> None:
+        """Principal bears interest at another rate from now on."""
+        self.next_rate = None
+        for line in self.course.lines[self.course.current :]:
+            line.rate = rate
+        self.course.stale = True
 
     def lend(self, amount: Decimal, on: date) -> None:
         """More principal is owed; below zero, less."""

@@ -34,9 +34,9 @@ def perform(account: Account, act: Act, number: int, on: date) -> Effect:
     return _ACTS[type(act)](account, act, number, on)
 
 
-_RESCHEDULES: Final = (e.RateChanged, e.DueDateMoved, e.Paused, e.Extended)
+_RESCHEDULES: Final = (e.DueDateMoved, e.Paused, e.Extended)
 _RESTRUCTURES: Final = (e.ReAged, e.ReAmortised, e.Capitalised)
-_NEEDS_INSTALMENTS: Final = (*_RESCHEDULES, e.ReAmortised, e.Capitalised)
+_NEEDS_INSTALMENTS: Final = (*_RESCHEDULES, e.RateChanged, e.ReAmortised, e.Capitalised)
 
 # funding
 
@@ -50,6 +50,8 @@ def _disbursed(account: Account, act: e.Disbursed, _number: int, on: date) -> Ef
     if not account.instalments_to_come:
         _add_principal(account, act.amount, on)
     else:
+        if account.next_rate is not None:
+            account.bear(account.next_rate)
         account.lend(act.amount, on)
         account.planner.disburse(course, act.amount, on)
     return Effect(Sums(principal=act.amount))

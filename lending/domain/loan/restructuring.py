@@ -20,13 +20,16 @@ TAKEN_OVER: Final = 0
 
 
 def change_rate(account: Account, act: RateChanged) -> None:
-    """Another rate from now on, for the rest of the current period too."""
+    """Another rate from now on, for the rest of the current period too; where nothing is owed, from
+    the next advance on.
+    """
+    if not account.bears_interest:
+        account.next_rate = act.rate_percent
+        return
     course = account.course
     keeps = account.terms.rate_change_effect is RateChangeEffect.KEEP_INSTALMENT
     in_time = keeps and _beyond_level(account) == ZERO
-    for line in course.lines[course.current :]:
-        line.rate = act.rate_percent
-    course.stale = True
+    account.bear(act.rate_percent)
     if act.instalment_amount is not None:
         account.planner.fix(act.instalment_amount)
         account.planner.plan(course, course.current)

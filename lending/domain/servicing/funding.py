@@ -181,6 +181,8 @@ def pay_out(
     if offer is None or offer.terms is None:
         raise ValueError("no offer with terms is accepted")
     terms, loan = offer.terms, state.loan
+    if loan is not None and given.effective_on < loan.funded_on:
+        return Refused(Refusal.EFFECTIVE_BEFORE_FUNDING, f"it was funded on {loan.funded_on}")
     if loan is not None and loan.off_the_books:
         return Refused(Refusal.LOAN_ENDED)
     funded = funding(terms, amount)
@@ -190,8 +192,6 @@ def pay_out(
     if funded.paid_out < refinanced:
         left = f"{funded.paid_out:f} {state.currency} would be paid out of {refinanced:f}"
         return Refused(Refusal.REFINANCING_TOO_SMALL, left)
-    if loan is not None and given.effective_on < loan.funded_on:
-        return Refused(Refusal.EFFECTIVE_BEFORE_FUNDING, f"it was funded on {loan.funded_on}")
     first = loan is None or not loan.funded
     paid = [] if loan is None else _advances(loan)
     advances = sorted([*paid, Advance(given.effective_on, funded.principal)])

@@ -26,6 +26,7 @@ from lending.domain.loan.rounding import ZERO
 from lending.domain.loan.terms import Component, NegativeAmortization, PaymentKind, Terms
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
+from lending.domain.servicing.statement import statement
 from lending.ledger.canonical import canonical_json, parse_json
 from lending.ledger.codec import Codec, NoKeyring
 from tests.domain.servicing.drawn import TERMS_DRAWN, grows, weekdays
@@ -109,9 +110,15 @@ class Servicing(RuleBasedStateMachine):
     def it_is_charged(self, amount: Decimal, kind: s.ChargeKind, back: int) -> None:
         self.issue(s.AssessCharge(kind=kind, amount=amount), back)
 
-    @rule(data=st.data(), back=DAYS_BACK)
-    def a_charge_is_waived(self, data: st.DataObject, back: int) -> None:
-        self.issue(s.WaiveCharge(version=self.some_version(data)), back)
+    @rule(data=st.data(), amount=st.none() | AMOUNTS, back=DAYS_BACK)
+    def a_charge_is_waived(self, data: st.DataObject, amount: Decimal | None, back: int) -> None:
+        self.issue(s.WaiveCharge(version=self.some_charge(data), amount=amount), back)
+
+    @rule(data=st.data(), amount=AMOUNTS, back=DAYS_BACK)
+    def a_charge_is_adjusted(self, data: st.DataObject, amount: Decimal, back: int) -> None:
+        charge = self.some_charge(data)
+        kind = PaymentKind.CHARGE_ADJUSTMENT
+        self.issue(s.Repay(amount=amount, kind=kind, charge=charge), back)
 
     @rule(
         command=st.one_of(
@@ -186,6 +193,12 @@ class Servicing(RuleBasedStateMachine):
         """The version of some event, one of the loan's mostly."""
         version: int = data.draw(st.integers(4, max(self.life.version, 5)))
         return version
+
+    def some_charge(self, data: st.DataObject) -> int:
+        """The number of an event that assessed a charge, of any other where there is none."""
+        events = enumerate(self.life.events, 1)
+        charges = [number for number, (_, one) in events if isinstance(one, e.ChargeAssessed)]
+        return data.draw(st.sampled_from(charges)) if charges else self.some_version(data)
 
     def issue(self, command: c.Command, back: int) -> None:
         """Decide, twice, and record what is decided; what an event says is checked at once."""
@@ -317,6 +330,16 @@ class Servicing(RuleBasedStateMachine):
         left = sum((_left(one, Component.PRINCIPAL) for one in book.instalments), ZERO)
         if not loan.ended:
             assert left >= book.principal if grows(loan.known_terms) else left == book.principal
+
+    @invariant()
+    def the_statement_tells_what_is_due_by_what_fell_due(self) -> None:
+        loan = self.life.state.loan if hasattr(self, "life") else None
+        if loan is None or loan.status is not LoanStatus.ACTIVE:
+            return
+        said = statement(loan, PAYOUT - timedelta(days=400), self.today)
+        assert sum((one.unpaid for one in said.fell_due), ZERO) == said.closing.due.total
+        for one in said.fell_due:
+            assert min(one.owed[1:]) >= 0, one
 
     @invariant()
     def the_past_does_not_depend_on_when_it_is_asked(self) -> None:
