@@ -11,7 +11,7 @@ from lending.domain.application.commands import COMMANDS, command_name
 from lending.domain.application.events import EVENTS
 from lending.domain.application.refusals import Refusal
 from lending.domain.application.state import Stage, Status
-from lending.domain.products import ProductFault
+from lending.domain.product_faults import ProductFault
 from lending.domain.registry import REGISTRY_EVENTS
 from lending.domain.suspensions import Subject
 from lending.ledger.submission import Verdict

@@ -6,7 +6,8 @@ from enum import Enum
 from typing import Any, get_args, get_type_hints
 
 from lending.domain.loan.terms import Terms
-from lending.domain.meanings import FAULTS, FIELDS, VALUES
+from lending.domain.meanings import FIELDS, VALUES
+from lending.domain.product_faults import FAULTS
 from lending.domain.products import Product
 
 
@@ -34,7 +35,8 @@ def blocks(described: Callable[[Any], str]) -> Iterator[str]:
     yield (
         "A product is refused with all of these that hold of it, in this order; an offer with the"
         " first. The terms are looked at for the largest amount, or the smallest, or 1,000 units of"
-        " the currency; of an offer, for its amount."
+        " the currency; of an offer, for its amount. What is said in vain, and any zero amount, is"
+        " asked of a product alone: a version that is on record goes on to be offered."
     )
     yield _table(("fault", "meaning"), [(f"`{fault}`", said) for fault, said in FAULTS.items()])
 

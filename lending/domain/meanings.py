@@ -13,7 +13,8 @@ from lending.domain.calendar import BusinessDayRule, PeriodUnit
 from lending.domain.day_count import DayCount
 from lending.domain.loan import terms as t
 from lending.domain.money import Rounding
-from lending.domain.products import Product, ProductFault
+from lending.domain.product_faults import FAULTS, ProductFault
+from lending.domain.products import Product
 
 FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
     {
@@ -52,10 +53,12 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "business_day_rule": "Where a due date goes that is no business day.",
             "holidays": "The calendar of business days: a country (`us`), a part of one (`us-ny`), a"
             " market or a central bank (`nyse`, `ecb`).",
-            "day_count": "How days are counted, and what fraction of a year they are.",
-            "period_interest": "What fraction of a year a period is.",
+            "day_count": "How days are counted, and what fraction of a year they are: of periods by"
+            " their days, of periods of days, and after the last due date.",
+            "period_interest": "What fraction of a year a period is; periods of days go by their"
+            " days.",
             "level_interest": "The same while the level payment is computed; as for interest without"
-            " it.",
+            " it. With flat it counts the periods of the interest itself.",
             "compoundings_per_year": "How often a year the nominal rate compounds: (1 + r/m)^(m/f)"
             " - 1 a period. Without it the rate is simple within a period.",
             "interest_basis": "On which balance interest runs.",
@@ -65,17 +68,19 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "interest_rounding": "How an instalment's interest is rounded to the minor unit.",
             "instalment_rounding": "How a level payment, and any amount that is no interest, is"
             " rounded.",
-            "instalment_unit": "The level payment is a multiple of this amount.",
-            "instalment_amount": "The level payment itself; computed without it.",
+            "instalment_unit": "The level payment is a multiple of this amount; with flat, principal and"
+            " interest together.",
+            "instalment_amount": "The level payment itself; computed without it. It stays at a new rate"
+            " that names no other.",
             "precision": "Whether balances carry rounded amounts.",
             "last_instalment": "What the last instalment does with the difference that rounding"
             " leaves.",
             "rate_change_day": "From when a new rate counts.",
             "rate_change_effect": "What a new rate changes.",
             "payment_cap_percent": "By how much of itself, at most, a new rate may raise the level"
-            " payment.",
+            " payment; zero for not at all.",
             "lengthened_instalments_max": "How many instalments a kept instalment may make of the"
-            " term at a higher rate.",
+            " term at a higher rate; as many as there are for no more.",
             "negative_amortization": "Whether a payment below the interest may raise the balance.",
             "negative_rate": "Whether a rate below zero is meant; it counts as zero.",
             "payment_rules": "How payments are allocated, by kind; the one without a kind is for all"
@@ -91,7 +96,9 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "write_off_below": "Closing a day writes off less than this that is unpaid after maturity.",
             "charge_off_days": "Closing a day charges a loan off that is so many days past due.",
             "delinquency_grace_days": "How many days past due do not count for buckets.",
-            "delinquency_buckets": "The classes of arrears, by days past due, in their order.",
+            "delinquency_buckets": "The classes of arrears, by days past due, in their order, each"
+            " beginning on the day after the one before. Arrears before the first, and after a last one"
+            " that is closed, are of none.",
         },
         t.RateStep: {
             "from_instalment": "The first instalment with the new rate, counted from 1.",
@@ -108,7 +115,7 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, str]]] = MappingProxyType(
             "percent": "The fee as a part of `base`.",
             "base": "Of what it is a part.",
             "grace_days": "How old a shortfall is before it costs a fee.",
-            "maximum": "The largest fee.",
+            "maximum": "The largest fee, above `amount`; with a percentage.",
             "shortfall_min": "The least shortfall of principal and interest that costs a fee.",
         },
         t.OriginationFee: {
@@ -282,55 +289,6 @@ VALUES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = MappingProxyType(
     }
 )
 """By enum and value, in the order in which the fields of terms name them."""
-
-FAULTS: Final[Mapping[ProductFault, str]] = MappingProxyType(
-    {
-        ProductFault.AMOUNT_OUTSIDE_BOUNDS: "Of an offer: its amount is outside the bounds.",
-        ProductFault.INSTALMENTS_OUTSIDE_BOUNDS: "An offer's number of instalments, or the terms'"
-        " own, is outside the bounds.",
-        ProductFault.RATE_OUTSIDE_BOUNDS: "An offer's rate, or the terms' own, is outside the bounds.",
-        ProductFault.INTEREST_OUT_OF_RANGE: "A period's interest is more than 1,000 times the"
-        " balance, or cannot be computed.",
-        ProductFault.UNKNOWN_CURRENCY: "The currency is none of ISO 4217 that has a minor unit.",
-        ProductFault.AMOUNT_TOO_FINE: "An amount has more digits than its currency.",
-        ProductFault.NEGATIVE_RATE: "A rate, or a bound of it, is below zero, and the terms refuse"
-        " that.",
-        ProductFault.STEPS_OUT_OF_ORDER: "Rate steps do not follow each other within the instalments.",
-        ProductFault.AMORTIZATION_BELOW_TERM: "Principal is spread over fewer instalments than there"
-        " are.",
-        ProductFault.GRACE_BEYOND_TERM: "Grace leaves no instalment that repays principal, or is"
-        " longer than the term.",
-        ProductFault.PERCENTAGE_ABOVE_ALL: "A balloon, a down payment, or both together are all of the"
-        " principal or more.",
-        ProductFault.ZERO_UNIT: "The level payment is to be a multiple of nothing.",
-        ProductFault.RULES_REPEAT: "Two payment rules are for the same kind.",
-        ProductFault.ORDER_REPEATS: "An allocation order names a step twice, or the charge-back order"
-        " a component.",
-        ProductFault.BUCKETS_OVERLAP: "Delinquency buckets overlap or are out of order.",
-        ProductFault.FLAT_BUT_NOT_SCHEDULED: "Flat interest runs on the scheduled balance only.",
-        ProductFault.UNUSED_BY_AMORTIZATION: "The amortization has no use for a term: a level payment"
-        " or its number of instalments goes with equal_instalments only, a balloon not with"
-        " interest_only.",
-        ProductFault.FEE_OF_NOTHING: "A late or an origination fee names neither an amount nor a"
-        " percentage above zero. Leave the fee out.",
-        ProductFault.FIRST_PERIOD_WITHOUT_DUE_DAY: "`first_period_days` counts where `due_day` is"
-        " given. Give one, or leave it out.",
-        ProductFault.NEVER_AMORTISES: "A level payment leaves nothing for principal: it is fixed or"
-        " rounded below the interest of the largest amount, or there are so many instalments at such a"
-        " rate that less than a minor unit is repaid by each.",
-        ProductFault.FEE_TAKES_ALL: "The origination fee is as much as what is lent, or more: of every"
-        " amount, of the largest one, or of the offer's.",
-        ProductFault.DUE_DAY_WITHOUT_MONTHS: "A due day goes with periods of months or years only.",
-        ProductFault.CALENDAR_MISSING: "Due dates are to move to business days, and no calendar is"
-        " named.",
-        ProductFault.BOUNDS_REVERSED: "A lower bound is above the upper one.",
-        ProductFault.TOO_MANY_INSTALMENTS: f"There are, or may be, more than"
-        f" {t.SCHEDULED_INSTALMENTS_MAX} instalments.",
-        ProductFault.TERM_TOO_LONG: f"The last instalment is due more than {t.TERM_YEARS_MAX} years"
-        " after funding.",
-    }
-)
-"""What each fault of a product says."""
 
 
 def said_of(fault: ProductFault, product: Product) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, ClassVar, Final, assert_never, get_args
 
 from annotated_types import MaxLen, MinLen
@@ -16,8 +15,8 @@ from annotated_types import MaxLen, MinLen
 from lending.domain.calendar import BusinessDayRule, PeriodUnit, add_periods
 from lending.domain.fields import Code, Example, NonNegativeAmount, Pattern
 from lending.domain.loan.accrual import Accrual
-from lending.domain.loan.faults import TermsFault, faults
-from lending.domain.loan.fees import origination_fee
+from lending.domain.loan.faults import faults, repaid_at_once
+from lending.domain.loan.fees import funding, origination_fee
 from lending.domain.loan.rounding import HUNDRED, ZERO
 from lending.domain.loan.terms import (
     SCHEDULED_INSTALMENTS_MAX,
@@ -27,7 +26,9 @@ from lending.domain.loan.terms import (
     SignedRatePercent,
     Terms,
 )
+from lending.domain.loan.unused import unused
 from lending.domain.money import in_currency, is_currency, is_exact
+from lending.domain.product_faults import ProductFault
 from lending.domain.suspensions import Why
 
 INTEREST_FACTOR_MAX: Final = 1_000
@@ -65,37 +66,6 @@ class Product:
     rate_percent_max: SignedRatePercent | None = None
 
 
-class ProductFault(StrEnum):
-    """What may be wrong with a product, or with an offer of it, in the order it is checked."""
-
-    AMOUNT_OUTSIDE_BOUNDS = "amount_outside_bounds"
-    INSTALMENTS_OUTSIDE_BOUNDS = "instalments_outside_bounds"
-    RATE_OUTSIDE_BOUNDS = "rate_outside_bounds"
-    INTEREST_OUT_OF_RANGE = "interest_out_of_range"
-    UNKNOWN_CURRENCY = TermsFault.UNKNOWN_CURRENCY.value
-    AMOUNT_TOO_FINE = TermsFault.AMOUNT_TOO_FINE.value
-    NEGATIVE_RATE = TermsFault.NEGATIVE_RATE.value
-    STEPS_OUT_OF_ORDER = TermsFault.STEPS_OUT_OF_ORDER.value
-    AMORTIZATION_BELOW_TERM = TermsFault.AMORTIZATION_BELOW_TERM.value
-    GRACE_BEYOND_TERM = TermsFault.GRACE_BEYOND_TERM.value
-    PERCENTAGE_ABOVE_ALL = TermsFault.PERCENTAGE_ABOVE_ALL.value
-    ZERO_UNIT = TermsFault.ZERO_UNIT.value
-    RULES_REPEAT = TermsFault.RULES_REPEAT.value
-    ORDER_REPEATS = TermsFault.ORDER_REPEATS.value
-    BUCKETS_OVERLAP = TermsFault.BUCKETS_OVERLAP.value
-    FLAT_BUT_NOT_SCHEDULED = TermsFault.FLAT_BUT_NOT_SCHEDULED.value
-    UNUSED_BY_AMORTIZATION = TermsFault.UNUSED_BY_AMORTIZATION.value
-    FEE_OF_NOTHING = TermsFault.FEE_OF_NOTHING.value
-    FIRST_PERIOD_WITHOUT_DUE_DAY = TermsFault.FIRST_PERIOD_WITHOUT_DUE_DAY.value
-    NEVER_AMORTISES = TermsFault.NEVER_AMORTISES.value
-    FEE_TAKES_ALL = "fee_takes_all"
-    DUE_DAY_WITHOUT_MONTHS = "due_day_without_months"
-    CALENDAR_MISSING = "calendar_missing"
-    BOUNDS_REVERSED = "bounds_reversed"
-    TOO_MANY_INSTALMENTS = "too_many_instalments"
-    TERM_TOO_LONG = "term_too_long"
-
-
 def product_faults(product: Product) -> tuple[ProductFault, ...]:
     """What is wrong with a product, in the order of `ProductFault`; nothing, usually.
 
@@ -110,16 +80,24 @@ def product_faults(product: Product) -> tuple[ProductFault, ...]:
         return (ProductFault.INTEREST_OUT_OF_RANGE,)
     found = set(_terms_faults(terms, _representative(product)))
     found |= {fault for fault, holds in _bounds_checks(product) if holds}
+    if ProductFault.UNKNOWN_CURRENCY not in found:
+        found |= {ProductFault(fault.value) for fault in unused(terms)}
+        found |= {fault for fault, holds in _never_checks(product) if holds}
     return tuple(fault for fault in ProductFault if fault in found)
 
 
 def terms_of(
-    product: Product, *, amount: Decimal, rate_percent: Decimal | None, instalments: int | None
+    product: Product,
+    *,
+    amount: Decimal,
+    rate_percent: Decimal | None,
+    instalments: int | None,
+    running: bool = False,
 ) -> Terms | ProductFault:
     """The terms of one offer: the product's, with rate and instalments replaced where given.
 
     The first fault where they or the amount are outside the product's bounds, or where the terms
-    cannot be meant for that amount.
+    cannot be meant for that amount. What is left of a `running` loan may be less than an instalment.
     """
     terms = product.terms
     if rate_percent is not None:
@@ -136,7 +114,7 @@ def terms_of(
         ),
     )
     first = next((fault for fault, holds in outside if holds), None)
-    return first or next(_faults_for(terms, amount), None) or terms
+    return first or next(_faults_for(terms, amount, running=running), None) or terms
 
 
 def rate_may_become(product: Product, rate_percent: Decimal) -> bool:
@@ -300,11 +278,14 @@ def _terms_faults(terms: Terms, amount: Decimal) -> Iterator[ProductFault]:
     yield from (fault for fault, holds in checks if holds)
 
 
-def _faults_for(terms: Terms, amount: Decimal) -> Iterator[ProductFault]:
+def _faults_for(terms: Terms, amount: Decimal, *, running: bool) -> Iterator[ProductFault]:
     """What is wrong with terms for a loan of exactly this amount."""
     found = {*_terms_faults(terms, amount)}
-    if ProductFault.UNKNOWN_CURRENCY not in found and fee_takes_all(terms, amount):
-        found.add(ProductFault.FEE_TAKES_ALL)
+    if ProductFault.UNKNOWN_CURRENCY not in found:
+        if fee_takes_all(terms, amount):
+            found.add(ProductFault.FEE_TAKES_ALL)
+        if not running and _instalment_above(terms, amount):
+            found.add(ProductFault.INSTALMENT_ABOVE_LOAN)
     return (fault for fault in ProductFault if fault in found)
 
 
@@ -315,6 +296,26 @@ def fee_takes_all(terms: Terms, amount: Decimal | None) -> bool:
         return False
     of_any = (fee.percent or ZERO) >= HUNDRED
     return of_any or (amount is not None and origination_fee(terms, amount) >= amount)
+
+
+def _instalment_above(terms: Terms, amount: Decimal) -> bool:
+    """Whether the first instalment repays all of an advance of `amount`, and a fee added to it."""
+    return repaid_at_once(terms, funding(terms, amount).principal)
+
+
+def _never_checks(product: Product) -> Iterator[tuple[ProductFault, bool]]:
+    """What comes of no loan that this product's bounds admit; the currency is known."""
+    terms, most = product.terms, product.amount_max
+    late, below = terms.late_fee, terms.write_off_below
+    fixed = product.rate_percent_min is None and product.rate_percent_max is None
+    same = bool(terms.rate_steps) and terms.rate_steps[0].rate_percent == terms.rate_percent
+    yield ProductFault.STEP_WITHOUT_CHANGE, fixed and same
+    if most is not None:
+        short = None if late is None else late.shortfall_min
+        yield ProductFault.NOTHING_TO_LEND, not most
+        yield ProductFault.INSTALMENT_ABOVE_LOAN, _instalment_above(terms, most)
+        yield ProductFault.SHORTFALL_ABOVE_LOAN, short is not None and short > most
+        yield ProductFault.WRITE_OFF_ABOVE_LOAN, below is not None and below > most
 
 
 def _bounds_checks(product: Product) -> Iterator[tuple[ProductFault, bool]]:

@@ -8,10 +8,9 @@ that were granted under it.
 from collections.abc import Sequence
 from hashlib import sha256
 
-from lending.domain.meanings import FAULTS
+from lending.domain.product_faults import FAULTS, ProductFault
 from lending.domain.products import (
     Product,
-    ProductFault,
     ProductOnRecord,
     ProductPublished,
     Products,

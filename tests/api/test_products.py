@@ -10,7 +10,7 @@ import pytest
 
 from lending.api.product_routes import EXAMPLE
 from lending.domain.authority import MAY, Permission, Role
-from lending.domain.meanings import FAULTS
+from lending.domain.product_faults import FAULTS
 from lending.ledger.canonical import canonical_json
 from tests.api.acting import actor
 from tests.api.served import Api, problem
@@ -90,7 +90,12 @@ async def test_offers_are_made_of_the_version_published_last(shared: Api) -> Non
     ("given", "status", "code"),
     [
         ({"terms": {**TERMS, "currency": "XXX"}}, 409, "product_faulty"),
-        ({"terms": {**TERMS, "holidays": "atlantis"}}, 404, "calendar_not_found"),
+        (
+            {"terms": {**TERMS, "business_day_rule": "following", "holidays": "atlantis"}},
+            404,
+            "calendar_not_found",
+        ),
+        ({"terms": {**TERMS, "holidays": "us"}}, 409, "product_faulty"),
         ({"terms": {**TERMS, "instalments": 0}}, 422, "invalid_request"),
         ({"terms": {**TERMS, "rate": 1}}, 422, "invalid_request"),
         ({"terms": {**TERMS, "charge_off_days": 0}}, 422, "invalid_request"),

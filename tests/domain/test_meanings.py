@@ -5,8 +5,9 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, get_args, get_type_hints
 
-from lending.domain.meanings import FAULTS, FIELDS, VALUES
-from lending.domain.products import Product, ProductFault
+from lending.domain.meanings import FIELDS, VALUES
+from lending.domain.product_faults import FAULTS, ProductFault
+from lending.domain.products import Product
 
 
 def classes(hint: Any) -> list[type[Any]]:

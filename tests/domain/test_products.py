@@ -22,14 +22,15 @@ from lending.domain.loan.terms import (
     LateFee,
     NegativeRate,
     OriginationFee,
+    RateChangeEffect,
     RateStep,
     SignedRatePercent,
     Terms,
 )
+from lending.domain.product_faults import ProductFault
 from lending.domain.products import (
     NO_PRODUCTS,
     Product,
-    ProductFault,
     ProductPublished,
     Products,
     ProductWithdrawn,
@@ -174,10 +175,62 @@ def test_one_bound_leaves_the_other_side_open() -> None:
     assert offer(product, rate_percent=Decimal(4)) == F.RATE_OUTSIDE_BOUNDS
 
 
+def test_what_no_loan_inside_the_bounds_would_do_is_told() -> None:
+    def with_terms(**terms: Any) -> tuple[F, ...]:
+        return product_faults(replace(BOUNDED, terms=replace(TERMS, **terms)))
+
+    fee = LateFee(amount=Decimal(5), shortfall_min=Decimal(50_000))
+    assert with_terms(late_fee=fee) == ()
+    above = replace(fee, shortfall_min=Decimal("50000.01"))
+    assert with_terms(late_fee=above) == (F.SHORTFALL_ABOVE_LOAN,)
+    assert with_terms(write_off_below=Decimal(50_000)) == ()
+    assert with_terms(write_off_below=Decimal("50000.01")) == (F.WRITE_OFF_ABOVE_LOAN,)
+    assert with_terms(instalment_amount=Decimal(51_000)) == (F.INSTALMENT_ABOVE_LOAN,)
+    none = replace(BOUNDED, amount_min=None, amount_max=Decimal(0))
+    assert product_faults(none) == (F.NOTHING_TO_LEND,)
+    open_ended = replace(BOUNDED, amount_max=None)
+    large = replace(TERMS, late_fee=above, write_off_below=Decimal(60_000))
+    assert product_faults(replace(open_ended, terms=large)) == ()
+
+
+def test_a_step_to_the_terms_rate_is_one_where_offers_have_others() -> None:
+    terms = replace(TERMS, rate_steps=(replace(STEP, rate_percent=TERMS.rate_percent),))
+    assert product_faults(replace(FIXED, terms=terms)) == (F.STEP_WITHOUT_CHANGE,)
+    assert product_faults(replace(BOUNDED, terms=terms)) == ()
+
+
+def test_an_instalment_above_what_is_lent_is_refused_with_the_offer() -> None:
+    """What is left of a loan that runs already may be less than its instalment."""
+    added = OriginationFee(percent=Decimal(10), treatment=FeeTreatment.ADDED)
+    for fee, most in ((None, Decimal("1008.25")), (added, Decimal("1109.08"))):
+        terms = replace(TERMS, instalment_amount=most, origination_fee=fee)
+        product = replace(FIXED, terms=terms)
+        assert product_faults(product) == ()
+        assert offer(product, amount=Decimal(1000)) == F.INSTALMENT_ABOVE_LOAN
+        assert isinstance(offer(product, amount=Decimal(1000), running=True), Terms)
+        assert isinstance(offer(product, amount=Decimal("1000.01")), Terms)
+
+
+def test_a_version_on_record_is_offered_whatever_it_says_in_vain() -> None:
+    """What was published before such terms were refused goes on as it is."""
+    terms = replace(TERMS, balloon_percent=Decimal(0), holidays="us")
+    product = replace(FIXED, terms=terms)
+    assert product_faults(product) == (F.ZERO_AMOUNT, F.HOLIDAYS_UNUSED)
+    assert offer(product) == terms
+
+
 def test_what_is_wrong_for_this_offer_only_is_found_with_it() -> None:
     product = replace(BOUNDED, terms=replace(TERMS, rate_steps=(STEP,)))
     assert product_faults(product) == ()
     assert offer(product, instalments=12) == F.STEPS_OUT_OF_ORDER
+    kept = replace(
+        TERMS,
+        rate_change_effect=RateChangeEffect.KEEP_INSTALMENT,
+        lengthened_instalments_max=48,
+    )
+    lengthened = replace(BOUNDED, terms=kept)
+    assert product_faults(lengthened) == ()
+    assert offer(lengthened, instalments=60) == F.LENGTHENED_BELOW_TERM
     level = replace(TERMS, instalment_amount=Decimal(100))
     cheap = replace(FIXED, terms=level, amount_max=Decimal(1000))
     assert product_faults(cheap) == ()

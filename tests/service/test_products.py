@@ -15,9 +15,9 @@ from lending.domain.calendar import BusinessDayRule
 from lending.domain.identifiers import registry_id
 from lending.domain.loan import terms as t
 from lending.domain.loan.terms import MAX_BUCKETS, MAX_RATE_STEPS, PaymentKind, PaymentRule, Terms
+from lending.domain.product_faults import ProductFault
 from lending.domain.products import (
     Product,
-    ProductFault,
     ProductPublished,
     ProductWithdrawn,
     WithdrawProduct,

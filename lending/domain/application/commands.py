@@ -353,7 +353,8 @@ class Disburse:
     """Pay out the accepted offer. Moves money, so it needs an idempotency key.
 
     `amount` defaults to what is left of the offer. Under a product's terms it may be less: a
-    tranche. An offer without terms is paid out whole. `reference` and `channel` are the payment's.
+    tranche. An offer without terms is paid out whole. `reference` and `channel` are the payment's; a
+    reference names one payout of the loan only, compared as that of a repayment.
     """
 
     amount: Amount | None = None

@@ -14,6 +14,7 @@ from lending.domain.application.state import Application, Offer, OfferStatus
 from lending.domain.calendar import PeriodUnit, add_periods
 from lending.domain.loan.terms import Terms
 from lending.domain.servicing import funding
+from lending.domain.servicing.state import reference_of
 
 OfferAnswer = c.ReturnOffer | c.AcceptOffer | c.RefuseOffer | c.WithdrawOffer | c.ExpireOffer
 
@@ -227,7 +228,7 @@ def _disburse(command: c.Disburse, state: Application, given: Circumstances) -> 
     disbursed = e.Disbursed(
         offer_id=offer.offer_id,
         amount=offer.amount,
-        reference=command.reference,
+        reference=reference_of(command.reference),
         channel=command.channel,
     )
     return [disbursed]

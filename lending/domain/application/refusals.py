@@ -254,7 +254,8 @@ class Refusal(Enum):
     )
     REFERENCE_REPEATED = (
         "reference_repeated",
-        "A payment of this reference is on record. If it is the same one, there is nothing to do.",
+        "Money that moved in the same way is on record under this reference. If it is the same, there is"
+        " nothing to do.",
     )
     KIND_NOT_ALLOWED = (
         "kind_not_allowed",

@@ -1,4 +1,7 @@
-"""Terms that cannot be meant: what is wrong with them, before anyone is bound by them."""
+"""Terms that cannot be meant: what is wrong with them, before anyone is bound by them.
+
+Here is what contradicts itself for a loan; what no loan would ever do is in `unused`.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -9,7 +12,7 @@ from typing import Final, assert_never
 
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.rounding import HUNDRED, ZERO
-from lending.domain.loan.schedule import Advance, schedule
+from lending.domain.loan.schedule import Advance, ScheduledInstalment, schedule
 from lending.domain.loan.terms import (
     Amortization,
     Component,
@@ -29,18 +32,45 @@ class TermsFault(StrEnum):
 
     UNKNOWN_CURRENCY = "unknown_currency"
     AMOUNT_TOO_FINE = "amount_too_fine"
+    ZERO_AMOUNT = "zero_amount"
     NEGATIVE_RATE = "negative_rate"
     STEPS_OUT_OF_ORDER = "steps_out_of_order"
+    STEP_WITHOUT_CHANGE = "step_without_change"
     AMORTIZATION_BELOW_TERM = "amortization_below_term"
+    LENGTHENED_BELOW_TERM = "lengthened_below_term"
     GRACE_BEYOND_TERM = "grace_beyond_term"
     PERCENTAGE_ABOVE_ALL = "percentage_above_all"
     ZERO_UNIT = "zero_unit"
     RULES_REPEAT = "rules_repeat"
     ORDER_REPEATS = "order_repeats"
+    PREPAYMENT_UNUSED = "prepayment_unused"
+    DOWN_PAYMENT_RULE_UNUSED = "down_payment_rule_unused"
     BUCKETS_OVERLAP = "buckets_overlap"
+    BUCKET_REVERSED = "bucket_reversed"
+    BUCKETS_SHARE_A_NAME = "buckets_share_a_name"
+    BUCKETS_APART = "buckets_apart"
     FLAT_BUT_NOT_SCHEDULED = "flat_but_not_scheduled"
     UNUSED_BY_AMORTIZATION = "unused_by_amortization"
+    PRINCIPAL_GRACE_UNUSED = "principal_grace_unused"
+    INTEREST_GRACE_AS_UNUSED = "interest_grace_as_unused"
+    HOLIDAYS_UNUSED = "holidays_unused"
+    DAY_COUNT_UNUSED = "day_count_unused"
+    LEVEL_INTEREST_UNUSED = "level_interest_unused"
+    INTEREST_AFTER_MATURITY_UNUSED = "interest_after_maturity_unused"
+    INSTALMENT_UNIT_UNUSED = "instalment_unit_unused"
+    INSTALMENT_OFF_UNIT = "instalment_off_unit"
+    LEVEL_FIXED_AND_COMPUTED = "level_fixed_and_computed"
+    PRECISION_UNUSED = "precision_unused"
+    SPREAD_UNUSED = "spread_unused"
+    KEEP_INSTALMENT_UNUSED = "keep_instalment_unused"
+    PAYMENT_CAP_UNUSED = "payment_cap_unused"
+    LENGTHENED_UNUSED = "lengthened_unused"
+    NEGATIVE_AMORTIZATION_UNUSED = "negative_amortization_unused"
+    DOWN_PAYMENT_MODE_UNUSED = "down_payment_mode_unused"
     FEE_OF_NOTHING = "fee_of_nothing"
+    LATE_FEE_BASE_UNUSED = "late_fee_base_unused"
+    LATE_FEE_MAXIMUM_UNUSED = "late_fee_maximum_unused"
+    LATE_FEE_AFTER_CHARGE_OFF = "late_fee_after_charge_off"
     FIRST_PERIOD_WITHOUT_DUE_DAY = "first_period_without_due_day"
     NEVER_AMORTISES = "never_amortises"
 
@@ -64,6 +94,7 @@ def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
         (TermsFault.NEGATIVE_RATE, _negative_rate(terms)),
         (TermsFault.STEPS_OUT_OF_ORDER, _steps_out_of_order(terms)),
         (TermsFault.AMORTIZATION_BELOW_TERM, _amortization_below_term(terms)),
+        (TermsFault.LENGTHENED_BELOW_TERM, _lengthened_below_term(terms)),
         (TermsFault.GRACE_BEYOND_TERM, _grace_beyond_term(terms)),
         (TermsFault.PERCENTAGE_ABOVE_ALL, _percentage_above_all(terms)),
         (TermsFault.ZERO_UNIT, terms.instalment_unit == ZERO),
@@ -102,6 +133,12 @@ def _steps_out_of_order(terms: Terms) -> bool:
 def _amortization_below_term(terms: Terms) -> bool:
     count = terms.amortization_instalments
     return count is not None and count < terms.instalments
+
+
+def _lengthened_below_term(terms: Terms) -> bool:
+    """As many instalments as there are let a kept one take no more; fewer are nothing to keep to."""
+    most = terms.lengthened_instalments_max
+    return most is not None and most < terms.instalments
 
 
 def _grace_beyond_term(terms: Terms) -> bool:
@@ -167,9 +204,25 @@ def _never_amortises(terms: Terms, principal: Decimal) -> bool:
     capped = terms.payment_cap_percent is not None
     if terms.amortization is not Amortization.EQUAL_INSTALMENTS or grows or capped:
         return False
+    before = _paying(terms, principal)[:-1]
+    return any(not one.principal and one.balance > ZERO for one in before)
+
+
+def repaid_at_once(terms: Terms, principal: Decimal) -> bool:
+    """Whether a fixed level payment leaves nothing of `principal` to any instalment but the first."""
+    if not terms.instalment_amount:
+        return False
+    before = _paying(terms, principal)[:-1]
+    return bool(before) and not before[0].balance
+
+
+def _paying(terms: Terms, principal: Decimal) -> list[ScheduledInstalment]:
+    """The instalments that repay principal; none where they cannot be computed.
+
+    A term or a rate beyond all bounds is looked at elsewhere.
+    """
     try:
         planned = schedule(terms, [Advance(_ANY_DAY, principal)]).instalments
     except (OverflowError, ArithmeticError):
-        return False  # a term or a rate beyond all bounds, which are looked at elsewhere
-    paying = [one for one in planned if one.kind is LineKind.INSTALMENT][terms.principal_grace : -1]
-    return any(not one.principal and one.balance > ZERO for one in paying)
+        return []
+    return [one for one in planned if one.kind is LineKind.INSTALMENT][terms.principal_grace :]

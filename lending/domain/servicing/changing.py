@@ -15,7 +15,8 @@ from lending.domain.loan.book import LoanBook
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.terms import SCHEDULED_INSTALMENTS_MAX, NegativeRate
 from lending.domain.meanings import said_of
-from lending.domain.products import ProductFault, rate_may_become
+from lending.domain.product_faults import ProductFault
+from lending.domain.products import rate_may_become
 from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on, to_come

@@ -150,7 +150,10 @@ class Repay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recover:
-    """Record money recovered on a loan that was taken to loss. Needs an idempotency key."""
+    """Record money recovered on a loan that was taken to loss. Needs an idempotency key.
+
+    `reference` names one payment of the loan only, repayments before it included.
+    """
 
     amount: Amount
     currency: Currency | None = None
@@ -162,7 +165,8 @@ class Recover:
 class ChargeBack:
     """Record that a payment was taken back, whole or in part: it is owed again from now on.
 
-    Without `amount`, what is left of it. Needs an idempotency key.
+    Without `amount`, what is left of it. `reference` may be the payment's own; it names one charge-back
+    of the loan only, compared as that of a repayment. Needs an idempotency key.
     """
 
     version: EventVersion
@@ -172,7 +176,10 @@ class ChargeBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundCredit:
-    """Pay a credit balance back, whole without `amount`. Needs an idempotency key."""
+    """Pay a credit balance back, whole without `amount`. Needs an idempotency key.
+
+    `reference` names one refund of the loan only, compared as that of a repayment.
+    """
 
     amount: Amount | None = None
     channel: Name | None = None

@@ -13,12 +13,18 @@ from lending.domain.loan.terms import Terms
 from lending.domain.servicing import events as e
 from lending.domain.servicing.entries import act_of
 from lending.domain.servicing.events import Booking, ServicingEvent
-from lending.domain.servicing.state import Loan, reference_of
+from lending.domain.servicing.state import Loan, Moved, Named, reference_of
 
 REVERSALS: Final = (
     e.DisbursementReversed, e.RepaymentReversed, e.EntryReversed, e.ChargeOffUndone,
 )  # fmt: skip
 _NOTHING: Final = Decimal(0)
+_MOVED: Final[Mapping[type[Any], Moved]] = {
+    e.Repaid: Moved.PAYMENT,
+    e.Recovered: Moved.PAYMENT,
+    e.ChargedBack: Moved.CHARGE_BACK,
+    e.CreditRefunded: Moved.REFUND,
+}
 _REOPEN: Final = (*REVERSALS, e.ChargedBack, e.ChargeAssessed)
 
 
@@ -64,7 +70,10 @@ def disbursed(
     before = loan or Loan(terms=terms, entries=(), through=on)
     entry = advance_entry(event, number, on, first=not before.funded)
     after = before._replace(
-        entries=(*before.entries, entry), advanced=before.advanced + event.amount, closed=False
+        entries=(*before.entries, entry),
+        advanced=before.advanced + event.amount,
+        closed=False,
+        references=_named(before, Moved.ADVANCE, event.reference, number),
     )
     if event.booking is None:
         return after._replace(balance=after.balance + event.amount)
@@ -102,9 +111,9 @@ def _entered(loan: Loan, event: ServicingEvent, number: int, on: date) -> Loan:
 def _to_remember(loan: Loan, event: ServicingEvent, number: int, on: date) -> dict[str, Any]:
     """What later commands have to know of an event besides its entry."""
     match event:
-        case e.Repaid(reference=str(given)) | e.Recovered(reference=str(given)):
-            reference = reference_of(given)
-            return {} if reference is None else _named(loan, reference, number)
+        case e.Repaid() | e.Recovered() | e.ChargedBack() | e.CreditRefunded():
+            moved = _MOVED[type(event)]
+            return {"references": _named(loan, moved, event.reference, number)}
         case (
             e.DisbursementReversed(of=of) | e.RepaymentReversed(of=of) | e.EntryReversed(of=of)
             | e.ChargeOffUndone(of=of)
@@ -118,8 +127,12 @@ def _to_remember(loan: Loan, event: ServicingEvent, number: int, on: date) -> di
             return {}
 
 
-def _named(loan: Loan, reference: str, number: int) -> dict[str, Any]:
-    return {"references": {**loan.references, reference: number}}
+def _named(loan: Loan, moved: Moved, given: str | None, number: int) -> Mapping[int, Named]:
+    """The references of a loan with that of one more movement, however it was recorded."""
+    reference = reference_of(given)
+    if reference is None:
+        return loan.references
+    return {**loan.references, number: Named(moved, reference)}
 
 
 def _without(loan: Loan, number: int, on: date) -> dict[str, Any]:
@@ -130,7 +143,7 @@ def _without(loan: Loan, number: int, on: date) -> dict[str, Any]:
         "reversed_on": {**loan.reversed_on, number: on},
         "advanced": loan.advanced - gone,
         "charge_off": None if loan.charge_off == number else loan.charge_off,
-        "references": {name: of for name, of in loan.references.items() if of != number},
+        "references": {of: one for of, one in loan.references.items() if of != number},
     }
 
 

@@ -19,9 +19,9 @@ from lending.domain.loan.fees import funding
 from lending.domain.loan.lines import LineKind
 from lending.domain.loan.schedule import Advance, schedule
 from lending.domain.loan.terms import DownPaymentMode, PaymentKind, Terms
-from lending.domain.meanings import FAULTS, said_of
+from lending.domain.meanings import said_of
+from lending.domain.product_faults import FAULTS, ProductFault
 from lending.domain.products import (
-    ProductFault,
     ProductOnRecord,
     fee_takes_all,
     terms_of,
@@ -39,8 +39,8 @@ from lending.domain.servicing.entering import (
     outside,
 )
 from lending.domain.servicing.evolve import advance_entry, disbursed, evolve_loan
-from lending.domain.servicing.paying import PLAUSIBLE_TIMES
-from lending.domain.servicing.state import Loan
+from lending.domain.servicing.paying import PLAUSIBLE_TIMES, repeated
+from lending.domain.servicing.state import Loan, Moved, reference_of
 
 OVERDUE_YEARS_MAX: Final = 50
 """How far in the past what a boarded loan brings with it may be."""
@@ -69,8 +69,9 @@ def product_terms(
     amount: Decimal,
     rate_percent: Decimal | None,
     instalments: int | None,
+    running: bool = False,
 ) -> ProductTerms | Refused:
-    """The terms of the product that a command names, for a loan of `amount`."""
+    """The terms of the product that a command names, for a loan of `amount`, or that much left."""
     product = given.product
     if product is None:
         return Refused(Refusal.PRODUCT_UNKNOWN)
@@ -80,7 +81,11 @@ def product_terms(
         detail = f"the product is in {product.product.terms.currency}"
         return Refused(Refusal.CURRENCY_DIFFERS, detail)
     found = terms_of(
-        product.product, amount=amount, rate_percent=rate_percent, instalments=instalments
+        product.product,
+        amount=amount,
+        rate_percent=rate_percent,
+        instalments=instalments,
+        running=running,
     )
     if isinstance(found, ProductFault):
         return Refused(Refusal.TERMS_NOT_POSSIBLE, said_of(found, product.product))
@@ -199,10 +204,13 @@ def pay_out(
         if offer.disclosed and must_be_disclosed_again(offer.disclosed, disclosed):
             rates = f"{offer.disclosed.apr_percent} disclosed, {disclosed.apr_percent} at funding"
             return Refused(Refusal.DISCLOSURE_STALE, rates)
+    again = None if loan is None else repeated(loan, Moved.ADVANCE, reference)
+    if again is not None:
+        return again
     event = application_events.Disbursed(
         offer_id=offer.offer_id,
         amount=amount,
-        reference=reference,
+        reference=reference_of(reference),
         channel=channel,
         principal=funded.principal,
         fee=funded.fee,
@@ -290,7 +298,7 @@ def board(command: c.Board, state: Application, given: Circumstances) -> Answer:
         ),
         booking=UNBOOKED,
         arrears=tuple(_arrears(one, currency) for one in command.arrears),
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     loan = Loan(terms=terms, entries=(), through=given.effective_on)
     entered = enter(loan, boarded, given)
@@ -308,6 +316,7 @@ def _boarding_terms(
         amount=command.principal,
         rate_percent=command.rate_percent,
         instalments=command.instalments,
+        running=True,
     )
     if isinstance(under, Refused) or command.instalment_amount is None:
         return under

@@ -17,7 +17,7 @@ from lending.domain.servicing import commands as c
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on
 from lending.domain.servicing.entering import UNBOOKED, enter, loan_of
-from lending.domain.servicing.state import Loan, reference_of
+from lending.domain.servicing.state import Loan, Moved, reference_of
 
 _PAYS_OFF: Final = (PaymentKind.INSTALMENT, PaymentKind.PREPAYMENT)
 """Kinds of payment that pay a loan off where they are enough to: no interest is due beyond the day."""
@@ -125,10 +125,13 @@ def wrong_payment(
         return wrong
     if (refused := implausible(command.amount, loan, state)) is not None:
         return refused
-    used = loan.references.get(reference_of(command.reference) or "")
-    if used is not None:
-        return Refused(Refusal.REFERENCE_REPEATED, f"version {used} has it")
-    return None
+    return repeated(loan, Moved.PAYMENT, command.reference)
+
+
+def repeated(loan: Loan, moved: Moved, reference: str | None) -> Refused | None:
+    """Whether this reference names other money that moved so, and counts."""
+    used = loan.named(moved, reference)
+    return None if used is None else Refused(Refusal.REFERENCE_REPEATED, f"version {used} has it")
 
 
 def implausible(amount: Decimal, loan: Loan, state: Application) -> Refused | None:
@@ -230,6 +233,8 @@ def _rests_on(later: Entry, entry: Entry) -> bool:
 def charge_back(command: c.ChargeBack, state: Application, given: Circumstances) -> Answer:
     """A part of a payment that was taken back."""
     loan = loan_of(state)
+    if (refused := repeated(loan, Moved.CHARGE_BACK, command.reference)) is not None:
+        return refused
     entry = _transaction(loan, command.version)
     if isinstance(entry, Refused):
         return entry
@@ -254,7 +259,7 @@ def charge_back(command: c.ChargeBack, state: Application, given: Circumstances)
         of=command.version,
         amount=money.in_currency(amount, state.currency),
         booking=UNBOOKED,
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     return [enter(loan, charged_back, given).event]
 
@@ -266,12 +271,14 @@ def refund_credit(command: c.RefundCredit, state: Application, given: Circumstan
     amount = credit if command.amount is None else command.amount
     if (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
         return wrong
+    if (refused := repeated(loan, Moved.REFUND, command.reference)) is not None:
+        return refused
     if amount > credit:
         return Refused(Refusal.ABOVE_THE_CREDIT, f"{credit:f} {state.currency} are there")
     refunded = e.CreditRefunded(
         amount=money.in_currency(amount, state.currency),
         booking=UNBOOKED,
         channel=command.channel,
-        reference=command.reference,
+        reference=reference_of(command.reference),
     )
     return [enter(loan, refunded, given).event]

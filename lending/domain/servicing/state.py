@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 from unicodedata import normalize
@@ -28,8 +29,24 @@ ENDED = frozenset(
 """The statuses of a loan that was given up or handed over."""
 
 
+class Moved(StrEnum):
+    """Money that moved, by what may share a reference: a bank takes a payment back under its own."""
+
+    ADVANCE = "advance"
+    PAYMENT = "payment"
+    CHARGE_BACK = "charge_back"
+    REFUND = "refund"
+
+
+class Named(NamedTuple):
+    """What a reference names, and the reference."""
+
+    moved: Moved
+    reference: str
+
+
 def reference_of(given: str | None) -> str | None:
-    """A payer's reference as it is recorded and compared; none of one that is blank.
+    """A reference of moved money as it is recorded and compared; none of one that is blank.
 
     In Unicode's normal form C (UAX 15), without space around it, every space inside it one blank.
     Upper and lower case differ.
@@ -44,8 +61,8 @@ class Loan(NamedTuple):
     loan was computed last, `accounts` the sum of all postings. `advanced` is all principal that was
     paid out, `product` the version whose terms a loan has that was taken over, or got them later,
     `reversed_on` the entries that never counted with the days on which they were reversed,
-    `charge_off` the one that took the loan to loss. `references` are those of payments that count
-    (`reference_of`), with their versions; `late_fees` the entries that are late fees, with the due
+    `charge_off` the one that took the loan to loss. `references` are those of money that moved and
+    counts, by version; `late_fees` the entries that are late fees, with the due
     dates they are for.
     """
 
@@ -59,7 +76,7 @@ class Loan(NamedTuple):
     product: ProductCited | None = None
     reversed_on: Mapping[int, date] = MappingProxyType({})
     charge_off: int | None = None
-    references: Mapping[str, int] = MappingProxyType({})
+    references: Mapping[int, Named] = MappingProxyType({})
     late_fees: Mapping[int, date] = MappingProxyType({})
     closed: bool = False
 
@@ -109,6 +126,12 @@ class Loan(NamedTuple):
     def off_the_books(self) -> bool:
         """Whether it was taken to loss or has ended, so that what is paid is recovered."""
         return self.ended or self.charge_off is not None
+
+    def named(self, moved: Moved, given: str | None) -> int | None:
+        """The version of what moved under this reference, if anything that counts did."""
+        reference = reference_of(given)
+        found = (of for of, one in self.references.items() if one == (moved, reference))
+        return next(found, None)
 
     def entry(self, number: int) -> Entry | None:
         """The entry of this number, if there is one."""

@@ -146,12 +146,11 @@ def statement(loan: Loan, start: date, end: date) -> Statement:
     reversals = {
         one.act.of: one.number for one in loan.entries if isinstance(one.act, act.Reversed)
     }
-    references = {number: reference for reference, number in loan.references.items()}
     return Statement(
         opening=balances(loan, start - _ONE_DAY),
         fell_due=tuple(one for one in _fell_due(loan, book) if start <= one.due <= end),
         movements=tuple(
-            _movement(one, book.allocations[one.number], references.get(one.number))
+            _movement(one, book.allocations[one.number], _reference(loan, one.number))
             for one in inside
             if one.number in book.allocations
         ),
@@ -223,6 +222,11 @@ def _over_on(loan: Loan, book: LoanBook) -> date | None:
 
 def _undone(entry: Entry, by: int, on: date) -> Undone:
     return Undone(entry.number, entry.on, _NAMES[type(entry.act)], _amount(entry.act), by, on)
+
+
+def _reference(loan: Loan, number: int) -> str | None:
+    named = loan.references.get(number)
+    return None if named is None else named.reference
 
 
 def _movement(entry: Entry, allocation: Allocation, reference: str | None) -> Movement:

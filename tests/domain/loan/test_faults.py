@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lending.domain.loan.faults import TermsFault, faults
+from lending.domain.loan.faults import TermsFault, faults, repaid_at_once
 from lending.domain.loan.terms import (
     AllocationStep,
     Amortization,
@@ -39,6 +39,7 @@ STEP = AllocationStep.DUE_FEE
             TermsFault.STEPS_OUT_OF_ORDER,
         ),
         ({"amortization_instalments": 11}, TermsFault.AMORTIZATION_BELOW_TERM),
+        ({"lengthened_instalments_max": 11}, TermsFault.LENGTHENED_BELOW_TERM),
         ({"principal_grace": 12}, TermsFault.GRACE_BEYOND_TERM),
         ({"balloon_percent": Decimal(100)}, TermsFault.PERCENTAGE_ABOVE_ALL),
         (
@@ -125,3 +126,11 @@ def test_what_a_product_allows_is_no_fault() -> None:
         negative_amortization=NegativeAmortization.ALLOWED,
     )
     assert faults(growing, THOUSAND) == ()
+
+
+def test_a_fixed_instalment_leaves_something_to_the_one_after_it() -> None:
+    level = replace(TERMS, instalment_amount=Decimal("1009.99"))
+    assert not repaid_at_once(level, THOUSAND)
+    assert repaid_at_once(replace(level, instalment_amount=Decimal("1010.00")), THOUSAND)
+    assert not repaid_at_once(replace(level, instalments=1), Decimal(900))
+    assert not repaid_at_once(TERMS, THOUSAND)

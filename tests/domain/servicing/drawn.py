@@ -1,4 +1,7 @@
-"""Loans drawn at random: terms that a lender could publish, each with some of what terms can say."""
+"""Loans drawn at random: terms that may be on record, each with some of what terms can say.
+
+Some say a thing in vain, which a product that is published today may not: those on record may.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from lending.domain.application import commands as c
+from lending.domain.loan.terms import LateFee
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
 from lending.domain.servicing.day_close import EVENTS_MAX
@@ -119,3 +120,12 @@ def test_what_nobody_closed_for_years_is_booked_in_parts() -> None:
     assert EVENTS_MAX <= steps[0] < EVENTS_MAX + 5
     assert steps[-1] == 0
     assert len(fees(life)) == 30
+
+
+@pytest.mark.parametrize(("grace_days", "charged"), [(29, True), (30, False)])
+def test_a_late_fee_falls_up_to_the_day_of_the_charge_off(grace_days: int, charged: bool) -> None:
+    """So a product whose grace is as long as it takes to charge off has a fee in vain."""
+    fee = LateFee(amount=Decimal(10), grace_days=grace_days)
+    life = closed(running(product=with_terms(late_fee=fee, charge_off_days=30)), ALL_DAYS)
+    assert [on for on, _ in fees(life)] == ([date(2026, 3, 3)] if charged else [])
+    assert life.loan.charge_off is not None

@@ -25,6 +25,7 @@ from lending.domain.loan.terms import (
 )
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
+from lending.domain.servicing.statement import statement
 from tests.domain.servicing.lives import PAYOUT, Life, accepted_offer, day, running, with_terms
 
 FEB, MAR, APR = date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)
@@ -347,6 +348,38 @@ def test_a_reference_that_was_recorded_as_it_came_is_found_too() -> None:
     assert life.refuses(s.Repay(amount=D(10), reference="r1"), FEB) is Refusal.REFERENCE_REPEATED
     life.does(s.Reverse(version=life.version, reason=s.ReversalReason.MISTAKE), FEB)
     life.does(s.Repay(amount=D(10), reference="r1"), FEB)
+
+
+def test_a_reference_names_one_payout_one_payment_one_charge_back_and_one_refund() -> None:
+    """A charge-back has the reference of the payment that is taken back, so each kind has its own."""
+    life = accepted_offer("1200").does(c.Disburse(amount=D(400), reference=" r  1"), PAYOUT)
+    paid = life.does(s.Repay(amount=D(500), reference="r 1"), PAYOUT).version
+    moves: list[Any] = [
+        c.Disburse(amount=D(400), reference="r 1"),
+        s.ChargeBack(version=paid, amount=D(10), reference="\u2003r 1"),
+        s.RefundCredit(amount=D(10), reference="r\u00a01 "),
+    ]
+    assert life.refuses(moves[0], PAYOUT) is Refusal.REFERENCE_REPEATED
+    for move in moves[1:]:
+        life.does(move, PAYOUT)
+        assert life.last.reference == "r 1"
+        assert life.refuses(move, PAYOUT) is Refusal.REFERENCE_REPEATED
+    shown = statement(life.loan, PAYOUT, PAYOUT).movements
+    assert [one.reference for one in shown] == ["r 1"] * 4
+    life.does(s.Reverse(version=life.version, reason=s.ReversalReason.MISTAKE), PAYOUT)
+    life.does(moves[-1], PAYOUT)
+
+
+def test_references_recorded_twice_before_are_each_found_until_both_are_reversed() -> None:
+    """Charge-backs and refunds were not compared once: what is on record is folded as it is."""
+    life = running().does(s.Repay(amount=D(500)), FEB)
+    back = s.ChargeBack(version=life.version, amount=D(10), reference="r1")
+    event = life.does(back, FEB).last
+    life.records(replace(event, reference="r1 "), FEB)
+    for reversed_first in (life.version, life.version - 1):
+        assert life.refuses(back, FEB) is Refusal.REFERENCE_REPEATED
+        life.does(s.Reverse(version=reversed_first, reason=s.ReversalReason.MISTAKE), FEB)
+    life.does(back, FEB)
 
 
 def test_a_charge_is_waived_whole_or_in_part() -> None:
