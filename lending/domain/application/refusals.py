@@ -164,6 +164,7 @@ class Refusal(Enum):
         "product_required",
         "Instalments and dates of payment belong to the terms of a product. Name one.",
     )
+    RATE_NEGATIVE = "rate_negative", "The product allows no rate below zero."
     TERMS_NOT_POSSIBLE = (
         "terms_not_possible",
         "The product allows no loan of these terms; the detail says what is wrong.",
@@ -288,7 +289,6 @@ class Refusal(Enum):
     )
     ABOVE_THE_CREDIT = "above_the_credit", "The credit balance is smaller."
     ABOVE_WHAT_IS_UNPAID = "above_what_is_unpaid", "Less than this is unpaid."
-    RATE_NEGATIVE = "rate_negative", "The product allows no rate below zero."
     DUE_DATE_UNKNOWN = "due_date_unknown", "No instalment to come is due on that day."
     NOTHING_TO_COME = "nothing_to_come", "No instalment is to come that this could change."
     TOO_MANY_INSTALMENTS = (

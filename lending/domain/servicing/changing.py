@@ -130,6 +130,9 @@ def _needs_instalments(
 def _rate(
     command: c.ChangeRate, book: LoanBook, state: Application, given: Circumstances
 ) -> Refused | None:
+    allowed = loan_of(state).known_terms.negative_rate is NegativeRate.ALLOWED
+    if command.rate_percent < 0 and not allowed:
+        return Refused(Refusal.RATE_NEGATIVE)
     if abs(command.rate_percent) > RATE_PERCENT_MAX:
         return Refused(Refusal.TERMS_NOT_POSSIBLE, f"at most {RATE_PERCENT_MAX} % a year")
     if given.product is not None and not rate_may_become(
@@ -137,9 +140,6 @@ def _rate(
     ):
         bounds = said_of(ProductFault.RATE_OUTSIDE_BOUNDS, given.product.product)
         return Refused(Refusal.TERMS_NOT_POSSIBLE, bounds)
-    allowed = loan_of(state).known_terms.negative_rate is NegativeRate.ALLOWED
-    if command.rate_percent < 0 and not allowed:
-        return Refused(Refusal.RATE_NEGATIVE)
     if not _to_come(book) or not _bears_interest(book):
         return Refused(Refusal.NOTHING_TO_COME)
     return _level(command, book, state)
