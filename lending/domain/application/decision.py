@@ -17,11 +17,11 @@ from lending.domain.application.circumstances import (
     Verdict,
 )
 from lending.domain.application.commands import Outcome
+from lending.domain.application.insufficient import insufficient_wording
 from lending.domain.application.reasons import (
     MAX_REASONS,
     Reason,
     among_factors,
-    insufficient_wording,
 )
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Decision
@@ -255,7 +255,7 @@ def _not_scored(
 
 
 def _insufficient(command: c.Decide | c.Override, given: Circumstances) -> str | None:
-    """The wording that is no specific reason; history is recorded as it was told."""
+    """Why the wording is no specific reason; history is recorded as it was told."""
     if command.other_reason is None or given.recording:
         return None
     return insufficient_wording(command.other_reason)

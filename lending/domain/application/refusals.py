@@ -206,7 +206,8 @@ class Refusal(Enum):
     REASON_INSUFFICIENT = (
         "reason_insufficient",
         "The creditor's standards, or a score that was missed, are no specific reason. "
-        "Say what about the applicant or the collateral failed.",
+        "Say what about the applicant or the collateral failed, as a code of the catalogue or in "
+        "words such as 'age of automobile'.",
     )
     REASON_FOR_IMPORT_ONLY = (
         "reason_for_import_only",
