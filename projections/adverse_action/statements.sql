@@ -21,6 +21,7 @@ create table {table} (
     retained_until    date,
     action_taken      text,
     action_taken_code smallint,
+    decision_recorded_at timestamptz,
     updated_at        timestamptz not null,
     version           integer     not null,
     position          bigint      not null,
@@ -45,6 +46,7 @@ comment on column {table}.noticed_on is 'The last day on which the applicant was
 comment on column {table}.retained_until is 'Until when the record is kept by 12 CFR 1002.12(b); none before that time has begun.';
 comment on column {table}.action_taken is 'How it is reported by 12 CFR 1003.4(a)(8): originated, approved_not_accepted, denied, withdrawn_by_applicant or closed_for_incompleteness; none while it is under way.';
 comment on column {table}.action_taken_code is 'The same by its code, 1 to 5.';
+comment on column {table}.decision_recorded_at is 'When the decision in force was recorded, which may be long after the day from which it counts.';
 comment on column {table}.updated_at is 'When the last event that bears on it was recorded.';
 comment on column {table}.version is 'The version of that event in the application''s stream.';
 comment on column {table}.position is 'The position of that event in the log.';
@@ -59,7 +61,7 @@ create index on {table} (shard, retained_until);
 create or replace view {view} as
 select application_id, credit_kind, applied_on, completed_on, decided_on, ended_on, decision, reasons, respond_by,
        clock_basis, clock_from_on, clock_due_on, clock_sent_on, noticed_on, retained_until, action_taken,
-       action_taken_code, updated_at, shard, version, position
+       action_taken_code, updated_at, shard, version, position, decision_recorded_at
 from {table};
 comment on view {view} is 'Notices by Regulation B, and the action taken by Regulation C: one row an application, current up to the position that read.projections gives. How the clocks stand on a day says read.notice_clocks.';
 
@@ -99,5 +101,5 @@ on conflict (shard, application_id) do update set
     excluded.reasons, respond_by = excluded.respond_by, clock_basis = excluded.clock_basis, clock_from_on =
     excluded.clock_from_on, clock_due_on = excluded.clock_due_on, clock_sent_on = excluded.clock_sent_on, noticed_on
     = excluded.noticed_on, retained_until = excluded.retained_until, action_taken = excluded.action_taken,
-    action_taken_code = excluded.action_taken_code, updated_at = excluded.updated_at, version = excluded.version,
+    action_taken_code = excluded.action_taken_code, decision_recorded_at = excluded.decision_recorded_at, updated_at = excluded.updated_at, version = excluded.version,
     position = excluded.position;

@@ -69,9 +69,9 @@ def evolve(  # noqa: C901, PLR0912 one line an event
         case e.Scored():
             return _scored(state, event, happening.actor, happening.on_behalf_of)
         case e.Decided():
-            return _under(state, _decided(event, at), happening.effective_on)
+            return _under(state, _decided(event, at), happening)
         case e.Overridden():
-            return _under(state, _overridden(event, at), happening.effective_on)
+            return _under(state, _overridden(event, at), happening)
         case e.Noted():
             return state
         case e.NoticeSent(kind=kind, sent_on=sent_on):
@@ -211,12 +211,13 @@ def _overridden(event: e.Overridden, at: datetime) -> Decision:
     )
 
 
-def _under(state: Application, decision: Decision, on: date) -> Application:
+def _under(state: Application, decision: Decision, happening: Happening) -> Application:
     """The state under a new decision: a rejection ends the application, and its offers with it.
 
     Notices about the decision before do not tell of this one. Where the applicant was told of that
     one, the time for this one runs from now; where not, the time that is running goes on.
     """
+    on = happening.effective_on
     again = state.decided and told_of_action(state) is not None
     kept: dict[NoticeKind, tuple[date, ...]] = {
         kind: sent for kind, sent in state.notices.items() if kind is NoticeKind.INCOMPLETENESS
@@ -224,7 +225,9 @@ def _under(state: Application, decision: Decision, on: date) -> Application:
     days = state.days._replace(decided_on=on, told_on=None, taken_on=None)
     if again:
         days = days._replace(completed_on=on)
-    state = state._replace(decision=decision, notices=kept, days=days)
+    state = state._replace(
+        decision=decision, decision_version=happening.version, notices=kept, days=days
+    )
     if decision.outcome is Outcome.REJECTED:
         return state._replace(offers=_closed(state.offers), accepted_offer_id=None)
     return state._replace(days=days._replace(taken_on=on)) if state.covered else state
