@@ -34,6 +34,7 @@ from lending.contract.positions import position_text
 from lending.contract.rendering import json_bytes
 from lending.domain.application import adverse_action as rules
 from lending.domain.application import notices
+from lending.domain.application.clocks import Basis, Clock, Standing
 from lending.domain.application.commands import NoticeKind
 from lending.domain.application.state import Application
 from lending.domain.authority import Permission
@@ -166,12 +167,13 @@ def _said(
     }
 
 
-def _clock(one: rules.Clock, on: date) -> dict[str, Any]:
+def _clock(one: Clock, on: date) -> dict[str, Any]:
     return {
         "basis": one.basis,
         "from": one.from_on,
         "due_on": one.due_on,
         "sent_on": one.sent_on,
+        "ended_on": one.ended_on,
         "standing": one.standing(on),
     }
 
@@ -208,11 +210,12 @@ def components() -> dict[str, Any]:
     names = [one.name.lower() for one in rules.ActionTaken]
     codes: dict[str, Any] = {"type": "integer", "enum": [one.value for one in rules.ActionTaken]}
     clock = record(
-        basis=_one_of([*rules.Basis]),
+        basis=_one_of([*Basis]),
         **{"from": DATE},
         due_on=DATE,
         sent_on=or_null(DATE),
-        standing=_one_of([*rules.Standing]),
+        ended_on=or_null(DATE),
+        standing=_one_of([*Standing]),
     )
     return {
         "AdverseAction": record(

@@ -77,6 +77,7 @@ def standing(state: Application) -> Row:
         "clock_from_on": [clock.from_on for clock in clocks],
         "clock_due_on": [clock.due_on for clock in clocks],
         "clock_sent_on": [clock.sent_on for clock in clocks],
+        "clock_ended_on": [clock.ended_on for clock in clocks],
         "noticed_on": days.noticed_on,
         "retained_until": rules.retained_until(state),
         "action_taken": None if taken is None else taken.name.lower(),
@@ -90,7 +91,14 @@ MODEL: Final = ReadModel(
     columns=(
         *("shard", "application_id", "credit_kind", "applied_on", "completed_on", "decided_on"),
         *("ended_on", "decision", "reasons", "respond_by", "clock_basis", "clock_from_on"),
-        *("clock_due_on", "clock_sent_on", "noticed_on", "retained_until", "action_taken"),
+        *(
+            "clock_due_on",
+            "clock_sent_on",
+            "clock_ended_on",
+            "noticed_on",
+            "retained_until",
+            "action_taken",
+        ),
         *("action_taken_code", "decision_recorded_at", "updated_at", "version", "position"),
     ),
     key_columns=2,

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import NamedTuple, Protocol, assert_never
+from typing import Final, NamedTuple, Protocol, assert_never
 
 from lending.domain.application import events as e
-from lending.domain.application.adverse_action import founded_on, told_of_action
+from lending.domain.application.adverse_action import founded_on, missed, told_of_action
 from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
 from lending.domain.application.erasure import erase
 from lending.domain.application.state import (
@@ -48,10 +48,29 @@ class Occurrence(NamedTuple):
     on_behalf_of: str | None = None
 
 
-def evolve(  # noqa: C901, PLR0912 one line an event
+_ENDS_CLOCKS: Final = (
+    e.InformationRequested,
+    e.InformationSupplied,
+    e.Decided,
+    e.Overridden,
+    e.OfferAccepted,
+    e.Withdrawn,
+)
+"""The events after which a notice may be called for no more that was before."""
+
+
+def evolve(state: Application, event: e.Event, happening: Happening) -> Application:
+    """The state after `event`; clocks that it ends late stay on record."""
+    after = _evolved(state, event, happening)
+    if isinstance(event, _ENDS_CLOCKS):
+        gone = missed(state, after, happening.effective_on)
+        return after._replace(missed=(*after.missed, *gone)) if gone else after
+    return after
+
+
+def _evolved(  # noqa: C901, PLR0912 one line an event
     state: Application, event: e.Event, happening: Happening
 ) -> Application:
-    """The state after `event`."""
     if isinstance(event, ServicingEvent):
         return _serviced(state, event, happening)
     at = happening.effective_at
