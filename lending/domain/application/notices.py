@@ -1,8 +1,9 @@
 """What a notice to the applicant has to say, as far as it is on record.
 
 Source: Regulation B, 12 CFR 1002.9(a)(2) (adverse action), 1002.9(a)(1), comment 6 (combined with a
-counter-offer), and 1002.9(c)(2) (incompleteness). Of an approval (1002.9(a)(1)) nothing is prescribed. Names, addresses and the wording of letters are
-not here. What of all this is covered is in docs/reference/regulation.md.
+counter-offer), and 1002.9(c)(2) (incompleteness). Of an approval (1002.9(a)(1)) nothing is prescribed.
+Names, addresses and the wording of letters are not here. What of all this is covered is in
+docs/reference/regulation.md.
 """
 
 from datetime import date
