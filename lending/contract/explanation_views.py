@@ -19,6 +19,8 @@ from lending.service.explanations import Explanation, PolicyTexts, PolicyThen
 from lending.service.rerunning import FactDrift, Rerun
 
 _ERASED = {"erased": True}
+_BESIDE = "\0"
+"""With a name behind it, under what the values computed beside it are found; no node is called so."""
 Values = Mapping[str, Any]
 
 
@@ -152,7 +154,7 @@ def _rule(name: str, texts: PolicyTexts, seen: Mapping[str, Values], made: Made)
                 "name": one,
                 "value": values[one] if one in values else _unseen(facts, made),
                 "from": _from(facts, made),
-                "made_of": _made_of(one, facts, seen, made),
+                "made_of": _made_of(one, texts, seen, made),
             }
             for one in rule.looks_at
             for facts in [texts.made_of.get(one, frozenset({one}))]
@@ -161,22 +163,20 @@ def _rule(name: str, texts: PolicyTexts, seen: Mapping[str, Values], made: Made)
 
 
 def _made_of(
-    name: str, facts: Iterable[str], seen: Mapping[str, Values], made: Made
+    name: str, texts: PolicyTexts, seen: Mapping[str, Values], made: Made
 ) -> list[dict[str, Any]]:
-    """What a name that the policy computes is made of: the facts, and what was computed beside it."""
-    parts = sorted(one for one in facts if one != name)
-    if not parts:
-        return []
-    known = seen[""]
-    found = {one: known[one] if one in known else _unseen((one,), made) for one in parts}
-    beside = seen.get(_beside(name), {})
-    found |= {one: value for one, value in beside.items() if one != name and one not in known}
-    return [{"name": one, "value": value} for one, value in found.items()]
-
-
-def _beside(name: str) -> str:
-    """Under what the values computed beside a name are found among those seen; no node is called so."""
-    return f"\0{name}"
+    """What a name that the policy computes is made of: the facts, and what is computed beside it."""
+    parts = (*sorted(texts.made_of.get(name, frozenset()) - {name}), *texts.beside.get(name, ()))
+    values = {**seen.get(_BESIDE + name, {}), **seen[""]}
+    return [
+        {
+            "name": one,
+            "value": values[one]
+            if one in values
+            else _unseen(texts.made_of.get(one, frozenset({one})), made),
+        }
+        for one in parts
+    ]
 
 
 def _unseen(facts: Iterable[str], made: Made) -> Any:
@@ -212,7 +212,7 @@ def _seen(event: Decided, again: Rerun) -> dict[str, Values]:
                 found[node.get("node", "")] = node["input"]
             output = node.get("output")
             for name in output if isinstance(output, dict) else ():
-                found.setdefault(_beside(name), output)
+                found.setdefault(_BESIDE + name, output)
     return found
 
 

@@ -55,6 +55,18 @@ def made_of(definition: str, others: Mapping[str, str]) -> dict[str, frozenset[s
     return found
 
 
+def made_beside(definition: str) -> dict[str, tuple[str, ...]]:
+    """The other names that are computed where a name is, in the expressions of one node."""
+    if not is_document(definition):
+        return {}
+    return {
+        name: tuple(sorted(node.makes - {name}))
+        for node in graph_of(definition).nodes.values()
+        if node.kind is NodeKind.EXPRESSION
+        for name in node.makes
+    }
+
+
 def _of_table(name: str, node: Node, content: Mapping[str, Any]) -> dict[str, Rule]:
     """A rule of a table depends on every column: those before it did not hold."""
     inputs = content["inputs"]

@@ -1,6 +1,6 @@
 """Explaining the decision of an application: what is on record of it, and what comes of asking again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple, cast
 from uuid import UUID
@@ -10,7 +10,7 @@ from lending.domain.identifiers import shard_of
 from lending.domain.policies import Policies
 from lending.policy.catalogue import others_of
 from lending.policy.evaluator import Evaluator
-from lending.policy.rules import Rule, made_of, rules_of
+from lending.policy.rules import Rule, made_beside, made_of, rules_of
 from lending.runtime import limits
 from lending.service.explaining import Account, Accounting, Made
 from lending.service.history import History, UnknownMoment
@@ -19,15 +19,16 @@ from lending.service.rerunning import Rerun, Verdict, as_published, rerun
 
 
 class PolicyTexts(NamedTuple):
-    """What the text of a policy says: its rules by the names they are cited by, and of which facts
-    each of its names is made.
+    """What the text of a policy says: its rules by the names they are cited by, of which facts each of
+    its names is made, and which others are computed beside it.
     """
 
     rules: Mapping[str, Rule]
     made_of: Mapping[str, frozenset[str]]
+    beside: Mapping[str, Iterable[str]]
 
 
-NO_TEXTS: Final = PolicyTexts({}, {})
+NO_TEXTS: Final = PolicyTexts({}, {}, {})
 """Where there is no policy, or none that can be read."""
 
 
@@ -117,4 +118,8 @@ def _texts(made: Made, policies: Policies) -> PolicyTexts:
     if found is None or not as_published(found):
         return NO_TEXTS
     others = others_of(found.definition, policies)
-    return PolicyTexts(rules_of(found.definition, others), made_of(found.definition, others))
+    return PolicyTexts(
+        rules_of(found.definition, others),
+        made_of(found.definition, others),
+        made_beside(found.definition),
+    )
