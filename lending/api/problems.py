@@ -360,7 +360,8 @@ class Fault(Enum):
     )  # fmt: skip
     EPOCH_NOT_OPEN = (
         "epoch_not_open", 503, True,
-        "The database is not the one the log was on. An operator opens a new epoch first.",
+        "The log may not be what it was: the database is not the one it was on, or checkpoints or their tree"
+        " say otherwise. An operator finds out by `lending status` first.",
     )  # fmt: skip
     NOT_REACHED = (
         "position_not_reached", 503, True,
