@@ -99,17 +99,18 @@ async def test_what_is_personal_is_not_in_it_unless_it_is_asked_for(bank: Bank, 
     assert (await verdict(bank, opened, at)).faults == []
 
 
-async def test_the_report_tells_it_in_words_and_links_what_is_cited(bank: Bank) -> None:
+async def test_the_report_tells_it_and_links_what_is_cited(bank: Bank) -> None:
     page = unpacked(await bank.evidence())["report.html"].decode()
-    assert "Status after version 5: <b>approved</b>" in page
-    assert (
-        "decided approved: USD 12000.00 over 36 months, by policy debt-to-income version 1" in page
-    )
-    assert "scored 712 by the model credit-risk version 7" in page
+    assert "Latest decision: <b><bdi>approved</bdi></b>" in page
+    assert "versions 1 to 5" in page
+    assert "<li>applicant id: <bdi>cust_2002</bdi></li>" in page
+    assert "<li>purpose: <i>(withheld)</i></li>" in page
+    assert "<b>scored</b> see <a" in page
     assert "underwriter-1 (agent)" in page
     assert (
-        "<td>approved</td><td>policy debt-to-income version 1, score 712 of credit-risk version 7, "
-        in page
+        "<td><bdi>approved</bdi></td><td><bdi>12000.00</bdi></td><td>none</td><td>policy"
+        " <bdi>debt-to-income</bdi> version <bdi>1</bdi>, score <bdi>712</bdi> of"
+        " <bdi>credit-risk</bdi> version <bdi>7</bdi>, " in page
     )
     for target in re.findall(r'href="#(p\d+)"', page):
         assert f'id="{target}"' in page
