@@ -266,6 +266,32 @@ async def test_that_an_auditor_was_given_it_is_on_record(bank: Bank) -> None:
     assert [str(one) for one in applications] == [bank.application.rpartition("/")[2]]
 
 
+async def test_that_personal_data_were_given_is_on_record_whoever_took_them(
+    bank: Bank, tmp_path: Path
+) -> None:
+    application = bank.application.rpartition("/")[2]
+    reads = "select principal, what from ledger.personal_data_reads order by read_id"
+    bank.sealed.tamper("truncate ledger.personal_data_reads")
+    for role in ("underwriter", "auditor"):
+        who = await actor(bank.api, somebody(f"taking-{role}", role))
+        for asked in ("false", "true"):
+            answer = await who.get(f"{bank.application}/evidence?personal={asked}")
+            assert answer.status_code == 200
+    assert await bank.evidence(personal="true")
+    for arguments in ([], ["--personal"]):
+        done = lending(bank, "evidence", application, "-o", "-", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert bank.api.rows(reads) == [
+        ("taking-underwriter", "personal_evidence"),
+        ("taking-auditor", "evidence"),
+        ("taking-auditor", "personal_evidence"),
+        ("local", "personal_evidence"),
+        ("tester", "personal_evidence"),
+    ]
+    done = lending(bank, "subjects", "reads", "--subject", "cust_2003", cwd=tmp_path)
+    assert "  tester  personal_evidence  1 application(s)  cust_2003" in done.stdout.decode()
+
+
 TAMPERINGS = {
     "data": 'data = data || \'{"amount": "99"}\'',
     "actor": "actor = 'somebody'",
