@@ -61,15 +61,24 @@ def evidence(
 async def _bundle(
     settings: Settings, application_id: UUID, size: int | None, *, personal: bool
 ) -> tuple[str, bytes]:
+    """The file's name and content. That personal data are given is on record when this returns."""
     from lending.cli.operators import acting
     from lending.contract.evidence import bundle, file_name
+    from lending.ledger.submission import LaneUnavailable
     from lending.ledger.tree import NotSealed
+    from lending.service.access_log import Asker, What
 
-    async with acting(settings) as (ledger, _):
+    async with acting(settings) as (ledger, operator):
         try:
             async with ledger.evidence.of(application_id, size=size, personal=personal) as found:
-                return file_name(found), bundle(found)
+                written = file_name(found), bundle(found)
+            if personal:
+                asker = Asker(operator.principal, operator.correlation_id)
+                await ledger.access.heed(asker, What.PERSONAL_EVIDENCE, (application_id,))
         except NotSealed as fault:
             raise OperatorError(
                 f"{fault}; a worker seals on, and `lending serve` has one"
             ) from None
+        except LaneUnavailable as fault:
+            raise OperatorError(f"{fault}: nothing was written") from None
+        return written

@@ -146,7 +146,7 @@ def reads(
     principal: Annotated[str | None, typer.Option(help="Only reads by this principal.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 100,
 ) -> None:
-    """Which auditors read whose personal data, and when."""
+    """Which auditors read whose personal data, who took evidence with them away, and when."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
         found = await ledger.access.page(

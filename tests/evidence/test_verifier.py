@@ -18,10 +18,11 @@ from lending import verify_evidence as program
 from lending.ledger.checkpoints import read_checkpoint, sign_checkpoint
 from lending.ledger.notes import Verifier, encoded, public_key_of
 from tests.evidence.conftest import Kept
-from tests.evidence.files import Files, checked, consistent, named, packed, unpacked
+from tests.evidence.files import Files, checked, consistent, listed, named, packed, unpacked
 
 SEED = bytes(32)
 """A private key that is not the log's."""
+NOT_THE_PAGE = "report.html: it is not the page that these files make; do not rely on it"
 
 
 def test_what_is_untouched_is_accepted_by_the_key_that_was_given(kept: Kept, at: Path) -> None:
@@ -105,6 +106,21 @@ def test_it_lists_what_is_proven(kept: Kept, tmp_path: Path) -> None:
     done = run(alone(tmp_path), "--list", "--vkey", kept.vkey, str(good))
     assert "version 3" in done.stdout
     assert ", decided, by underwriter-1, data sha256 " in done.stdout
+    assert '"outcome":"approved"' in done.stdout
+
+
+def test_it_says_what_was_applied_for_and_decided(kept: Kept, at: Path) -> None:
+    asked, decided = checked(at, kept.sealed, kept.vkey).proven
+    assert asked.startswith(
+        "applied: applicant_id cust_2002, amount 12000.00, term_months 36, USD (position "
+    )
+    assert decided.startswith(
+        "decided: outcome approved, amount 12000.00, term_months 36, reasons none, USD (position "
+    )
+    assert decided.endswith(", by underwriter-1)")
+    at.write_bytes(kept.sealed)
+    done = run(program.__file__, "--vkey", kept.vkey, str(at))
+    assert f"  proven: {decided}\n" in done.stdout
 
 
 # -- what a careful forger may do ------------------------------------------------------------------
@@ -311,16 +327,51 @@ def test_a_file_that_does_not_belong_there_is_named(kept: Kept, at: Path) -> Non
 
 def test_files_of_another_application_are_refused(kept: Kept, at: Path) -> None:
     mine, other = unpacked(kept.sealed), unpacked(kept.other)
-    report = {**mine, "report.html": other["report.html"]}
-    files = json.loads(mine["manifest.json"])
-    files["files"]["report.html"] = sha256(other["report.html"]).hexdigest()
-    report["manifest.json"] = json.dumps(files).encode()
-    faults = checked(at, packed(report), kept.vkey).faults
-    assert faults == ["report.html: it is not the report of these files"]
+    report = listed({**mine, "report.html": other["report.html"]})
+    assert checked(at, packed(report), kept.vkey).faults == [NOT_THE_PAGE]
     event = next(name for name in other if name.startswith("application/") and name not in mine)
     for name in ("checkpoint", event):
         found = consistent({**mine, name: other[name]})
         assert not checked(at, packed(found), kept.vkey).accepted
+
+
+@pytest.mark.parametrize(
+    ("said", "forged"),
+    [
+        (b"approved", b"rejected"),
+        (b"12000.00", b"21000.00"),
+        (b"underwriter-1", b"underwriter-2"),
+        (b"she called", b"he called"),
+        (b"</body>", b"<p>It was paid back.</p></body>"),
+        (b"Latest decision", b"<!-- -->Latest decision"),
+    ],
+    ids=["outcome", "amount", "who", "text", "added", "unseen"],
+)
+def test_a_report_that_says_anything_else_than_the_files_is_refused(
+    kept: Kept, at: Path, said: bytes, forged: bytes
+) -> None:
+    files = unpacked(kept.opened)
+    page = files["report.html"].replace(said, forged)
+    assert page != files["report.html"]
+    verdict = checked(at, packed(listed({**files, "report.html": page})), kept.vkey)
+    assert (verdict.faults, verdict.proven) == ([NOT_THE_PAGE], [])
+
+
+def test_words_of_a_forger_have_no_place_beside_the_report(kept: Kept, at: Path) -> None:
+    files = unpacked(kept.opened)
+    forged = listed({**files, "README.txt": files["README.txt"] + b"It was approved.\n"})
+    assert checked(at, packed(forged), kept.vkey).faults == [
+        "README.txt: it is not the one that evidence has"
+    ]
+    forged = consistent(manifest_said(outcome="rejected")(files))
+    assert checked(at, packed(forged), kept.vkey).faults == [
+        "manifest.json: it has other members than a manifest"
+    ]
+    shown = {**json.loads(files["personal.json"]), "outcome": "rejected"}
+    forged = consistent({**files, "personal.json": json.dumps(shown).encode()})
+    assert checked(at, packed(forged), kept.vkey).faults == [
+        "personal.json: it has other members than the persons and the values"
+    ]
 
 
 def test_a_log_made_up_whole_agrees_with_itself_and_is_refused_by_a_key_from_elsewhere(
