@@ -126,8 +126,11 @@ def _direct(account: Account, part: e.Directed, on: date) -> Taken:
 
 
 def _charged_back(account: Account, act: e.ChargedBack, number: int, on: date) -> Effect:
+    """Owed again; on a loan that has ended nothing is, and what went back is lost."""
     credit = min(act.amount, account.credit)
     left = act.amount - credit
+    if account.ending is not None:
+        return Effect(credit=-credit, recovered=-left)
     before = account.charged_back.get(act.of, Sums())
     paid = account.done[act.of].effect.sums if act.of in account.done else Sums()
     back = Sums()
@@ -142,6 +145,8 @@ def _charged_back(account: Account, act: e.ChargedBack, number: int, on: date) -
 
 def _credit_refunded(account: Account, act: e.CreditRefunded, number: int, on: date) -> Effect:
     credit = min(act.amount, account.credit)
+    if account.ending is not None:
+        return Effect(credit=-credit, recovered=credit - act.amount)
     back = Sums(principal=act.amount - credit)
     _owe_again(account, back, number, on)
     return Effect(back, -credit, _recovered(account, -back.total))

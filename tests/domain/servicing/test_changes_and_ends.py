@@ -431,6 +431,26 @@ def test_what_was_paid_on_a_loan_that_another_paid_off_is_charged_back_and_never
     assert total.get(A.RECOVERY_INCOME, Decimal(0)) == 0
 
 
+def test_what_is_charged_back_of_a_settled_loan_is_lost_and_owed_by_nobody() -> None:
+    life = running().does(s.Settle(amount=D(400)), FEB)
+    life.does(s.ChargeBack(version=6), day(50))
+    assert (life.last.booking.recovered, life.last.booking.balance) == (D("-400.00"), D("0.00"))
+    posted = {one.account: one.amount for one in life.last.booking.postings}
+    assert posted == {A.CASH: D("-400.00"), A.RECOVERY_INCOME: D("400.00")}
+    book, owed, late = lines(life.loan, day(120))
+    assert (book.outstanding, owed.due.total, owed.overdue) == (0, 0, 0)
+    assert (late.since, late.amount, late.bucket) == (None, 0, None)
+    life.does(s.Recover(amount=D(400)), day(121))
+    assert A.RECOVERY_INCOME not in life.loan.accounts
+
+
+def test_what_ended_a_loan_is_reversed_to_ask_for_what_was_charged_back() -> None:
+    life = running().does(s.Settle(amount=D(400)), FEB).does(s.ChargeBack(version=6), day(50))
+    life.does(s.Reverse(version=7, reason=s.ReversalReason.MISTAKE), day(51))
+    assert life.loan.balance == D("1200.00")
+    assert life.loan.accounts[A.LOANS_RECEIVABLE] == D("1200.00")
+
+
 def test_a_payment_before_a_write_off_is_reversed_after_the_write_off() -> None:
     life = running().does(s.Repay(amount=D("50.00")), day(3)).does(s.WriteOff(), day(9))
     mistake = s.ReversalReason.MISTAKE
