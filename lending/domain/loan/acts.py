@@ -63,7 +63,8 @@ def _boarded(account: Account, act: e.Boarded, _number: int, _on: date) -> Effec
     overdue = [account.planner.overdue(one) for one in act.overdue]
     account.fund(overdue + account.planner.lines(found, terms.rate_percent, graced=False))
     taken_over = _taken_over(act)
-    account.lend(taken_over.principal, act.paid_through)
+    owed_since = min([act.paid_through, *(one.due_on for one in act.overdue)])
+    account.lend(taken_over.principal, owed_since)
     course.carry(act.accrued_interest)
     course.run_to(act.paid_through)
     account.planner.plan(course, course.current)

@@ -20,6 +20,7 @@ from lending.domain.loan.terms import (
     InterestBasis,
     OriginationFee,
     PaymentKind,
+    Precision,
     PrepaidInterest,
 )
 from lending.domain.servicing import commands as s
@@ -483,3 +484,30 @@ def test_a_boarding_of_far_more_than_was_applied_for_is_taken_for_a_slip() -> No
     assert accepted_offer().refuses(board, PAYOUT) is Refusal.AMOUNT_IMPLAUSIBLE
     accrued = replace(board, principal=D(1000), accrued_interest=D(12001))
     assert accepted_offer().refuses(accrued, PAYOUT) is Refusal.AMOUNT_IMPLAUSIBLE
+
+
+def test_what_is_left_after_boarded_arrears_is_the_principal_not_yet_due() -> None:
+    arrears = tuple(
+        s.Arrears(due_on=day(-n), principal=D(90), interest=D(12), penalties=D(5)) for n in (60, 30)
+    )
+    board = s.Board(
+        product="personal-loan", principal=D(1010), paid_through=PAYOUT, instalments=10,
+        arrears=arrears,
+    )  # fmt: skip
+    book = accepted_offer().does(board, PAYOUT).book()
+    assert [str(one.balance) for one in book.instalments[:2]] == ["1100.00", "1010.00"]
+    assert book.instalments[-1].balance == 0
+    assert min(one.balance for one in book.instalments) == 0
+
+
+@pytest.mark.parametrize("kind", [PaymentKind.PAYOFF, PaymentKind.PREPAYMENT])
+def test_nothing_is_left_after_a_payoff_of_a_loan_computed_with_all_digits(
+    kind: PaymentKind,
+) -> None:
+    product = with_terms(interest_basis=InterestBasis.SCHEDULED, precision=Precision.CARRIED)
+    life = running(product=product).does(s.Repay(amount=D("106.62")), FEB)
+    amount = payoff_quote(life.loan, day(40)).sums.total if kind is PaymentKind.PAYOFF else D(600)
+    life.does(s.Repay(amount=amount, kind=kind), day(40))
+    left = [one.balance for one in life.book(date(2026, 12, 1)).instalments]
+    assert min(left) >= 0
+    assert left[-1] == 0
