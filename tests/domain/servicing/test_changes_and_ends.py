@@ -432,6 +432,26 @@ def test_what_was_paid_on_a_loan_that_another_paid_off_is_charged_back_and_never
     assert total.get(A.RECOVERY_INCOME, Decimal(0)) == 0
 
 
+@pytest.mark.parametrize(
+    "command",
+    [s.Capitalise(), s.ReAmortise(), s.ReAge(first_due_on=date(2026, 4, 20), instalments=6)],
+)
+def test_opening_principal_and_movements_come_to_the_closing(command: c.Command) -> None:
+    life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(9)), day(20))
+    life.does(command, date(2026, 3, 15)).does(s.Repay(amount=D(200)), APR)
+    said = statement(life.loan, FEB, APR)
+    changes = [one.principal_change for one in said.movements]
+    assert said.opening.principal + sum(changes) == said.closing.principal
+    assert bool(changes[0]) == isinstance(command, s.Capitalise)
+
+
+def test_undoing_a_charge_off_says_what_is_recovered_no_more() -> None:
+    life = running().does(s.ChargeOff(), day(40)).does(s.Repay(amount=D(40)), day(41))
+    life.does(s.UndoChargeOff(), day(42))
+    changed = [(one.version, one.recovered) for one in life.last.booking.reallocated]
+    assert (7, D("-40.00")) in changed
+
+
 def test_what_is_charged_back_of_a_settled_loan_is_lost_and_owed_by_nobody() -> None:
     life = running().does(s.Settle(amount=D(400)), FEB)
     life.does(s.ChargeBack(version=6), day(50))
