@@ -20,6 +20,7 @@ from lending.domain.loan.terms import (
     InterestBasis,
     OriginationFee,
     PaymentKind,
+    Precision,
     PrepaidInterest,
 )
 from lending.domain.servicing import commands as s
@@ -431,6 +432,46 @@ def test_what_was_paid_on_a_loan_that_another_paid_off_is_charged_back_and_never
     assert total.get(A.RECOVERY_INCOME, Decimal(0)) == 0
 
 
+@pytest.mark.parametrize(
+    "command",
+    [s.Capitalise(), s.ReAmortise(), s.ReAge(first_due_on=date(2026, 4, 20), instalments=6)],
+)
+def test_opening_principal_and_movements_come_to_the_closing(command: c.Command) -> None:
+    life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(9)), day(20))
+    life.does(command, date(2026, 3, 15)).does(s.Repay(amount=D(200)), APR)
+    said = statement(life.loan, FEB, APR)
+    changes = [one.principal_change for one in said.movements]
+    assert said.opening.principal + sum(changes) == said.closing.principal
+    assert bool(changes[0]) == isinstance(command, s.Capitalise)
+
+
+def test_undoing_a_charge_off_says_what_is_recovered_no_more() -> None:
+    life = running().does(s.ChargeOff(), day(40)).does(s.Repay(amount=D(40)), day(41))
+    life.does(s.UndoChargeOff(), day(42))
+    changed = [(one.version, one.recovered) for one in life.last.booking.reallocated]
+    assert (7, D("-40.00")) in changed
+
+
+def test_what_is_charged_back_of_a_settled_loan_is_lost_and_owed_by_nobody() -> None:
+    life = running().does(s.Settle(amount=D(400)), FEB)
+    life.does(s.ChargeBack(version=6), day(50))
+    assert (life.last.booking.recovered, life.last.booking.balance) == (D("-400.00"), D("0.00"))
+    posted = {one.account: one.amount for one in life.last.booking.postings}
+    assert posted == {A.CASH: D("-400.00"), A.RECOVERY_INCOME: D("400.00")}
+    book, owed, late = lines(life.loan, day(120))
+    assert (book.outstanding, owed.due.total, owed.overdue) == (0, 0, 0)
+    assert (late.since, late.amount, late.bucket) == (None, 0, None)
+    life.does(s.Recover(amount=D(400)), day(121))
+    assert A.RECOVERY_INCOME not in life.loan.accounts
+
+
+def test_what_ended_a_loan_is_reversed_to_ask_for_what_was_charged_back() -> None:
+    life = running().does(s.Settle(amount=D(400)), FEB).does(s.ChargeBack(version=6), day(50))
+    life.does(s.Reverse(version=7, reason=s.ReversalReason.MISTAKE), day(51))
+    assert life.loan.balance == D("1200.00")
+    assert life.loan.accounts[A.LOANS_RECEIVABLE] == D("1200.00")
+
+
 def test_a_payment_before_a_write_off_is_reversed_after_the_write_off() -> None:
     life = running().does(s.Repay(amount=D("50.00")), day(3)).does(s.WriteOff(), day(9))
     mistake = s.ReversalReason.MISTAKE
@@ -463,3 +504,30 @@ def test_a_boarding_of_far_more_than_was_applied_for_is_taken_for_a_slip() -> No
     assert accepted_offer().refuses(board, PAYOUT) is Refusal.AMOUNT_IMPLAUSIBLE
     accrued = replace(board, principal=D(1000), accrued_interest=D(12001))
     assert accepted_offer().refuses(accrued, PAYOUT) is Refusal.AMOUNT_IMPLAUSIBLE
+
+
+def test_what_is_left_after_boarded_arrears_is_the_principal_not_yet_due() -> None:
+    arrears = tuple(
+        s.Arrears(due_on=day(-n), principal=D(90), interest=D(12), penalties=D(5)) for n in (60, 30)
+    )
+    board = s.Board(
+        product="personal-loan", principal=D(1010), paid_through=PAYOUT, instalments=10,
+        arrears=arrears,
+    )  # fmt: skip
+    book = accepted_offer().does(board, PAYOUT).book()
+    assert [str(one.balance) for one in book.instalments[:2]] == ["1100.00", "1010.00"]
+    assert book.instalments[-1].balance == 0
+    assert min(one.balance for one in book.instalments) == 0
+
+
+@pytest.mark.parametrize("kind", [PaymentKind.PAYOFF, PaymentKind.PREPAYMENT])
+def test_nothing_is_left_after_a_payoff_of_a_loan_computed_with_all_digits(
+    kind: PaymentKind,
+) -> None:
+    product = with_terms(interest_basis=InterestBasis.SCHEDULED, precision=Precision.CARRIED)
+    life = running(product=product).does(s.Repay(amount=D("106.62")), FEB)
+    amount = payoff_quote(life.loan, day(40)).sums.total if kind is PaymentKind.PAYOFF else D(600)
+    life.does(s.Repay(amount=amount, kind=kind), day(40))
+    left = [one.balance for one in life.book(date(2026, 12, 1)).instalments]
+    assert min(left) >= 0
+    assert left[-1] == 0
