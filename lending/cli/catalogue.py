@@ -25,10 +25,10 @@ from lending.cli import (
     policies_page,
     products_page,
 )
+from lending.domain.application import insufficient
 from lending.domain.application.commands import COMMANDS, Apply, Command, command_name
 from lending.domain.application.events import EVENTS
 from lending.domain.application.reasons import (
-    INSUFFICIENT_WORDINGS,
     LENDERS_REASONS,
     MAX_REASONS,
     REASON_TEXTS,
@@ -164,10 +164,27 @@ def _reasons() -> Iterable[str]:
         for reason, text in REASON_TEXTS.items()
     ]
     yield _table(("code", "wording", "from"), rows)
-    wordings = ", ".join(f'"{said}"' for said in INSUFFICIENT_WORDINGS)
+    yield "## What is no specific reason"
     yield (
-        f"Words that make a reason in `other_reason` insufficient (12 CFR 1002.9(b)(2)): {wordings}."
+        "Refused in `other_reason` as `reason_insufficient` (12 CFR 1002.9(b)(2)), in any order of "
+        "words, case, accents and punctuation. A star stands for any ending. The table is of English "
+        "words and finite: it does not prove that a reason is specific, and a rare specific one that "
+        "has such words is to be said otherwise. History that is brought in is kept as it was told."
     )
+    yield _table(
+        ("refused is", "words"),
+        [
+            ("a text without a letter", ""),
+            ("whatever has a word with one of these in it", _stems(insufficient.SCORES)),
+            ("one of these", _stems(insufficient.STANDARDS)),
+            ("together with one of these", _stems(insufficient.OWNERS)),
+            ("a text of nothing but those and these", _stems(insufficient.EMPTY)),
+        ],
+    )
+
+
+def _stems(stems: Iterable[str]) -> str:
+    return ", ".join(f"`{stem}`" for stem in stems)
 
 
 def _doc(kind: type[Any]) -> str:

@@ -78,7 +78,7 @@ def standing(state: Application) -> Row:
 
 MODEL: Final = ReadModel(
     name="adverse_action",
-    code_version=1,
+    code_version=2,
     columns=(
         *("shard", "application_id", "credit_kind", "applied_on", "completed_on", "decided_on"),
         *("ended_on", "decision", "reasons", "respond_by", "clock_basis", "clock_from_on"),

@@ -46,6 +46,25 @@ async def test_a_clock_is_due_then_late_then_sent_late(api: Api) -> None:
     assert before["clocks"][0]["standing"] == "late"
 
 
+async def test_a_notice_dated_before_the_application_or_its_decision_is_refused(api: Api) -> None:
+    body = {"applicant_id": "a", "amount": 12000}
+    path = str((await api.post("/loan/applications", body, headers=AT)).headers["location"])
+    decision = {"outcome": "rejected", "reasons": ["bankruptcy"]}
+    at = {"Lending-Effective-At": "2026-01-03T12:00:00Z"}
+    assert (await api.post(f"{path}/decision", decision, headers=at)).status_code == 200
+    notice = {"kind": "adverse_action", "channel": "letter"}
+    for sent_on, code in (
+        ("1999-01-01", "dated_before_application"),
+        ("2026-01-02", "notice_unfounded"),
+    ):
+        answer = await api.post(f"{path}/notices", {**notice, "sent_on": sent_on})
+        problem(answer, 409, code)
+    said = (await api.get(f"{path}/adverse-action?on=2026-03-01")).json()
+    assert (said["clocks"][0]["standing"], said["retained_until"]) == ("late", None)
+    answer = await api.post(f"{path}/notices", {**notice, "sent_on": "2026-01-03"})
+    assert answer.status_code == 200
+
+
 async def test_what_is_asked_wrongly_is_a_problem(api: Api) -> None:
     path = await rejected(api)
     assert (await api.get(f"{path}/adverse-action?on=tomorrow")).status_code == 422

@@ -1,6 +1,5 @@
 """For a state and a kind of command, the commands most likely to cause an event."""
 
-from datetime import date
 from decimal import Decimal
 from typing import Final
 
@@ -8,6 +7,7 @@ from lending.domain.application import commands as c
 from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import Reason
 from lending.domain.application.state import Application
+from tests.domain.spec import TODAY
 
 _OFFER_ANSWERS: Final = (
     c.ReturnOffer,
@@ -67,7 +67,7 @@ def _others(state: Application) -> dict[type[c.Command], list[c.Command]]:
         c.SupplyInformation: [c.SupplyInformation(items=(wanted,))],
         c.Score: [c.Score(model="m", model_version="1", score=Decimal(1))],
         c.RecordNotice: [
-            c.RecordNotice(kind=kind, sent_on=date.min, channel="x") for kind in c.NoticeKind
+            c.RecordNotice(kind=kind, sent_on=TODAY, channel="x") for kind in c.NoticeKind
         ],
         c.AddNote: [c.AddNote(text="x")],
         c.Hold: [c.Hold(kind=kind) for kind in c.HoldKind],

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lending.domain import money
 from lending.domain.application import commands as c
-from lending.domain.application.adverse_action import notice_founded
+from lending.domain.application.adverse_action import founded_on
 from lending.domain.application.circumstances import Circumstances, FactsMissing, PolicyFaulty
 from lending.domain.application.commands import Outcome
 from lending.domain.application.reasons import Reason
@@ -92,6 +92,11 @@ def uncovered(amount: Decimal, term_months: int | None, state: Application) -> b
 
 def ahead(day: date, given: Circumstances) -> bool:
     return day > given.effective_on + timedelta(days=1)
+
+
+def unfounded(notice: c.RecordNotice, state: Application) -> bool:
+    founded = founded_on(notice.kind, state)
+    return founded is None or notice.sent_on < founded
 
 
 def of_offer(holds: Callable[[Any, Application], bool]) -> Rule:
@@ -237,7 +242,8 @@ RULES: Final[Mapping[type[c.Command], Mapping[Refusal, Rule]]] = {
     c.Override: {R.HUMAN_REQUIRED: impersonal, **DECISION_RULES},
     c.RecordNotice: {
         R.DATED_AHEAD: lambda x, _, g: ahead(x.sent_on, g),
-        R.NOTICE_UNFOUNDED: lambda x, s, _: not notice_founded(x.kind, s),
+        R.DATED_BEFORE_APPLICATION: lambda x, s, _: s.exists and x.sent_on < s.days.applied_on,
+        R.NOTICE_UNFOUNDED: lambda x, s, _: unfounded(x, s),
     },
     c.AddNote: {},
     c.Hold: {},
@@ -361,6 +367,7 @@ EXCLUSIVE: Final[tuple[tuple[set[Refusal], set[Refusal], str], ...]] = (
     ({R.COUNTER_OFFER_REQUIRED, R.REASONS_NOT_ALLOWED}, _OF_ADVERSE, "an approval is not adverse"),
     ({R.COUNTER_TERMS_SAME}, {R.REASONS_NOT_ALLOWED}, "a counter-offer is adverse"),
     ({R.REASONS_REQUIRED}, _REASON_GIVEN, "there is none"),
+    ({R.DATED_AHEAD}, {R.DATED_BEFORE_APPLICATION}, "an application was made by now"),
     (
         {R.OFFER_UNKNOWN},
         {R.OFFER_NOT_OPEN, R.OFFER_NOT_COVERED, R.OFFER_LAPSED, R.OFFER_NOT_LAPSED},

@@ -112,6 +112,31 @@ def test_after_a_notice_of_incompleteness_closing_calls_for_no_other() -> None:
     assert [one.standing(january(400)) for one in both] == [Standing.SENT] * 2
 
 
+def test_a_clock_takes_no_notice_dated_before_what_it_is_about() -> None:
+    """Such notices are on record of earlier releases."""
+    early = told(NoticeKind.ADVERSE_ACTION, 7)
+    own = told(NoticeKind.ADVERSE_ACTION, 9)
+    state = course((1, applied()), (8, rejected()), (9, early))
+    assert (clocks(state)[0].sent_on, retained_until(state)) == (None, None)
+    assert clocks(course((1, applied()), (8, rejected()), (9, early), (9, own)))[
+        0
+    ].sent_on == january(9)
+    asked = course((1, applied()), (3, ASKED), (4, told(NoticeKind.INCOMPLETENESS, 2)))
+    assert clocks(asked)[0].sent_on is None
+    approval = course((1, applied()), (3, approved()), (4, told(NoticeKind.APPROVAL, 2)))
+    assert clocks(approval)[0].sent_on is None
+    backdated = course((1, applied()), (3, approved()), (2, offered()))
+    assert clocks(backdated)[0].sent_on is None
+
+
+def test_the_ninety_days_are_met_by_no_notice_dated_before_they_began() -> None:
+    made = ((1, applied()), (2, counter_offered()), (9, told(NoticeKind.COUNTER_OFFER, 5)))
+    early, later = (told(NoticeKind.ADVERSE_ACTION, day) for day in (4, 6))
+    assert clocks(course(*made, (9, early)))[1].sent_on is None
+    assert clocks(course(*made, (9, later), (9, early)))[1].sent_on == january(6)
+    assert clocks(course(*made, (9, early)))[0].sent_on == january(4)
+
+
 def test_a_rejection_is_told_by_its_own_notice() -> None:
     other = told(NoticeKind.INCOMPLETENESS, 2)
     own = told(NoticeKind.ADVERSE_ACTION, 9)

@@ -156,7 +156,7 @@ VALUES: Final[Mapping[type[c.Command], Mapping[str, tuple[Any, ...]]]] = {
     },
     c.RecordNotice: {
         "kind": tuple(c.NoticeKind),
-        "sent_on": (FUTURE, FAR),
+        "sent_on": (APPLIED_AT.date() - timedelta(days=1), FUTURE, FAR),
         "channel": ("letter",),
     },
     c.AddNote: {"text": ("x",)},

@@ -124,32 +124,34 @@ def told_of_action(state: Application) -> date | None:
     By a notice of its own kind; of an approval or a counter-offer by deed as well, and of a
     counter-offer by one combined with it. Source: 1002.9(a)(1), comments 2 and 6.
     """
-    denied = state.notices.get(NoticeKind.ADVERSE_ACTION)
+    denied = _sent(state, NoticeKind.ADVERSE_ACTION)
     outcome = None if state.decision is None else state.decision.outcome
     if outcome is Outcome.APPROVED:
-        return _first(state.notices.get(NoticeKind.APPROVAL), state.days.told_on)
+        return _first(_sent(state, NoticeKind.APPROVAL), state.days.told_on)
     if outcome is Outcome.COUNTER_OFFERED:
-        return _first(state.notices.get(NoticeKind.COUNTER_OFFER), denied, state.days.told_on)
+        return _first(_sent(state, NoticeKind.COUNTER_OFFER), denied, state.days.told_on)
     return denied
 
 
-def notice_founded(kind: NoticeKind, state: Application) -> bool:
-    """Whether something has happened that a notice of this kind would be about.
+def founded_on(kind: NoticeKind, state: Application) -> date | None:
+    """The day of what a notice of this kind would be about; none where nothing of it has happened.
 
     Adverse action is a rejection, a counter-offer that was not taken up, or an end without approval
     that the applicant did not ask for (1002.9(a)(1) and (c)). Who was paid knows of the approval.
     """
-    outcome = None if state.decision is None else state.decision.outcome
+    outcome, days = None if state.decision is None else state.decision.outcome, state.days
     match kind:
         case NoticeKind.APPROVAL:
-            return outcome is Outcome.APPROVED and state.loan is None
+            founded = outcome is Outcome.APPROVED and state.loan is None
+            return days.decided_on if founded else None
         case NoticeKind.ADVERSE_ACTION:
-            denied = outcome in (Outcome.REJECTED, Outcome.COUNTER_OFFERED)
-            return denied or ended_undecided(state)
+            if outcome in (Outcome.REJECTED, Outcome.COUNTER_OFFERED):
+                return days.decided_on
+            return days.ended_on if ended_undecided(state) else None
         case NoticeKind.COUNTER_OFFER:
-            return outcome is Outcome.COUNTER_OFFERED
+            return days.decided_on if outcome is Outcome.COUNTER_OFFERED else None
         case NoticeKind.INCOMPLETENESS:
-            return bool(state.outstanding)
+            return days.asked_on
         case _:
             assert_never(kind)
 
@@ -193,7 +195,7 @@ def _of_action(state: Application) -> Iterator[Clock]:
     if completed_on is not None:
         yield _clock(Basis.COMPLETED, completed_on, NOTICE_DAYS, told)
     elif days.applied_on is not None:
-        told = _first(state.notices.get(NoticeKind.INCOMPLETENESS), told)
+        told = _first(_sent(state, NoticeKind.INCOMPLETENESS), told)
         yield _clock(Basis.INCOMPLETE, days.applied_on, NOTICE_DAYS, told)
         acted_on = days.decided_on if state.decided else days.ended_on
         if acted_on is not None:
@@ -208,14 +210,19 @@ def _of_counter_offer(state: Application) -> Iterator[Clock]:
     decision = state.decision
     if decision is None or decision.outcome is not Outcome.COUNTER_OFFERED:
         return
-    told_on = _first(state.notices.get(NoticeKind.COUNTER_OFFER), state.days.told_on)
+    told_on = _first(_sent(state, NoticeKind.COUNTER_OFFER), state.days.told_on)
     if told_on is not None and state.days.taken_on is None:
-        denied = state.notices.get(NoticeKind.ADVERSE_ACTION)
+        denied = _sent(state, NoticeKind.ADVERSE_ACTION, told_on)
         yield _clock(Basis.COUNTER_OFFER_NOT_TAKEN, told_on, COUNTER_OFFER_DAYS, denied)
 
 
 def _clock(basis: Basis, from_on: date, days: int, sent_on: date | None) -> Clock:
     return Clock(basis, from_on, from_on + timedelta(days=days), sent_on)
+
+
+def _sent(state: Application, kind: NoticeKind, since: date = date.min) -> date | None:
+    """The first day, of those since then, on which a notice of this kind was sent."""
+    return _first(*(day for day in state.notices.get(kind, ()) if day >= since))
 
 
 def _first(*days: date | None) -> date | None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from lending.domain.application import commands as c
-from lending.domain.application.adverse_action import notice_founded
+from lending.domain.application.adverse_action import founded_on
 from lending.domain.application.circumstances import (
     Asking,
     Circumstances,
@@ -87,7 +87,7 @@ _HOLDS: Final = len(c.HoldKind)
 _POSSIBLE: Final[Mapping[type[c.Command], Callable[[Application, date], bool]]] = MappingProxyType(
     {
         c.SupplyInformation: lambda s, _: bool(s.outstanding),
-        c.RecordNotice: lambda s, _: any(notice_founded(kind, s) for kind in _NOTICES),
+        c.RecordNotice: lambda s, _: any(founded_on(kind, s) is not None for kind in _NOTICES),
         c.Hold: lambda s, _: len(s.holds) < _HOLDS,
         c.ReturnOffer: lambda s, _: not all(offer.returned for offer in s.open_offers()),
         c.AcceptOffer: _acceptable,

@@ -237,8 +237,8 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordNotice:
-    """Record that a notice was sent to the applicant, not later than on the day the command counts
-    from (or the next, which it may be elsewhere).
+    """Record that a notice was sent to the applicant: not before what it is about, and not later than
+    on the day the command counts from (or the next, which it may be elsewhere).
     """
 
     kind: NoticeKind

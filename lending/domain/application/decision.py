@@ -6,7 +6,7 @@ from typing import assert_never
 from lending.domain import money
 from lending.domain.application import commands as c
 from lending.domain.application import events as e
-from lending.domain.application.adverse_action import notice_founded
+from lending.domain.application.adverse_action import founded_on
 from lending.domain.application.amounts import wrong_amount
 from lending.domain.application.barred import above_authority
 from lending.domain.application.circumstances import (
@@ -17,11 +17,11 @@ from lending.domain.application.circumstances import (
     Verdict,
 )
 from lending.domain.application.commands import Outcome
+from lending.domain.application.insufficient import insufficient_wording
 from lending.domain.application.reasons import (
     MAX_REASONS,
     Reason,
     among_factors,
-    insufficient_wording,
 )
 from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Application, Decision
@@ -255,7 +255,7 @@ def _not_scored(
 
 
 def _insufficient(command: c.Decide | c.Override, given: Circumstances) -> str | None:
-    """The wording that is no specific reason; history is recorded as it was told."""
+    """Why the wording is no specific reason; history is recorded as it was told."""
     if command.other_reason is None or given.recording:
         return None
     return insufficient_wording(command.other_reason)
@@ -264,8 +264,13 @@ def _insufficient(command: c.Decide | c.Override, given: Circumstances) -> str |
 def _record_notice(command: c.RecordNotice, state: Application, given: Circumstances) -> Answer:
     if given.ahead(command.sent_on):
         return Refused(Refusal.DATED_AHEAD)
-    if not notice_founded(command.kind, state):
-        return Refused(Refusal.NOTICE_UNFOUNDED)
+    applied_on = state.days.applied_on
+    if applied_on is not None and command.sent_on < applied_on:
+        return Refused(Refusal.DATED_BEFORE_APPLICATION, f"it was made on {applied_on}")
+    founded = founded_on(command.kind, state)
+    if founded is None or command.sent_on < founded:
+        detail = "" if founded is None else f"it counts from {founded}"
+        return Refused(Refusal.NOTICE_UNFOUNDED, detail)
     notice = e.NoticeSent(
         kind=command.kind, sent_on=command.sent_on, channel=command.channel, digest=command.digest
     )

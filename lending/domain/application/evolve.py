@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple, Protocol, assert_never
 
 from lending.domain.application import events as e
-from lending.domain.application.adverse_action import told_of_action
+from lending.domain.application.adverse_action import founded_on, told_of_action
 from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
 from lending.domain.application.erasure import erase
 from lending.domain.application.state import (
@@ -63,7 +63,7 @@ def evolve(  # noqa: C901, PLR0912 one line an event
         case e.ContextAttached():
             return _context_attached(state, event)
         case e.InformationRequested(items=items, due_on=due_on):
-            return _requested(state, items, due_on)
+            return _requested(state, items, due_on, happening.effective_on)
         case e.InformationSupplied(items=items):
             return _supplied(state, items, happening.effective_on)
         case e.Scored():
@@ -162,15 +162,21 @@ def _scored(
     return state._replace(score=score, scorers=scorers)
 
 
-def _requested(state: Application, items: tuple[str, ...], due_on: date | None) -> Application:
+def _requested(
+    state: Application, items: tuple[str, ...], due_on: date | None, on: date
+) -> Application:
     outstanding = {**state.outstanding, **dict.fromkeys(items, due_on)}
-    days = state.days if state.decided else state.days._replace(completed_on=None)
+    days = state.days._replace(asked_on=min(on, state.days.asked_on or on))
+    days = days if state.decided else days._replace(completed_on=None)
     return state._replace(outstanding=outstanding, days=days)
 
 
 def _supplied(state: Application, items: tuple[str, ...], on: date) -> Application:
     left = {item: due_on for item, due_on in state.outstanding.items() if item not in items}
-    days = state.days if left or state.decided else state.days._replace(completed_on=on)
+    if left:
+        return state._replace(outstanding=left)
+    days = state.days._replace(asked_on=None)
+    days = days if state.decided else days._replace(completed_on=on)
     return state._replace(outstanding=left, days=days)
 
 
@@ -212,8 +218,8 @@ def _under(state: Application, decision: Decision, on: date) -> Application:
     one, the time for this one runs from now; where not, the time that is running goes on.
     """
     again = state.decided and told_of_action(state) is not None
-    kept: dict[NoticeKind, date] = {
-        kind: day for kind, day in state.notices.items() if kind is NoticeKind.INCOMPLETENESS
+    kept: dict[NoticeKind, tuple[date, ...]] = {
+        kind: sent for kind, sent in state.notices.items() if kind is NoticeKind.INCOMPLETENESS
     }
     days = state.days._replace(decided_on=on, told_on=None, taken_on=None)
     if again:
@@ -225,11 +231,14 @@ def _under(state: Application, decision: Decision, on: date) -> Application:
 
 
 def _noticed(state: Application, kind: NoticeKind, sent_on: date) -> Application:
-    """The first notice of a kind counts for the clocks, the last of all for how long it is kept."""
-    first = min(sent_on, state.notices.get(kind, sent_on))
+    """The state after a notice; one dated before what it would be about tells of nothing."""
+    founded = founded_on(kind, state)
+    if founded is None or sent_on < founded:
+        return state
+    sent = tuple(sorted({*state.notices.get(kind, ()), sent_on}))
     last = max(sent_on, state.days.noticed_on or sent_on)
     return state._replace(
-        notices={**state.notices, kind: first}, days=state.days._replace(noticed_on=last)
+        notices={**state.notices, kind: sent}, days=state.days._replace(noticed_on=last)
     )
 
 
@@ -286,7 +295,9 @@ def _accepted(state: Application, offer_id: str, on: date) -> Application:
 
 def _told(state: Application, on: date) -> Days:
     """The days once something was offered, accepted or paid: before a decision it tells of none."""
-    return state.days.told(on) if state.decided else state.days
+    decided_on = state.days.decided_on
+    told = state.decided and decided_on is not None and on >= decided_on
+    return state.days.told(on) if told else state.days
 
 
 def _ended(state: Application, ending: Ending, on: date) -> Application:

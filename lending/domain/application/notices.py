@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, assert_never
 
 from lending.domain.application.adverse_action import (
     ended_undecided,
-    notice_founded,
+    founded_on,
     respond_by,
 )
 from lending.domain.application.commands import Closure, NoticeKind, Outcome
@@ -83,7 +83,7 @@ def called_for(state: Application) -> NoticeKind | None:
 
 def notice(kind: NoticeKind, state: Application) -> Notice | Unwritten:
     """The content of a notice of this kind, or why it cannot be written."""
-    if not notice_founded(kind, state):
+    if founded_on(kind, state) is None:
         return Unwritten.UNFOUNDED
     match kind:
         case NoticeKind.APPROVAL:

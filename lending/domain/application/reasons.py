@@ -1,5 +1,5 @@
-"""Specific reasons for adverse action: the list of Form C-1 and others that lenders use, as data, and
-what is no reason.
+"""Specific reasons for adverse action: the list of Form C-1 and others that lenders use, as data. What
+is no specific reason is in insufficient.py.
 
 Source: Regulation B, 12 CFR 1002, Appendix C, Form C-1 (Part I, principal reasons); 1002.9(b)(2).
 """
@@ -115,25 +115,6 @@ LENDERS_REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
 )
 """The reasons that are not on Form C-1, and where they come from."""
 
-INSUFFICIENT_WORDINGS: Final = (
-    "internal standard",
-    "internal standards",
-    "internal policy",
-    "internal policies",
-    "credit policy",
-    "lending policy",
-    "company policy",
-    "qualifying score",
-    "minimum score",
-    "minimum credit score",
-    "credit scoring system",
-)
-"""Words that name the creditor's own standards or its score, and nothing about the applicant.
-
-12 CFR 1002.9(b)(2) calls insufficient that the action rests on internal standards or policies, or
-that no qualifying score was achieved on the credit scoring system; the other wordings say the same.
-"""
-
 _NO_WORD: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -146,12 +127,6 @@ def among_factors(reason: Reason, other: str | None, factors: Iterable[str]) -> 
     if reason is Reason.OTHER:
         return other is not None and _words(other) in scored
     return not scored.isdisjoint({_words(REASON_TEXTS[reason]), _words(reason)})
-
-
-def insufficient_wording(text: str) -> str | None:
-    """Which insufficient wording a free reason rests on, in any case and punctuation; or none."""
-    words = f" {_words(text)} "
-    return next((said for said in INSUFFICIENT_WORDINGS if f" {said} " in words), None)
 
 
 def _words(text: str) -> str:

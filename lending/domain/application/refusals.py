@@ -150,6 +150,11 @@ class Refusal(Enum):
         "dated_ahead",
         "What has happened cannot be dated after the day from which the command counts.",
     )
+    DATED_BEFORE_APPLICATION = (
+        "dated_before_application",
+        "A notice about an application cannot be dated before the day it was made, in the ledger's "
+        "time zone.",
+    )
     DATE_OUT_OF_RANGE = (
         "date_out_of_range",
         "The date lies where it cannot be meant; the detail names the range.",
@@ -201,7 +206,8 @@ class Refusal(Enum):
     REASON_INSUFFICIENT = (
         "reason_insufficient",
         "The creditor's standards, or a score that was missed, are no specific reason. "
-        "Say what about the applicant or the collateral failed.",
+        "Say what about the applicant or the collateral failed, as a code of the catalogue or in "
+        "words such as 'age of automobile'.",
     )
     REASON_FOR_IMPORT_ONLY = (
         "reason_for_import_only",
@@ -217,7 +223,10 @@ class Refusal(Enum):
         "above_authority",
         "The amount is above what who asks may approve in this currency.",
     )
-    NOTICE_UNFOUNDED = "notice_unfounded", "Nothing has happened that this notice would be about."
+    NOTICE_UNFOUNDED = (
+        "notice_unfounded",
+        "Nothing had happened, by the day of this notice, that it would be about.",
+    )
     OFFER_UNKNOWN = "offer_unknown", "The application has no offer of this id."
     OFFER_ID_TAKEN = "offer_id_taken", "The application has had another offer of this id."
     OFFER_NOT_OPEN = "offer_not_open", "The offer is no longer open."

@@ -146,7 +146,8 @@ class Days(NamedTuple):
     """The days, in the ledger's time zone, from which the times of adverse action are counted.
 
     `completed_on` is the later of applying and the last information supplied with none outstanding
-    (none while any is); what is asked for after a decision does not move it. `told_on` is the first
+    (none while any is); what is asked for after a decision does not move it. `asked_on` is when the
+    first of what is outstanding was asked for. `told_on` is the first
     day after the decision in force on which an offer was made or accepted, or money was paid out:
     the applicant was told of it by deed. `taken_on` is when an accepted offer was one that the
     decision covers, even where the application ended afterwards. `noticed_on` is the last day on
@@ -155,6 +156,7 @@ class Days(NamedTuple):
 
     applied_on: date | None = None
     completed_on: date | None = None
+    asked_on: date | None = None
     decided_on: date | None = None
     told_on: date | None = None
     taken_on: date | None = None
@@ -187,7 +189,7 @@ class Application(NamedTuple):
     """One application. `INITIAL` is the application that nobody has applied for yet.
 
     `outstanding` gives what the applicant was asked for, and by when; `notices` which the applicant
-    was sent about how the application stands, and on which day first; `scorers` all who have scored
+    was sent about how the application stands, and on which days; `scorers` all who have scored
     it, or on whose behalf it was scored; `erased` the persons whose data were erased.
     """
 
@@ -208,7 +210,7 @@ class Application(NamedTuple):
     decision: Decision | None = None
     offers: Mapping[str, Offer] = MappingProxyType({})
     accepted_offer_id: str | None = None
-    notices: Mapping[NoticeKind, date] = MappingProxyType({})
+    notices: Mapping[NoticeKind, tuple[date, ...]] = MappingProxyType({})
     days: Days = Days()
     holds: frozenset[HoldKind] = frozenset()
     ending: Ending | None = None
