@@ -155,7 +155,8 @@ class Fault(Enum):
     )  # fmt: skip
     SUBJECT_ON_HOLD = (
         "subject_on_hold", 409, False,
-        "A legal hold is on the person's data. They are not erased before it is lifted.",
+        "A legal hold is on the person, or on somebody who shares an application with them; detail says"
+        " whose. They are not erased before it is lifted.",
     )  # fmt: skip
     NOT_ERASABLE = (
         "not_erasable", 409, False,

@@ -3,6 +3,7 @@
 Each act is an event of the registry, with its reason and who did it. Erasing is erasure.py's.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
@@ -74,6 +75,18 @@ class SubjectOffice:
         if len(rows) > limit:
             raise TooManyApplications(f"{subject} is in more than {limit} applications")
         return [OfSubject(*row) for row in rows]
+
+    async def sharing(
+        self, application_ids: Collection[UUID], subjects: Collection[str]
+    ) -> list[tuple[UUID, str]]:
+        """Which of these persons are, or were, in which of these applications."""
+        asked = {
+            "shard": self._shard,
+            "application_ids": list(application_ids),
+            "subjects": list(subjects),
+        }
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(SQL["sharing"], asked)).fetchall()
 
     async def hold(self, command: HoldSubject, operator: Operator) -> HoldAct:
         """Place a legal hold, also on who is not on record yet. Raises RequestFault, LaneFault."""
