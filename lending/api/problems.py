@@ -100,7 +100,7 @@ class Fault(Enum):
     )  # fmt: skip
     CHECKPOINT_NOT_FOUND = (
         "checkpoint_not_found", 404, False,
-        "There is no checkpoint of this size. Leave size out for the newest one.",
+        "There is no checkpoint of this size; detail names the nearest. Leave size out for the newest one.",
     )  # fmt: skip
     SHARD_NOT_FOUND = "shard_not_found", 404, False, "The ledger has no such shard."
     CLAIM_NOT_FOUND = (
