@@ -20,7 +20,8 @@ What it does not mean: that what was recorded is true; that nothing was recorded
 event that is here.
 
 Exit code: 0 all accepted by a key you gave; 1 one or more refused; 2 wrong use, or a file that cannot
-be opened; 3 accepted, but by the file's own key only.
+be opened; 3 accepted, but by the file's own key only; 4 accepted, but a comparison that was asked
+for by --checkpoint was not made, for none of them is of that size.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ class Verdict:
     remarks: list[str] = field(default_factory=list)
     about: str = ""
     own_key: bool = False
+    not_compared: bool = False
     proven: list[str] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
 
@@ -560,6 +562,7 @@ def _check_outside(
     if any(other.root == checkpoint.root and signed_by(other, keys) for other in same):
         verdict.remark("the checkpoint is one of those you gave")
     else:
+        verdict.not_compared = True
         verdict.remark(
             f"none of the checkpoints you gave is of {checkpoint.size} leaves: none was compared"
         )
@@ -1056,7 +1059,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"in total: {len(verdicts) - refused} accepted, {refused} refused, {missing} not opened")
     if missing or refused:
         return 1 if refused else 2
-    return 3 if any(one.own_key for one in verdicts) else 0
+    if any(one.own_key for one in verdicts):
+        return 3
+    return 4 if any(one.not_compared for one in verdicts) else 0
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -1067,7 +1072,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--vkey", action="append", default=[], help="a key of the log; repeatable")
     parser.add_argument(
         "--checkpoint", action="append", default=[], type=Path, metavar="FILE",
-        help="checkpoints that were kept or published, one or more in a file; repeatable",
+        help="checkpoints that were kept or published: a file of them, or a directory with files"
+        " *.checkpoint; repeatable",
     )  # fmt: skip
     parser.add_argument(
         "--list", action="store_true", help="list every event that is proven, and what it holds"
@@ -1077,7 +1083,13 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def _outside(path: Path) -> list[Checkpoint]:
-    found = [parse_checkpoint(note, str(path)) for note in _NOTE.findall(path.read_text("utf-8"))]
+    """The checkpoints in a file, or in the files under a directory. Raises Fault, OSError."""
+    files = sorted(path.rglob("*.checkpoint")) if path.is_dir() else [path]
+    found = [
+        parse_checkpoint(note, str(file))
+        for file in files
+        for note in _NOTE.findall(file.read_text("utf-8"))
+    ]
     if not found:
         raise Fault(f"{path}: it holds no checkpoint")
     return found
@@ -1088,6 +1100,7 @@ def _tell(verdict: Verdict, asked: argparse.Namespace) -> None:
         return
     weaker = "by its own key only: it agrees with itself, which anybody can bring about"
     how = weaker if verdict.own_key else "by a key you gave"
+    how += "; compared with NO checkpoint of yours" if verdict.not_compared else ""
     print(f"{verdict.path}: {f'ACCEPTED, {how}' if verdict.accepted else 'REFUSED'}")
     for line in [verdict.about] if verdict.about else []:
         print(f"  {_shown(line)}")

@@ -46,16 +46,26 @@ def evidence(
         raise typer.BadParameter("name an application, or ask for --verifier")
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
+    to_stdout = output is not None and str(output) == "-"
+    if output is not None and not to_stdout and output.exists():
+        raise _there(output)
     name, content = asyncio.run(_bundle(settings, application_id, size, personal=personal))
-    if output is not None and str(output) == "-":
+    if to_stdout:
         sys.stdout.buffer.write(content)
         return
     path = output or Path(name)
     try:
-        path.write_bytes(content)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise _there(path) from None
     except OSError as fault:
         raise OperatorError(f"{path} cannot be written: {fault.strerror}") from None
     print(path)
+
+
+def _there(path: Path) -> OperatorError:
+    return OperatorError(f"{path} is there already; evidence never overwrites a file")
 
 
 async def _bundle(

@@ -1,5 +1,6 @@
 """Evidence as it is served: whole, the same for the same checkpoint, and to whom it may be given."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -159,6 +160,19 @@ async def test_what_is_asked_wrongly_is_told_so(
     bank: Bank, path: str, status: int, code: str
 ) -> None:
     problem(await bank.api.get(path.format(bank.application)), status, code)
+
+
+async def test_of_a_size_without_checkpoint_the_nearest_are_named(bank: Bank) -> None:
+    for _ in range(2):
+        await bank.sealed.append(3)
+        await bank.sealed.seal()
+    query = "select distinct size from transparency.checkpoints order by size"
+    sizes = [size for (size,) in bank.api.rows(query)]
+    below, above = next((a, b) for a, b in itertools.pairwise(sizes) if b - a > 1)
+    said = f"no checkpoint of {above - 1} leaves; the nearest are of {below} and of {above}"
+    for path in (f"{bank.application}/evidence", "/log/0/proof/1"):
+        answer = await bank.api.get(f"{path}?size={above - 1}")
+        assert said in problem(answer, 404, "checkpoint_not_found")["detail"]
 
 
 async def test_it_is_given_to_whom_may_read_applications_and_the_log(bank: Bank) -> None:
@@ -376,6 +390,12 @@ async def test_the_command_writes_the_same_file_and_hands_out_the_verifier(
     assert done.returncode == 0, done.stderr
     written = tmp_path / done.stdout.decode().strip()
     assert written.read_bytes() == served
+    written.write_bytes(b"mine")
+    for arguments in ([], ["--output", str(written)]):
+        done = lending(bank, "evidence", application, "--size", str(size), *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert b"is there already; evidence never overwrites a file" in done.stderr
+    assert written.read_bytes() == b"mine"
     done = lending(
         bank, "evidence", application, "-o", "-", "--personal", "--size", str(size), cwd=tmp_path
     )
