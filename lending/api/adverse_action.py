@@ -11,6 +11,7 @@ from lending.api import openapi
 from lending.api.answer_schemas import (
     DATE,
     DECIMAL,
+    INSTANT,
     POSITION,
     TEXT,
     UUID_TEXT,
@@ -33,6 +34,7 @@ from lending.contract.positions import position_text
 from lending.contract.rendering import json_bytes
 from lending.domain.application import adverse_action as rules
 from lending.domain.application import notices
+from lending.domain.application.clocks import Basis, Clock, Standing
 from lending.domain.application.commands import NoticeKind
 from lending.domain.application.state import Application
 from lending.domain.authority import Permission
@@ -86,8 +88,23 @@ class AdverseAction:
         request.require(Permission.READ_APPLICATIONS)
         on = asked.pop("on", None) or self._loans.today
         found = await self._history.seen(application_id, moment_of(asked, self._clock()))
+        decided = await self._decision(application_id, found)
         await self._access.heed(request.asker, What.NOTICE, (application_id,))
-        return Answer(json_bytes(_said(application_id, found, on)))
+        return Answer(json_bytes(_said(application_id, found, on, decided)))
+
+    async def _decision(self, application_id: UUID, found: Aggregate) -> dict[str, Any] | None:
+        """The decision in force, from when it counts and when it was recorded."""
+        decision, version = found.state.decision, found.state.decision_version
+        if decision is None:
+            return None
+        page = await self._history.events(application_id, version - 1, 1)
+        ((envelope, _),) = page.events
+        return {
+            "version": version,
+            "outcome": decision.outcome,
+            "effective_on": envelope.effective_on,
+            "recorded_at": envelope.recorded_at,
+        }
 
     async def notice(self, request: Incoming) -> Response:
         """A notice to the applicant, as data or as a letter. That it was sent is a command's."""
@@ -129,7 +146,9 @@ def _written(kind: str | None, state: Application) -> notices.Notice:
     return written
 
 
-def _said(application_id: UUID, found: Aggregate, on: date) -> dict[str, Any]:
+def _said(
+    application_id: UUID, found: Aggregate, on: date, decided: dict[str, Any] | None
+) -> dict[str, Any]:
     state = found.state
     taken = rules.action_taken(state)
     return {
@@ -138,6 +157,7 @@ def _said(application_id: UUID, found: Aggregate, on: date) -> dict[str, Any]:
         "position": position_text(shard_of(application_id), found.position),
         "on": on,
         "credit_kind": state.credit_kind,
+        "decision": decided,
         "action_taken": None if taken is None else taken.name.lower(),
         "action_taken_code": None if taken is None else taken.value,
         "reasons": [] if state.decision is None else list(state.decision.reasons),
@@ -147,12 +167,13 @@ def _said(application_id: UUID, found: Aggregate, on: date) -> dict[str, Any]:
     }
 
 
-def _clock(one: rules.Clock, on: date) -> dict[str, Any]:
+def _clock(one: Clock, on: date) -> dict[str, Any]:
     return {
         "basis": one.basis,
         "from": one.from_on,
         "due_on": one.due_on,
         "sent_on": one.sent_on,
+        "ended_on": one.ended_on,
         "standing": one.standing(on),
     }
 
@@ -189,11 +210,12 @@ def components() -> dict[str, Any]:
     names = [one.name.lower() for one in rules.ActionTaken]
     codes: dict[str, Any] = {"type": "integer", "enum": [one.value for one in rules.ActionTaken]}
     clock = record(
-        basis=_one_of([*rules.Basis]),
+        basis=_one_of([*Basis]),
         **{"from": DATE},
         due_on=DATE,
         sent_on=or_null(DATE),
-        standing=_one_of([*rules.Standing]),
+        ended_on=or_null(DATE),
+        standing=_one_of([*Standing]),
     )
     return {
         "AdverseAction": record(
@@ -202,6 +224,9 @@ def components() -> dict[str, Any]:
             position=POSITION,
             on=DATE,
             credit_kind=TEXT,
+            decision=or_null(
+                record(version=WHOLE, outcome=TEXT, effective_on=DATE, recorded_at=INSTANT)
+            ),
             action_taken=or_null(_one_of(names)),
             action_taken_code=or_null(codes),
             reasons=array(TEXT),

@@ -87,6 +87,7 @@ def components() -> dict[str, Any]:
         "ExplainedDecision": record(
             **source,
             effective_at=INSTANT,
+            backdated={"type": "boolean"},
             made_by=_one_of([*MadeBy]),
             actor=TEXT,
             actor_kind=TEXT,
@@ -107,6 +108,9 @@ def components() -> dict[str, Any]:
                     engine=or_null(TEXT),
                     engine_version=or_null(TEXT),
                     fact_schema=or_null(WHOLE),
+                    published_at=or_null(INSTANT),
+                    published_then=or_null({"type": "boolean"}),
+                    active_then=or_null({"type": "boolean"}),
                 )
             ),
             facts=array(

@@ -15,7 +15,7 @@ from lending.policy import debt_to_income
 from lending.policy.engine import Evaluation
 from lending.policy.facts import SCHEMA
 from lending.service.explaining import Account, Made, Source, source_of
-from lending.service.explanations import Explanation, PolicyTexts
+from lending.service.explanations import Explanation, PolicyTexts, PolicyThen
 from lending.service.rerunning import FactDrift, Rerun
 
 _ERASED = {"erased": True}
@@ -65,6 +65,7 @@ def _decision(account: Account, made: Made, found: Explanation) -> dict[str, Any
     return {
         **source(source_of(made.envelope)),
         "effective_at": made.envelope.effective_at,
+        "backdated": made.backdated,
         "made_by": made.by,
         "actor": by.actor,
         "actor_kind": by.actor_kind,
@@ -86,9 +87,19 @@ def _decision(account: Account, made: Made, found: Explanation) -> dict[str, Any
             "engine": None if decided is None else decided.engine,
             "engine_version": None if decided is None else decided.engine_version,
             "fact_schema": None if decided is None else decided.fact_schema,
+            **_then(found.policy_then),
         },
         "facts": [] if decided is None else _facts(decided, made),
         "rules": [] if decided is None else _rules(decided, made, found),
+    }
+
+
+def _then(then: PolicyThen | None) -> dict[str, Any]:
+    """How the policy stood at the instant from which the decision counts; null where that is unknown."""
+    return {
+        "published_at": None if then is None else then.published_at,
+        "published_then": None if then is None else then.published,
+        "active_then": None if then is None else then.active,
     }
 
 

@@ -25,7 +25,7 @@ def sentences(found: Explanation) -> list[str]:
     account = found.account
     said = [_standing(account)]
     if account.made is not None:
-        said += _decided(account, account.made)
+        said += _decided(found, account.made)
         said += _asked_again(found.rerun)
     return [one[:1].upper() + one[1:] + "." for one in said]
 
@@ -44,14 +44,17 @@ def _standing(account: Account) -> str:
     return f"the application is decided, and stands {account.state.status.value}"
 
 
-def _decided(account: Account, made: Made) -> Iterator[str]:
-    event, currency = made.event, account.state.currency
+def _decided(found: Explanation, made: Made) -> Iterator[str]:
+    account, event = found.account, made.event
+    currency = account.state.currency
     at = instant_text(made.envelope.effective_at)
     given = terms(event.amount, currency, event.term_months)
     reasons = because(event.reasons, event.other_reason)
     outcome = f"it was {_OUTCOMES[event.outcome]}{f' ({given})' if given else ''} at {at}"
-    yield f"{outcome}{reasons}"
+    recorded = f", recorded only at {instant_text(made.envelope.recorded_at)}"
+    yield f"{outcome}{recorded if made.backdated else ''}{reasons}"
     yield f"that was decided {_maker(made)}"
+    yield from _policy_then(found)
     if isinstance(event, Overridden):
         yield f"the justification reads {quoted(event.justification)}"
     elif isinstance(event.text, str | Erased):
@@ -78,6 +81,18 @@ def _maker(made: Made) -> str:
             )
         case MadeBy.PRINCIPAL:
             return f"by {who}, without a policy being asked{_citing(made)}"
+
+
+def _policy_then(found: Explanation) -> Iterator[str]:
+    """What the cited policy was not yet at the instant from which the decision counts."""
+    then = found.policy_then
+    if then is None or then.active:
+        return
+    if then.published or then.published_at is None:
+        yield "that policy was published by then, but was not the one that decided at that instant"
+    else:
+        when = instant_text(then.published_at)
+        yield f"that policy was not published by then: it went on record at {when}"
 
 
 def _citing(made: Made) -> str:

@@ -139,11 +139,12 @@ POLICY_EVENTS: Final[tuple[type[PolicyEvent], ...]] = get_args(PolicyEvent)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyOnRecord:
-    """A version of a policy that was published; `cited` says where."""
+    """A version of a policy that was published; `cited` says where, `published_at` when."""
 
     cited: PolicyCited
     definition: str
     withdrawn: bool = False
+    published_at: datetime | None = None
 
 
 class Activation(NamedTuple):
@@ -179,6 +180,13 @@ class Policies:
                 return self.on_record[activation.name, activation.version]
         return None
 
+    def decided_by(self, at: datetime) -> tuple[str, str] | None:
+        """Name and version of what decided at a past instant, by when its activation took hold; none
+        where nothing did yet.
+        """
+        held = [one for one in self.activations if one.since <= at]
+        return (held[-1].name, held[-1].version) if held else None
+
     def in_use(self, name: str, version: str, at: datetime) -> bool:
         """Whether this version decides, or will."""
         active = self.active(at)
@@ -203,7 +211,7 @@ def evolve_policies(
             cited = PolicyCited(
                 name=name, version=version, digest=digest, registry_position=position
             )
-            one = PolicyOnRecord(cited=cited, definition=definition)
+            one = PolicyOnRecord(cited=cited, definition=definition, published_at=recorded_at)
             return replace(known, on_record={**known.on_record, (name, version): one})
         case PolicyWithdrawn(name=name, version=version):
             gone = replace(known.on_record[name, version], withdrawn=True)

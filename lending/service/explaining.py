@@ -74,7 +74,16 @@ class Made:
     @property
     def by(self) -> MadeBy:
         """How it came about."""
-        return made_by(self.event, self.envelope.recorded_at - self.envelope.effective_at)
+        return made_by(self.event, self._age)
+
+    @property
+    def backdated(self) -> bool:
+        """Whether it counts from an instant that was past already when it was recorded."""
+        return old(self._age)
+
+    @property
+    def _age(self) -> timedelta:
+        return self.envelope.recorded_at - self.envelope.effective_at
 
 
 def made_by(event: Decided | Overridden, age: timedelta) -> MadeBy:
@@ -85,8 +94,12 @@ def made_by(event: Decided | Overridden, age: timedelta) -> MadeBy:
         return MadeBy.OVERRIDE
     if event.decider.startswith("policy:"):
         return MadeBy.POLICY
-    old = age >= timedelta(seconds=limits.HISTORY_AGE_MIN_SECONDS)
-    return MadeBy.IMPORTED if old else MadeBy.PRINCIPAL
+    return MadeBy.IMPORTED if old(age) else MadeBy.PRINCIPAL
+
+
+def old(age: timedelta) -> bool:
+    """Whether what was recorded so long after the instant from which it counts is history by then."""
+    return age >= timedelta(seconds=limits.HISTORY_AGE_MIN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Explaining the decision of an application: what is on record of it, and what comes of asking again."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, NamedTuple, cast
 from uuid import UUID
 
@@ -30,12 +31,25 @@ NO_TEXTS: Final = PolicyTexts({}, {})
 """Where there is no policy, or none that can be read."""
 
 
+class PolicyThen(NamedTuple):
+    """How the policy of a decision stood at the instant from which the decision counts: when it was
+    published, whether it was by then, and whether it was the one that decides.
+    """
+
+    published_at: datetime | None
+    published: bool
+    active: bool
+
+
 class Explanation(NamedTuple):
-    """An application's account, what its policy says, and what came of asking it again."""
+    """An application's account, what its policy says, what came of asking it again, and how the policy
+    stood at the instant from which the decision counts, where one is cited that is on record.
+    """
 
     account: Account
     texts: PolicyTexts
     rerun: Rerun
+    policy_then: PolicyThen | None = None
 
 
 class Explanations:
@@ -62,7 +76,8 @@ class Explanations:
             return Explanation(account, NO_TEXTS, Rerun(verdict=Verdict.NO_POLICY))
         registry = (await self._registries[shard_of(application_id)].refresh()).registry
         again = await rerun(account.made, registry.policies, registry.models, self._evaluator)
-        return Explanation(account, _texts(account.made, registry.policies), again)
+        texts = _texts(account.made, registry.policies)
+        return Explanation(account, texts, again, policy_then(account.made, registry.policies))
 
     async def _account(self, application_id: UUID, version: int | None) -> Account:
         accounting, after, more = Accounting(), 0, True
@@ -77,6 +92,23 @@ class Explanations:
         if version is not None and after < version:
             raise UnknownMoment(f"application {application_id} has no version {version}")
         return accounting.account
+
+
+def policy_then(made: Made, policies: Policies) -> PolicyThen | None:
+    """How the cited policy stood at the instant from which a decision counts.
+
+    A decision of the moment was made by what was on record, whatever another process's clock says.
+    """
+    cited = made.event.policy if isinstance(made.event, Decided) else None
+    found = None if cited is None else policies.version(cited.name, cited.version)
+    if cited is None or found is None or found.published_at is None:
+        return None
+    at = made.envelope.effective_at if made.backdated else made.envelope.recorded_at
+    return PolicyThen(
+        found.published_at,
+        published=found.published_at <= at,
+        active=policies.decided_by(at) == (cited.name, cited.version),
+    )
 
 
 def _texts(made: Made, policies: Policies) -> PolicyTexts:

@@ -31,13 +31,21 @@ FOLDS: Final = frozenset(
 """The events after which something else may be owed, or be reported."""
 
 
+_DECISIONS: Final = frozenset({e.Decided.stored_as, e.Overridden.stored_as})
+
+
 def apply(rows: Rows, happened: Happened, _loan: Loan) -> Rows:
     """The row with where its event stands; the rest comes with `settle`."""
     if happened.event_type not in FOLDS:
         return {}
+    before = rows.get(THE_ROW, {})
+    decided = happened.event_type in _DECISIONS
     return {
         THE_ROW: {
-            **rows.get(THE_ROW, {}),
+            **before,
+            "decision_recorded_at": (
+                happened.recorded_at if decided else before.get("decision_recorded_at")
+            ),
             "shard": happened.shard,
             "application_id": happened.application_id,
             "updated_at": happened.recorded_at,
@@ -69,6 +77,7 @@ def standing(state: Application) -> Row:
         "clock_from_on": [clock.from_on for clock in clocks],
         "clock_due_on": [clock.due_on for clock in clocks],
         "clock_sent_on": [clock.sent_on for clock in clocks],
+        "clock_ended_on": [clock.ended_on for clock in clocks],
         "noticed_on": days.noticed_on,
         "retained_until": rules.retained_until(state),
         "action_taken": None if taken is None else taken.name.lower(),
@@ -82,8 +91,15 @@ MODEL: Final = ReadModel(
     columns=(
         *("shard", "application_id", "credit_kind", "applied_on", "completed_on", "decided_on"),
         *("ended_on", "decision", "reasons", "respond_by", "clock_basis", "clock_from_on"),
-        *("clock_due_on", "clock_sent_on", "noticed_on", "retained_until", "action_taken"),
-        *("action_taken_code", "updated_at", "version", "position"),
+        *(
+            "clock_due_on",
+            "clock_sent_on",
+            "clock_ended_on",
+            "noticed_on",
+            "retained_until",
+            "action_taken",
+        ),
+        *("action_taken_code", "decision_recorded_at", "updated_at", "version", "position"),
     ),
     key_columns=2,
     folds=FOLDS,

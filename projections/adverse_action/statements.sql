@@ -17,10 +17,12 @@ create table {table} (
     clock_from_on     date[]      not null,
     clock_due_on      date[]      not null,
     clock_sent_on     date[]      not null,
+    clock_ended_on    date[]      not null,
     noticed_on        date,
     retained_until    date,
     action_taken      text,
     action_taken_code smallint,
+    decision_recorded_at timestamptz,
     updated_at        timestamptz not null,
     version           integer     not null,
     position          bigint      not null,
@@ -41,10 +43,12 @@ comment on column {table}.clock_basis is 'The paragraph of 12 CFR 1002.9 by whic
 comment on column {table}.clock_from_on is 'The day from which each is counted.';
 comment on column {table}.clock_due_on is 'The last day for each.';
 comment on column {table}.clock_sent_on is 'The day the applicant was told of each; null where it has not been.';
+comment on column {table}.clock_ended_on is 'The day from which each is called for no more although it was not given in time; null of the others. It stays late.';
 comment on column {table}.noticed_on is 'The last day on which the applicant was told anything.';
 comment on column {table}.retained_until is 'Until when the record is kept by 12 CFR 1002.12(b); none before that time has begun.';
 comment on column {table}.action_taken is 'How it is reported by 12 CFR 1003.4(a)(8): originated, approved_not_accepted, denied, withdrawn_by_applicant or closed_for_incompleteness; none while it is under way.';
 comment on column {table}.action_taken_code is 'The same by its code, 1 to 5.';
+comment on column {table}.decision_recorded_at is 'When the decision in force was recorded, which may be long after the day from which it counts.';
 comment on column {table}.updated_at is 'When the last event that bears on it was recorded.';
 comment on column {table}.version is 'The version of that event in the application''s stream.';
 comment on column {table}.position is 'The position of that event in the log.';
@@ -59,7 +63,8 @@ create index on {table} (shard, retained_until);
 create or replace view {view} as
 select application_id, credit_kind, applied_on, completed_on, decided_on, ended_on, decision, reasons, respond_by,
        clock_basis, clock_from_on, clock_due_on, clock_sent_on, noticed_on, retained_until, action_taken,
-       action_taken_code, updated_at, shard, version, position
+       action_taken_code, updated_at, shard, version, position, decision_recorded_at,
+       clock_ended_on
 from {table};
 comment on view {view} is 'Notices by Regulation B, and the action taken by Regulation C: one row an application, current up to the position that read.projections gives. How the clocks stand on a day says read.notice_clocks.';
 
@@ -74,15 +79,15 @@ select a.application_id, a.credit_kind, c.basis, c.from_on, c.due_on, sent.sent_
             when sent.sent_on is not null then 'sent_late'
             when as_of <= c.due_on then 'due'
             else 'late' end,
-       case when sent.sent_on is null then c.due_on - as_of end,
+       case when sent.sent_on is null and (c.ended_on is null or c.ended_on > as_of) then c.due_on - as_of end,
        a.shard
 from {read}.adverse_action a
-cross join lateral unnest(a.clock_basis, a.clock_from_on, a.clock_due_on, a.clock_sent_on)
-                   as c (basis, from_on, due_on, sent_on)
+cross join lateral unnest(a.clock_basis, a.clock_from_on, a.clock_due_on, a.clock_sent_on, a.clock_ended_on)
+                   as c (basis, from_on, due_on, sent_on, ended_on)
 cross join lateral (select case when c.sent_on <= as_of then c.sent_on end as sent_on) as sent
 where c.from_on <= as_of
 $$;
-comment on function {read}.notice_clocks(date) is 'Every notice that an application calls for by 12 CFR 1002.9, at the end of a day: since when, by when, when it was sent, and whether it is due, late, sent or sent_late. Exact for days from the application''s last event on.';
+comment on function {read}.notice_clocks(date) is 'Every notice that an application calls for by 12 CFR 1002.9, at the end of a day: since when, by when, when it was sent, and whether it is due, late, sent or sent_late; one that was missed stays late, without days left. Exact for days from the application''s last event on.';
 grant execute on function {read}.notice_clocks(date) to lending_service, lending_auditor, lending_analyst;
 
 -- name: load
@@ -97,7 +102,7 @@ on conflict (shard, application_id) do update set
     credit_kind = excluded.credit_kind, applied_on = excluded.applied_on, completed_on = excluded.completed_on,
     decided_on = excluded.decided_on, ended_on = excluded.ended_on, decision = excluded.decision, reasons =
     excluded.reasons, respond_by = excluded.respond_by, clock_basis = excluded.clock_basis, clock_from_on =
-    excluded.clock_from_on, clock_due_on = excluded.clock_due_on, clock_sent_on = excluded.clock_sent_on, noticed_on
-    = excluded.noticed_on, retained_until = excluded.retained_until, action_taken = excluded.action_taken,
-    action_taken_code = excluded.action_taken_code, updated_at = excluded.updated_at, version = excluded.version,
+    excluded.clock_from_on, clock_due_on = excluded.clock_due_on, clock_sent_on = excluded.clock_sent_on,
+    clock_ended_on = excluded.clock_ended_on, noticed_on = excluded.noticed_on, retained_until = excluded.retained_until, action_taken = excluded.action_taken,
+    action_taken_code = excluded.action_taken_code, decision_recorded_at = excluded.decision_recorded_at, updated_at = excluded.updated_at, version = excluded.version,
     position = excluded.position;

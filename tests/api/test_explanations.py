@@ -135,6 +135,41 @@ async def test_history_that_was_brought_in_is_told_as_such(shared: Api) -> None:
     assert "brought it in as history" in told["words"][2]
 
 
+async def test_a_decision_by_policy_that_counts_from_long_ago_says_when_it_was_recorded(
+    shared: Api, document: dict[str, Any]
+) -> None:
+    then = {"Lending-Effective-At": "2024-03-01T09:00:00Z"}
+    body = {"applicant_id": "c", "amount": 12_000, "income": 6_500}
+    path = str((await shared.post("/loan/applications", body, headers=then)).headers["location"])
+    assert (await shared.post(f"{path}/decision", headers=then)).status_code == 200
+    told = await explained(shared, path)
+    assert list(validator(document, "Explanation").iter_errors(told)) == []
+    decision, words = told["decision"], " ".join(told["words"])
+    assert decision["backdated"]
+    assert f"2024-03-01T09:00:00.000000Z, recorded only at {decision['recorded_at']}" in words
+    policy = decision["policy"]
+    assert (policy["published_then"], policy["active_then"]) == (False, False)
+    assert f"was not published by then: it went on record at {policy['published_at']}" in words
+    clock = (await shared.get(f"{path}/adverse-action")).json()
+    assert clock["decision"] == {
+        "version": 2,
+        "outcome": "approved",
+        "effective_on": "2024-03-01",
+        "recorded_at": decision["recorded_at"],
+    }
+    timeline = await shared.get(f"{path}/timeline", accept="text/plain")
+    assert decision["recorded_at"] in timeline.text
+    assert "counting from 2024-03-01T09:00:00" in timeline.text
+
+
+async def test_a_decision_of_the_moment_rests_on_the_policy_that_was_active(shared: Api) -> None:
+    told = await explained(shared, await decided(shared))
+    policy = told["decision"]["policy"]
+    assert (policy["published_then"], policy["active_then"]) == (True, True)
+    assert not told["decision"]["backdated"]
+    assert "recorded only" not in " ".join(told["words"])
+
+
 async def test_a_withdrawal_is_told_with_the_decision_before_it(shared: Api) -> None:
     path = await decided(shared)
     assert (await shared.post(f"{path}/withdrawal", {"by": "applicant"})).status_code == 200

@@ -9,13 +9,11 @@ import pytest
 from lending.domain.application import events as e
 from lending.domain.application.adverse_action import (
     ActionTaken,
-    Basis,
-    Clock,
-    Standing,
     action_taken,
     clocks,
     retained_until,
 )
+from lending.domain.application.clocks import Basis, Clock, Standing
 from lending.domain.application.commands import (
     Closure,
     CreditKind,
@@ -94,8 +92,8 @@ def test_action_on_an_incomplete_application_is_told_within_thirty_days_of_it() 
 
 
 def test_who_is_approved_with_something_outstanding_was_complete_with_the_decision() -> None:
-    state = course((1, applied()), (3, ASKED), (40, approved()))
-    assert clocks(state) == (Clock(Basis.COMPLETED, january(40), january(70), None),)
+    state = course((1, applied()), (3, ASKED), (20, approved()))
+    assert clocks(state) == (Clock(Basis.COMPLETED, january(20), january(50), None),)
 
 
 def test_what_is_asked_for_after_a_decision_moves_no_clock() -> None:
@@ -104,6 +102,65 @@ def test_what_is_asked_for_after_a_decision_moves_no_clock() -> None:
     assert clocks(
         course((1, applied()), (2, approved()), (3, ASKED), (9, PAYSLIP), (9, LEASE))
     ) == (Clock(Basis.COMPLETED, january(1), january(31), None),)
+
+
+def test_a_notice_of_incompleteness_that_was_missed_stays_late() -> None:
+    supplied = course((1, applied()), (3, ASKED), (5, PAYSLIP), (50, LEASE))
+    missed, current = clocks(supplied)
+    assert missed == Clock(Basis.INCOMPLETE, january(1), january(31), None, january(50))
+    assert (missed.standing(january(31)), missed.standing(january(400))) == (
+        Standing.DUE,
+        Standing.LATE,
+    )
+    assert current == Clock(Basis.COMPLETED, january(50), january(80), None)
+    decided_then = course((1, applied()), (3, ASKED), (40, approved()), (41, offered()))
+    assert clocks(decided_then)[0] == Clock(
+        Basis.INCOMPLETE, january(1), january(31), None, january(40)
+    )
+    in_time = course((1, applied()), (3, ASKED), (31, PAYSLIP), (31, LEASE))
+    assert [one.from_on for one in clocks(in_time)] == [january(31)]
+    sent = told(NoticeKind.INCOMPLETENESS, 4)
+    met = course((1, applied()), (3, ASKED), (4, sent), (50, PAYSLIP), (50, LEASE))
+    assert [one.basis for one in clocks(met)] == [Basis.COMPLETED]
+    late = told(NoticeKind.INCOMPLETENESS, 40)
+    after = course((1, applied()), (3, ASKED), (40, late), (50, PAYSLIP), (50, LEASE))
+    assert [one.standing(january(60)) for one in clocks(after)] == [
+        Standing.SENT_LATE,
+        Standing.DUE,
+    ]
+
+
+def test_what_was_missed_stays_late_through_all_that_ends_its_clock() -> None:
+    for ending in (rejected(), BY_LENDER, INCOMPLETE):
+        state = course((1, applied()), (3, ASKED), (50, PAYSLIP), (50, LEASE), (60, ending))
+        assert clocks(state)[0].due_on == january(31)
+    assert clocks(course((1, applied()), (40, BY_APPLICANT))) == (
+        Clock(Basis.COMPLETED, january(1), january(31), None, january(40)),
+    )
+    made = ((1, applied()), (2, counter_offered()), (3, told(NoticeKind.COUNTER_OFFER, 3)))
+    taken = course(*made, (4, offered(amount="9000.00")), (100, accepted()))
+    assert [(one.basis, one.standing(january(101))) for one in clocks(taken)] == [
+        (Basis.COUNTER_OFFER_NOT_TAKEN, Standing.LATE),
+        (Basis.COMPLETED, Standing.SENT),
+    ]
+    again = e.Overridden(outcome=Outcome.APPROVED, justification="j", amount=Decimal(12000))
+    denied = ((1, applied()), (2, rejected()), (40, told(NoticeKind.ADVERSE_ACTION, 40)))
+    first, second = clocks(course(*denied, (50, again)))
+    assert (first.due_on, first.sent_on, second.from_on) == (january(31), january(40), january(50))
+
+
+def test_what_is_asked_for_again_is_missed_once() -> None:
+    once = ((1, applied()), (3, ASKED), (50, PAYSLIP), (50, LEASE), (60, ASKED))
+    assert [one.days for one in clocks(course(*once))] == [
+        (Basis.INCOMPLETE, january(1), january(31))
+    ]
+    twice = course(*once, (70, PAYSLIP), (70, LEASE))
+    assert [one.from_on for one in clocks(twice)] == [january(1), january(70)]
+
+
+def test_what_is_asked_for_late_leaves_one_clock_of_the_same_days() -> None:
+    asked = course((1, applied()), (40, ASKED))
+    assert clocks(asked) == (Clock(Basis.INCOMPLETE, january(1), january(31), None),)
 
 
 def test_after_a_notice_of_incompleteness_closing_calls_for_no_other() -> None:

@@ -94,6 +94,25 @@ async def test_a_clock_runs_from_its_day_is_due_then_late_then_sent_late(world: 
     ]
 
 
+async def test_a_notice_that_was_missed_stays_late_beside_the_later_one(world: World) -> None:
+    stream, _ = lived(world, (1, STEPS[0]), (50, STEPS[1]))
+    await followed(world)
+    asked = "select basis, standing, days_left from notice_clocks(%s) where application_id = %s"
+    missed, later = "1002.9(c)(1)", "1002.9(a)(1)(i)"
+    first, last = EPOCH_BEGAN.date(), EPOCH_BEGAN.date() + timedelta(days=60)
+    assert world.rows(asked, [last, stream.id]) == [(missed, "late", None), (later, "due", 20)]
+    assert world.rows(asked, [first, stream.id]) == [(missed, "due", 30)]
+
+
+async def test_a_row_says_when_its_decision_was_recorded(world: World) -> None:
+    stream, _ = lived(world, (1, STEPS[5]), (2, note()))
+    await followed(world)
+    query = "select decided_on, decision_recorded_at from adverse_action where application_id = %s"
+    recorded = "select recorded_at from loan_events where application_id = %s and version = 2"
+    ((day, at),) = world.rows(query, [stream.id])
+    assert (day, [(at,)]) == (date(2026, 1, 6), world.rows(recorded, [stream.id]))
+
+
 async def test_analysts_may_ask_it(world: World) -> None:
     lived(world)
     await followed(world)

@@ -7,9 +7,10 @@ is computed from what is on record of one application, and days are dates of the
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from enum import IntEnum, StrEnum
-from typing import Final, NamedTuple, assert_never
+from enum import IntEnum
+from typing import Final, assert_never
 
+from lending.domain.application.clocks import Basis, Clock, Standing
 from lending.domain.application.commands import (
     Closure,
     CreditKind,
@@ -40,43 +41,32 @@ class ActionTaken(IntEnum):
     CLOSED_FOR_INCOMPLETENESS = 5
 
 
-class Basis(StrEnum):
-    """Which paragraph of 12 CFR 1002.9 a time is counted by."""
-
-    COMPLETED = "1002.9(a)(1)(i)"
-    ACTION_ON_INCOMPLETE = "1002.9(a)(1)(ii)"
-    COUNTER_OFFER_NOT_TAKEN = "1002.9(a)(1)(iv)"
-    INCOMPLETE = "1002.9(c)(1)"
-
-
-class Standing(StrEnum):
-    """Where a clock stands at the end of a day; `sent_late` is sent after the last day for it."""
-
-    DUE = "due"
-    LATE = "late"
-    SENT = "sent"
-    SENT_LATE = "sent_late"
-
-
-class Clock(NamedTuple):
-    """A notice that is called for: counted from when, by when, and when it was given."""
-
-    basis: Basis
-    from_on: date
-    due_on: date
-    sent_on: date | None
-
-    def standing(self, on: date) -> Standing:
-        """Where it stands at the end of the day `on`."""
-        if self.sent_on is not None and self.sent_on <= on:
-            return Standing.SENT if self.sent_on <= self.due_on else Standing.SENT_LATE
-        return Standing.DUE if on <= self.due_on else Standing.LATE
-
-
 def clocks(state: Application) -> tuple[Clock, ...]:
-    """The notices that an application calls for.
+    """The notices that an application calls for, and before them those that it called for and that
+    were not given in time, though nothing asks for them any more.
+    """
+    running = _running(state)
+    again = {clock.days for clock in running}
+    return (*(clock for clock in state.missed if clock.days not in again), *running)
 
-    None where the applicant expressly withdrew it (comment 9-2), and none of a loan that was taken
+
+def missed(before: Application, after: Application, on: date) -> tuple[Clock, ...]:
+    """The notices called for before something of the day `on` that are not after it, and were late by
+    then. One that goes on under another paragraph, from the same day to the same, is not missed yet.
+    """
+    left = {(clock.from_on, clock.due_on) for clock in _running(after)}
+    known = {clock.days for clock in before.missed}
+    return tuple(
+        clock._replace(ended_on=on)
+        for clock in _running(before)
+        if (clock.from_on, clock.due_on) not in left
+        and clock.days not in known
+        and clock.standing(on) in (Standing.LATE, Standing.SENT_LATE)
+    )
+
+
+def _running(state: Application) -> tuple[Clock, ...]:
+    """None where the applicant expressly withdrew it (comment 9-2), and none of a loan that was taken
     over running: another decided it.
     """
     if _withdrawn(state):

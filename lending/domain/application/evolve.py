@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import NamedTuple, Protocol, assert_never
+from typing import Final, NamedTuple, Protocol, assert_never
 
 from lending.domain.application import events as e
-from lending.domain.application.adverse_action import founded_on, told_of_action
+from lending.domain.application.adverse_action import founded_on, missed, told_of_action
 from lending.domain.application.commands import ContextKind, NoticeKind, Outcome
 from lending.domain.application.erasure import erase
 from lending.domain.application.state import (
@@ -48,10 +48,29 @@ class Occurrence(NamedTuple):
     on_behalf_of: str | None = None
 
 
-def evolve(  # noqa: C901, PLR0912 one line an event
+_ENDS_CLOCKS: Final = (
+    e.InformationRequested,
+    e.InformationSupplied,
+    e.Decided,
+    e.Overridden,
+    e.OfferAccepted,
+    e.Withdrawn,
+)
+"""The events after which a notice may be called for no more that was before."""
+
+
+def evolve(state: Application, event: e.Event, happening: Happening) -> Application:
+    """The state after `event`; clocks that it ends late stay on record."""
+    after = _evolved(state, event, happening)
+    if isinstance(event, _ENDS_CLOCKS):
+        gone = missed(state, after, happening.effective_on)
+        return after._replace(missed=(*after.missed, *gone)) if gone else after
+    return after
+
+
+def _evolved(  # noqa: C901, PLR0912 one line an event
     state: Application, event: e.Event, happening: Happening
 ) -> Application:
-    """The state after `event`."""
     if isinstance(event, ServicingEvent):
         return _serviced(state, event, happening)
     at = happening.effective_at
@@ -69,9 +88,9 @@ def evolve(  # noqa: C901, PLR0912 one line an event
         case e.Scored():
             return _scored(state, event, happening.actor, happening.on_behalf_of)
         case e.Decided():
-            return _under(state, _decided(event, at), happening.effective_on)
+            return _under(state, _decided(event, at), happening)
         case e.Overridden():
-            return _under(state, _overridden(event, at), happening.effective_on)
+            return _under(state, _overridden(event, at), happening)
         case e.Noted():
             return state
         case e.NoticeSent(kind=kind, sent_on=sent_on):
@@ -211,12 +230,13 @@ def _overridden(event: e.Overridden, at: datetime) -> Decision:
     )
 
 
-def _under(state: Application, decision: Decision, on: date) -> Application:
+def _under(state: Application, decision: Decision, happening: Happening) -> Application:
     """The state under a new decision: a rejection ends the application, and its offers with it.
 
     Notices about the decision before do not tell of this one. Where the applicant was told of that
     one, the time for this one runs from now; where not, the time that is running goes on.
     """
+    on = happening.effective_on
     again = state.decided and told_of_action(state) is not None
     kept: dict[NoticeKind, tuple[date, ...]] = {
         kind: sent for kind, sent in state.notices.items() if kind is NoticeKind.INCOMPLETENESS
@@ -224,7 +244,9 @@ def _under(state: Application, decision: Decision, on: date) -> Application:
     days = state.days._replace(decided_on=on, told_on=None, taken_on=None)
     if again:
         days = days._replace(completed_on=on)
-    state = state._replace(decision=decision, notices=kept, days=days)
+    state = state._replace(
+        decision=decision, decision_version=happening.version, notices=kept, days=days
+    )
     if decision.outcome is Outcome.REJECTED:
         return state._replace(offers=_closed(state.offers), accepted_offer_id=None)
     return state._replace(days=days._replace(taken_on=on)) if state.covered else state

@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from lending.domain.application.clocks import Clock
 from lending.domain.application.commands import (
     Closure,
     ContextKind,
@@ -188,9 +189,10 @@ _DECIDED_STATUS: Final = {
 class Application(NamedTuple):
     """One application. `INITIAL` is the application that nobody has applied for yet.
 
-    `outstanding` gives what the applicant was asked for, and by when; `notices` which the applicant
-    was sent about how the application stands, and on which days; `scorers` all who have scored
-    it, or on whose behalf it was scored; `erased` the persons whose data were erased.
+    `outstanding` gives what the applicant was asked for, and by when; `decision_version` the version
+    of the decision in force; `notices` which the applicant was sent about how the application stands,
+    and on which days; `missed` the clocks that ended late; `scorers` all who have scored it, or on
+    whose behalf it was scored; `erased` the persons whose data were erased.
     """
 
     applicant_id: str = ""
@@ -208,10 +210,12 @@ class Application(NamedTuple):
     verification_stage: str | None = None
     outstanding: Mapping[str, date | None] = MappingProxyType({})
     decision: Decision | None = None
+    decision_version: int = 0
     offers: Mapping[str, Offer] = MappingProxyType({})
     accepted_offer_id: str | None = None
     notices: Mapping[NoticeKind, tuple[date, ...]] = MappingProxyType({})
     days: Days = Days()
+    missed: tuple[Clock, ...] = ()
     holds: frozenset[HoldKind] = frozenset()
     ending: Ending | None = None
     disbursement: Disbursement | None = None

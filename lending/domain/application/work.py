@@ -63,7 +63,7 @@ def _owes_notice(state: Application) -> bool:
     """Whether the applicant has to be told how it ended and was not (12 CFR 1002.9(a)(1) and (c))."""
     if state.ending is None:
         return c.NoticeKind.ADVERSE_ACTION not in state.notices
-    return any(clock.sent_on is None for clock in clocks(state))
+    return any(clock.owed for clock in clocks(state))
 
 
 def _before_decision(state: Application) -> type[c.Command]:
