@@ -12,9 +12,10 @@ from lending.domain.application.decide import decide
 from lending.domain.application.events import Event
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refusal, Refused
-from lending.domain.application.state import INITIAL, Application
+from lending.domain.application.state import INITIAL, Application, Status
 from lending.domain.loan.book import LoanBook
 from lending.domain.loan.engine import replay
+from lending.domain.loan.journal import LedgerAccount as A
 from lending.domain.loan.terms import LateFee, Terms
 from lending.domain.products import Product, ProductOnRecord
 from lending.domain.servicing.state import Loan
@@ -147,3 +148,20 @@ def running(amount: str = "1200", product: ProductOnRecord | None = PRODUCT, **s
 def with_terms(**changed: Any) -> ProductOnRecord:
     """A product whose terms differ from the usual ones."""
     return on_record(replace(TERMS, **changed))
+
+
+def posted(event: Any) -> dict[A, str]:
+    """The postings of an event, by account."""
+    return {line.account: str(line.amount) for line in event.booking.postings}
+
+
+def amounts(event: Any) -> tuple[str, ...]:
+    """What an event came to: principal, interest, fees, penalties, credit, balance."""
+    booked = event.booking
+    parts = (booked.principal, booked.interest, booked.fees, booked.penalties)
+    return tuple(str(part) for part in (*parts, booked.credit, booked.balance))
+
+
+def status_of(life: Life) -> Status:
+    """Where a loan stands."""
+    return life.state.status
