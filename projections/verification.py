@@ -16,7 +16,7 @@ from uuid import UUID
 
 from psycopg import sql
 
-from lending.ledger import checkpoint_claims, tree_checks
+from lending.ledger import answer_checks, checkpoint_claims, tree_checks
 from lending.ledger import verification as log_verification
 from lending.ledger.diagnosis import Diagnosis, truncated
 from lending.ledger.erasures import Pending, check_erasures
@@ -66,6 +66,10 @@ class Kind(Enum):
     """A stretch of the log against the stored answers."""
     ANSWERS = ("answers", "answers")
     """A page of the stored answers against the log."""
+    CHAIN = ("chain", "answers")
+    """A stretch of the chain of answers."""
+    CLAIMS = ("claims", "answers")
+    """What checkpoints say of the chain of answers."""
     STREAMS = ("streams", "folds")
     """The streams that end in a stretch of the log, and their rows in every read model."""
     SURPLUS = ("surplus", "folds")
@@ -162,8 +166,11 @@ async def plan(
                 weight=0,
             )
             answers = await log_verification.answer_pages(connection, shard)
+            last = await answer_checks.last_number(connection, shard)
             tree = replace(whole, kind=Kind.TREE, after=0, weight=head, checkpoints=checkpoints)
-            parts += [tree, *_stretches(whole), *_pages(whole, answers), whole]
+            claims = replace(tree, kind=Kind.CLAIMS, weight=0)
+            parts += [tree, *_stretches(whole), *_pages(whole, answers)]
+            parts += [*_links(whole, last), claims, whole]
             events += max(head - whole.after, 0)
     return Plan(parts, findings, events, ledger_id, pending)
 
@@ -178,6 +185,13 @@ def _stretches(whole: Part) -> list[Part]:
 
 def _pages(whole: Part, pages: Sequence[tuple[UUID, UUID]]) -> list[Part]:
     return [_part_of(whole, Kind.ANSWERS, after, upto) for after, upto in pages]
+
+
+def _links(whole: Part, last: int) -> list[Part]:
+    return [
+        replace(_part_of(whole, Kind.CHAIN, after, min(after + PART_EVENTS, last)), weight=0)
+        for after in range(0, last, PART_EVENTS)
+    ]
 
 
 def _part_of(whole: Part, kind: Kind, after: Any, upto: Any) -> Part:
@@ -218,6 +232,13 @@ async def _verify(part: Part) -> PartResult:
                 )
             case Kind.ANSWERS:
                 return _result(await log_verification.check_answers(connection, shard, after, upto))
+            case Kind.CHAIN:
+                return _result(await answer_checks.check_chain(connection, part.log, after, upto))
+            case Kind.CLAIMS:
+                outside = [(str(part.checkpoints), note) for note in published]
+                return _result(
+                    await answer_checks.check_claims(connection, part.log, part.head, outside)
+                )
             case Kind.STREAMS:
                 master = MasterKey(part.master_key, _no_randomness)
                 checks = StreamChecks(connection, shard, master, part.head)

@@ -21,6 +21,7 @@ import orjson
 import psycopg
 from psycopg import errors
 
+from lending.ledger.answer_chain import stored_link
 from lending.ledger.answers import answers_by_command
 from lending.ledger.flush import Look, Plan, Planned, SameKey, plan_groups
 from lending.ledger.holder import Connect, end_silent_holder
@@ -335,7 +336,7 @@ class AppendLane:
             raise HistoryRewound(
                 "the ledger has no lane for this shard: was the database restored half?"
             )
-        position, recorded_at, now, versions, used = head
+        position, recorded_at, now, versions, used, number, chain = head
         self._check(row[0], position, now)
         return Look(
             shard=self._settings.shard,
@@ -347,6 +348,7 @@ class AppendLane:
             used_keys={
                 k: command for k, command in zip(keys, used, strict=True) if command is not None
             },
+            answered=stored_link(number, chain),
         )
 
     def _check(self, epoch: int, position: int, now: datetime) -> None:

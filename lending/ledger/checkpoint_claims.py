@@ -87,6 +87,17 @@ async def stored_claims(
     return claims, findings
 
 
+async def stored_notes(connection: Connection, shard: int) -> AsyncIterator[list[tuple[str, str]]]:
+    """The stored checkpoints in pages: each signed note behind its place."""
+    page: list[tuple[str, str]] = []
+    async for row in _checkpoints(connection, shard):
+        page.append((f"the stored checkpoint {row[0]}", row[4]))
+        if len(page) == _PAGE:
+            yield page
+            page = []
+    yield page
+
+
 async def _checkpoints(connection: Connection, shard: int) -> AsyncIterator[tuple[Any, ...]]:
     number = 0
     while True:
@@ -129,7 +140,7 @@ def _signature_findings(
     except NoteFault as fault:
         why = _revoked(note, said.origin, keys) or str(fault)
         return [_unsigned(said.size, f"{place}: {why}")]
-    if checkpoint == said:
+    if (checkpoint.size, checkpoint.root) == (said.size, said.root):
         return []
     text = f"{place} says another size or root than its signed note"
     return [_rewritten(said.size, text)]

@@ -47,15 +47,20 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The head of a log: `root` is the head of the tree of its first `size` leaves."""
+    """The head of a log: `root` is the head of the tree of its first `size` leaves.
+
+    `extensions` are the lines behind these: how far the chain of answers had come.
+    """
 
     origin: str
     size: int
     root: bytes
+    extensions: tuple[str, ...] = ()
 
     def text(self) -> str:
         """The text that is signed."""
-        return f"{self.origin}\n{self.size}\n{encoded(self.root)}\n"
+        lines = (self.origin, str(self.size), encoded(self.root), *self.extensions)
+        return "".join(f"{line}\n" for line in lines)
 
 
 def parse_origin(text: str) -> Origin:
@@ -67,16 +72,15 @@ def parse_origin(text: str) -> Origin:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint that a note's text is; lines behind the third are passed over. Raises
-    CheckpointFault.
-    """
+    """The checkpoint that a note's text is. Raises CheckpointFault."""
     lines = text.split("\n")
     if len(lines) <= _LINES or not all(lines[:-1]) or lines[-1]:
         raise CheckpointFault("a checkpoint has three lines, each of them followed by a newline")
     origin, size, root = lines[:_LINES]
     if not _SIZE.fullmatch(size):
         raise CheckpointFault("the size of the checkpoint is no decimal number")
-    return Checkpoint(origin, int(size), decoded(root, "the root of the checkpoint", HASH_BYTES))
+    head = decoded(root, "the root of the checkpoint", HASH_BYTES)
+    return Checkpoint(origin, int(size), head, tuple(lines[_LINES:-1]))
 
 
 def read_checkpoint(note: str) -> Checkpoint:

@@ -51,7 +51,10 @@ class Discrepancy(Enum):
     )
     JOURNAL_UNBALANCED = (20, "The postings of an event do not sum to zero.")
     EPOCH_DIFFERS = (21, "Event, registry and lane do not agree on the epoch.")
-    ANSWER_DIFFERS = (22, "An answer that was stored and the log do not agree.")
+    ANSWER_DIFFERS = (
+        22,
+        "A stored answer and the log do not agree, or an answer is not as it was recorded, or missing.",
+    )
     TREE_DIFFERS = (
         23,
         "The stored tree is not that of the log, which its checkpoints bear out.",

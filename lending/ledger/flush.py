@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from lending.ledger.answer_chain import FIRST, Link, next_link
 from lending.ledger.leaf import Envelope, Row, columns, leaf_hash
 from lending.ledger.sealing import WrappedKey
 from lending.ledger.submission import (
@@ -44,6 +45,7 @@ class Look:
     now: datetime
     versions: Mapping[UUID, int]
     used_keys: Mapping[tuple[str, UUID, str], UUID]
+    answered: Link = FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Plan:
     subject_keys: Sequence[tuple[UUID, WrappedKey]]
     last_position: int
     recorded_at: datetime
+    answered: Link
 
     @property
     def event_count(self) -> int:
@@ -94,7 +97,7 @@ class Plan:
         same = {"shard": self.shard, "epoch": self.epoch, "recorded_at": self.recorded_at}
         yield from _inserts("insert_subject_keys", _key_row, self.subject_keys, same)
         yield from _inserts("insert_events", self._event_row, self.events, same)
-        yield from _inserts("insert_command_keys", _answer_row, self.answers, same)
+        yield from _inserts("insert_command_keys", self._answer_rows(), self.answers, same)
 
     def _event_row(self, envelope: Envelope, event: EncodedEvent) -> Row:
         row = columns(envelope)
@@ -105,6 +108,18 @@ class Plan:
         row["data"] = orjson.Fragment(event.data)
         row["leaf_hash"] = leaf.hex()
         return row
+
+    def _answer_rows(self) -> Callable[[Submission, Committed], Row]:
+        """Makes the rows of answers, each bound to the one before it: in their order, once."""
+        link = self.answered
+
+        def row_of(submission: Submission, committed: Committed) -> Row:
+            nonlocal link
+            row = _answer_row(submission, committed)
+            link = next_link(link, self.ledger_id, self.shard, self.recorded_at, row)
+            return {**row, "number": link.number, "chain": link.hash.hex()}
+
+        return row_of
 
 
 def _key_row(application_id: UUID, key: WrappedKey) -> Row:
@@ -302,4 +317,5 @@ def plan_groups(groups: Sequence[Group], look: Look, ledger_id: UUID, zone: Zone
         subject_keys=planner.subject_keys,
         last_position=planner.position,
         recorded_at=planner.recorded_at,
+        answered=look.answered,
     )

@@ -21,7 +21,8 @@ where silent.datname = own.datname and silent.application_name = own.application
   and silent.state_change < clock_timestamp() - make_interval(secs => %(silent_seconds)s);
 
 -- name: look
--- What a flush checks against: the head of the log, the clock, the versions of the streams, the keys already used.
+-- What a flush checks against: the head of the log, the clock, the versions of the streams, the keys already used,
+-- the last link of the chain of answers.
 select coalesce(head.position, 0), head.recorded_at, clock_timestamp(),
        array(
            select coalesce((select e.version from ledger.loan_events e
@@ -34,10 +35,13 @@ select coalesce(head.position, 0), head.recorded_at, clock_timestamp(),
                    where k.shard = %(shard)s and k.principal = wanted.key ->> 0
                      and k.target = (wanted.key ->> 1)::uuid and k.key = wanted.key ->> 2)
            from json_array_elements(%(keys)s::json) with ordinality as wanted (key, ordinal)
-           order by wanted.ordinal)
+           order by wanted.ordinal),
+       answered.number, answered.chain
 from (select 1) as one
 left join lateral (select position, recorded_at from ledger.loan_events
-                   where shard = %(shard)s order by position desc limit 1) as head on true;
+                   where shard = %(shard)s order by position desc limit 1) as head on true
+left join lateral (select number, chain from ledger.command_keys
+                   where shard = %(shard)s and number is not null order by number desc limit 1) as answered on true;
 
 -- name: insert_events
 -- Append the events of a flush, leaf and all. What is the same for all of them is given once; an event without an
@@ -60,13 +64,14 @@ from json_to_recordset(%(rows)s::json) as event (
 -- Record the answers of a flush.
 insert into ledger.command_keys (
     shard, command_id, principal, target, key, fingerprint, command, application_id, outcome, refusal, detail,
-    version, first_position, last_position, on_behalf_of, recorded_at)
+    version, first_position, last_position, on_behalf_of, number, chain, recorded_at)
 select %(shard)s::smallint, command_id, principal, target, key, decode(fingerprint, 'hex'), command, application_id,
-       outcome, refusal, detail, version, first_position, last_position, on_behalf_of, %(recorded_at)s::timestamptz
+       outcome, refusal, detail, version, first_position, last_position, on_behalf_of, number, decode(chain, 'hex'),
+       %(recorded_at)s::timestamptz
 from json_to_recordset(%(rows)s::json) as answer (
     command_id uuid, principal text, target uuid, key text, fingerprint text, command text, application_id uuid,
     outcome text, refusal text, detail text, version integer, first_position bigint, last_position bigint,
-    on_behalf_of text);
+    on_behalf_of text, number bigint, chain text);
 
 -- name: insert_subject_keys
 -- Store the wrapped keys of persons whose data the events of the same flush seal for the first time.

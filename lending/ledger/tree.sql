@@ -34,6 +34,14 @@ where shard = %(shard)s and position > %(after)s
 order by position
 limit %(limit)s;
 
+-- name: answered
+-- The last link of the chain of answers.
+select number, chain
+from ledger.command_keys
+where shard = %(shard)s and number is not null
+order by number desc
+limit 1;
+
 -- name: tile_count
 -- How many full tiles of leaves there are.
 select count(*) from transparency.tiles where shard = %(shard)s and level = 0;

@@ -112,6 +112,34 @@ where k.shard = %(shard)s and k.command_id > %(after)s and k.command_id <= %(upt
   and answer.fault is not null
 order by k.command_id;
 
+-- name: chain_of_answers
+-- A stretch of the chain of answers, with the link before it.
+select number, chain, recorded_at, command_id, principal, target, key, encode(fingerprint, 'hex') as fingerprint,
+       command, application_id, outcome, refusal, detail, version, first_position, last_position, on_behalf_of
+from ledger.command_keys
+where shard = %(shard)s and number >= %(after)s and number <= %(upto)s
+order by number;
+
+-- name: answers_without_number
+-- Answers that were recorded since answers have numbers, and have none.
+select last_position, application_id, command_id
+from ledger.command_keys
+where shard = %(shard)s and number is null
+  and recorded_at >= (select first.recorded_at from ledger.command_keys first
+                      where first.shard = %(shard)s and first.number = 1)
+order by recorded_at
+limit 100;
+
+-- name: last_answer
+-- The number of the last answer.
+select max(number) from ledger.command_keys where shard = %(shard)s;
+
+-- name: links
+-- The links of the chain at these numbers.
+select number, chain
+from ledger.command_keys
+where shard = %(shard)s and number = any(%(numbers)s);
+
 -- name: answer_count
 -- How many answers are stored.
 select count(*) from ledger.command_keys where shard = %(shard)s;

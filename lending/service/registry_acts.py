@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from lending.domain.identifiers import registry_id
 from lending.domain.registry import RegistryEvent
+from lending.ledger.answer_chain import stored_link
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, NoKeyring
 from lending.ledger.flush import Look, plan
@@ -73,7 +74,7 @@ class TakenLane:
         row = await (await self.connection.execute(_LEDGER["look"], asked)).fetchone()
         if row is None:
             raise NoSuchLane("this database holds no ledger with such a shard")
-        position, recorded_at, now, versions, _ = row
+        position, recorded_at, now, versions, _, number, chain = row
         return Look(
             shard=self.shard,
             epoch=self.lane.epoch if epoch is None else epoch,
@@ -82,6 +83,7 @@ class TakenLane:
             now=now,
             versions={stream: versions[0]},
             used_keys={},
+            answered=stored_link(number, chain),
         )
 
     async def append(self, look: Look, events: Sequence[RegistryEvent], act: Act) -> int:

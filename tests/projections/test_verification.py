@@ -252,16 +252,20 @@ class TestAnswers:
     async def test_that_are_missing_are_found(self, world: World) -> None:
         await settled(world)
         world.tamper("delete from ledger.command_keys where first_position = 100")
-        assert places(await findings(world)) == {(100, "command_key_hash")}
+        assert places(await findings(world)) == {
+            (100, "command_key_hash"),
+            (None, "command_keys.number"),
+        }
 
     async def test_to_commands_of_which_nothing_is_on_record_are_found(self, world: World) -> None:
         await settled(world)
         world.tamper(
             "insert into ledger.command_keys select (jsonb_populate_record(k, jsonb_build_object("
-            "'command_id', gen_random_uuid(), 'key', 'another'))).* from ledger.command_keys k"
-            " where first_position = 100"
+            "'command_id', gen_random_uuid(), 'key', 'another', 'number', null, 'chain', null))).*"
+            " from ledger.command_keys k where first_position = 100"
         )
-        assert {one.column for one in await findings(world)} == {"command_keys.first_position"}
+        columns = {one.column for one in await findings(world)}
+        assert columns == {"command_keys.first_position", "command_keys.number"}
 
 
 class TestReadModels:

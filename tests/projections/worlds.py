@@ -21,12 +21,14 @@ from lending.domain.application import events as e
 from lending.domain.application.commands import ContextKind, CreditKind, Outcome, WithdrawnBy
 from lending.domain.application.reasons import Reason
 from lending.domain.identifiers import NO_TARGET, uuid7
+from lending.ledger.answer_chain import FIRST, Link
 from lending.ledger.canonical import canonical_json
 from lending.ledger.codec import Codec, StoredEvent, persons
 from lending.ledger.flush import Look, plan
 from lending.ledger.leaf import Provenance
 from lending.ledger.sealing import Keyring, MasterKey
 from lending.ledger.submission import EncodedEvent, StreamAppend, Submission, Verdict
+from lending.ledger.tree import SQL as TREE_SQL
 from lending.runtime.sql import load_queries
 
 SQL = load_queries(files("lending.ledger") / "queries.sql")
@@ -131,6 +133,7 @@ class World:
                 for s in one.streams
             },
             used_keys={},
+            answered=self.answered(),
         )
         planned = plan(submissions, look, self.ledger_id, ZoneInfo("UTC"))
         with self.connection.transaction():
@@ -141,6 +144,11 @@ class World:
             told = f"{self.shard}:{self.position}"
             self.connection.execute("select pg_notify('lending_events', %s)", [told])
         return self.position
+
+    def answered(self) -> Link:
+        """The last link of the chain of answers."""
+        row = self.connection.execute(TREE_SQL["answered"], {"shard": self.shard}).fetchone()
+        return FIRST if row is None else Link(*row)
 
     def submission(
         self,

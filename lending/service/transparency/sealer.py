@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from lending.ledger import limits as log_limits
+from lending.ledger.answer_chain import Link
 from lending.ledger.checkpoints import Checkpoint, Origin, sign_checkpoint
 from lending.ledger.lineage import verify_history
 from lending.ledger.merkle import Edge, perfect_head
@@ -274,7 +275,8 @@ class Sealer:
         root = grown.head()
         origin = Origin(self._ledger_id, self._shard, epoch)
         seeds = await read_seeds(self._connection, self._shard, self._master, self._clock())
-        note = sign_checkpoint(Checkpoint(str(origin), grown.size, root), seeds)
+        answered = await self._answered()
+        note = sign_checkpoint(Checkpoint(str(origin), grown.size, root, answered), seeds)
         signed = {
             "shard": self._shard,
             "number": number,
@@ -285,6 +287,13 @@ class Sealer:
         }
         await self._connection.execute(SQL["insert_checkpoint"], signed)
         return Published("this worker", epoch, grown.size, root)
+
+    async def _answered(self) -> tuple[str, ...]:
+        """The line that says how far the chain of answers has come; none before there is an answer."""
+        row = await (
+            await self._connection.execute(SQL["answered"], {"shard": self._shard})
+        ).fetchone()
+        return () if row is None else (Link(row[0], bytes(row[1])).line(),)
 
     async def _store_tiles(self, first_index: int, hashes: Sequence[bytes]) -> None:
         """Store the full tiles over these hashes, and those above that are full with them."""
