@@ -459,8 +459,8 @@ def test_what_is_charged_back_of_a_settled_loan_is_lost_and_owed_by_nobody() -> 
     posted = {one.account: one.amount for one in life.last.booking.postings}
     assert posted == {A.CASH: D("-400.00"), A.RECOVERY_INCOME: D("400.00")}
     book, owed, late = lines(life.loan, day(120))
-    assert (book.outstanding, owed.due.total, owed.overdue) == (0, 0, 0)
-    assert (late.since, late.amount, late.bucket) == (None, 0, None)
+    assert (book.outstanding, owed.due.total, owed.overdue) == (D(0),) * 3
+    assert (late.since, late.amount, late.bucket) == (None, D(0), None)
     life.does(s.Recover(amount=D(400)), day(121))
     assert A.RECOVERY_INCOME not in life.loan.accounts
 
