@@ -311,6 +311,10 @@ class Refusal(Enum):
     )
     NOTHING_TO_SETTLE = "nothing_to_settle", "The payment leaves nothing to give up. Repay instead."
     BALANCE_NOT_ZERO = "balance_not_zero", "Something is owed, one way or the other."
+    REFINANCING_INTO_ITSELF = (
+        "refinancing_into_itself",
+        "The application to refinance into is that of this very loan. Name another one.",
+    )
     REFINANCING_UNKNOWN = "refinancing_unknown", "The application to refinance into does not exist."
     REFINANCING_OF_OTHERS = (
         "refinancing_of_others",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Self
+from uuid import UUID
 
 from lending.domain.application import commands as c
 from lending.domain.application.circumstances import Answer, Circumstances, days_of, own_events
@@ -20,6 +21,8 @@ from lending.domain.loan.terms import LateFee, Terms
 from lending.domain.products import Product, ProductOnRecord
 from lending.domain.servicing.state import Loan
 
+THIS: Final = UUID(int=1)
+"""The application of a life."""
 PAYOUT: Final = date(2026, 1, 1)
 LATE_FEE: Final = LateFee(amount=Decimal("25.00"), grace_days=5)
 TERMS: Final = Terms(currency="USD", rate_percent=Decimal(12), instalments=12, late_fee=LATE_FEE)
@@ -77,6 +80,7 @@ class Life:
         """The circumstances of a command that counts from noon of a day."""
         return Circumstances(
             effective_at=noon(on),
+            application_id=THIS,
             effective_on=on,
             backdated=True,
             version=self.version,
