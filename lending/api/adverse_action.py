@@ -55,9 +55,7 @@ QUERY: Final = Query(
 )
 NOTICE: Final = Query(
     *_AS_RECORDED,
-    choice_of(
-        "kind", [*notices.WRITTEN], "Which notice; the one whose turn it is, if none is given."
-    ),
+    choice_of("kind", [*NoticeKind], "Which notice; the one whose turn it is, if none is given."),
     day("on", "The date of the letter; today, if none is given."),
 )
 _JSON: Final = JSON.decode()
@@ -140,7 +138,8 @@ def sender_of(settings: Settings) -> views.Sender | None:
 def _written(kind: str | None, state: Application) -> notices.Notice:
     """The notice asked for, else that whose turn it is. Raises Problem where there is none."""
     wanted = notices.called_for(state) if kind is None else NoticeKind(kind)
-    written = notices.Unwritten.UNFOUNDED if wanted is None else notices.notice(wanted, state)
+    unwritten = isinstance(wanted, notices.Unwritten)
+    written = wanted if unwritten else notices.notice(wanted, state)
     if isinstance(written, notices.Unwritten):
         raise Problem(Fault.NOTICE_NOT_WRITTEN, written.value)
     return written
@@ -240,7 +239,7 @@ def components() -> dict[str, Any]:
 
 def _notice() -> Mapping[str, Any]:
     party = record(name=TEXT, address=TEXT)
-    kind = _one_of([*notices.WRITTEN])
+    kind = _one_of([*NoticeKind])
     return record(
         application_id=UUID_TEXT,
         version=WHOLE,

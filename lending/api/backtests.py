@@ -160,7 +160,12 @@ def _beginning() -> dict[str, Any]:
 def components() -> dict[str, Any]:
     """The components that describe these answers, by name."""
     total = reference("BacktestSum")
-    both = {"count": WHOLE, "amounts": {"type": "object", "additionalProperties": dict(DECIMAL)}}
+    counts = {"type": "object", "additionalProperties": dict(WHOLE)}
+    both = {
+        "count": WHOLE,
+        "counts": counts,
+        "amounts": {"type": "object", "additionalProperties": dict(DECIMAL)},
+    }
     segment = dict.fromkeys(("compared", "to_approved", "from_approved", "otherwise"), total)
     return {
         "BacktestSum": record(**both),

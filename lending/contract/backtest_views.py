@@ -106,8 +106,19 @@ def _named(row: Mapping[str, Any], *names: str) -> str:
 
 
 def _sum(table: str, name: str, found: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    for currency, amount in found["amounts"].items() or (("", ""),):
-        yield table, (table, name, found["count"], currency, amount)
+    """A row for each currency, with what is counted of it; one without a currency where nothing is.
+
+    What was kept before there were `counts` has a count of all, which is that of its one currency, or
+    of none.
+    """
+    amounts = found["amounts"]
+    counts = found.get(
+        "counts", dict.fromkeys(amounts, found["count"] if len(amounts) == 1 else "")
+    )
+    for currency, amount in amounts.items():
+        yield table, (table, name, counts[currency], currency, amount)
+    if not amounts:
+        yield table, (table, name, 0, "", "")
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

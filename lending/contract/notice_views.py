@@ -35,6 +35,7 @@ OMITS: Final = (
 ACTIONS: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.ADVERSE_ACTION: "We are unable to grant you the credit that you applied for.",
     NoticeKind.COUNTER_OFFER: "We are unable to offer you credit on the terms that you requested.",
+    NoticeKind.APPROVAL: "We have approved your application for credit.",
     NoticeKind.INCOMPLETENESS: "Your application is incomplete. We need the information below to"
     " consider it.",
 }
@@ -43,6 +44,7 @@ ACTIONS: Final[Mapping[NoticeKind, str]] = {
 _TITLES: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.ADVERSE_ACTION: "Notice of action taken and statement of reasons",
     NoticeKind.COUNTER_OFFER: "Notice of action taken, statement of reasons and counter-offer",
+    NoticeKind.APPROVAL: "Notice of approval",
     NoticeKind.INCOMPLETENESS: "Notice of incomplete application and request for information",
 }
 _STYLE: Final = (
@@ -85,6 +87,7 @@ def _said(
     state, terms = found.state, written.counter_offer
     information = {"items": list(written.missing), "respond_by": written.respond_by}
     incomplete = written.kind is NoticeKind.INCOMPLETENESS
+    adverse = written.kind in (NoticeKind.ADVERSE_ACTION, NoticeKind.COUNTER_OFFER)
     return {
         "application_id": application_id,
         "version": found.version,
@@ -95,7 +98,7 @@ def _said(
         "applicant_id": state.applicant_id,
         "reference": state.reference,
         "creditor": sender.creditor._asdict(),
-        "agency": None if incomplete else sender.agency._asdict(),
+        "agency": sender.agency._asdict() if adverse else None,
         "amount": state.amount,
         "currency": state.currency,
         "term_months": state.term_months,
@@ -103,8 +106,8 @@ def _said(
         "reasons": [one._asdict() for one in written.reasons],
         "counter_offer": None if terms is None else terms._asdict(),
         "information": information if incomplete else None,
-        "ecoa_notice": None if incomplete else ECOA_NOTICE.format(agency=sender.agency.line),
-        "omits": list(OMITS[:1] if incomplete else OMITS),
+        "ecoa_notice": ECOA_NOTICE.format(agency=sender.agency.line) if adverse else None,
+        "omits": list(OMITS if adverse else OMITS[:1]),
     }
 
 
@@ -112,12 +115,13 @@ def letter(said: Mapping[str, Any]) -> bytes:
     """A notice as a page that prints on paper."""
     title = _TITLES[said["kind"]]
     creditor = said["creditor"]
+    credit = "Approved" if said["kind"] is NoticeKind.APPROVAL else "Requested"
     parts = [
         f"<address><strong>{escape(creditor['name'])}</strong>\n{escape(creditor['address'])}</address>",
         f"<p>{said['on']:%d %B %Y}</p>",
         f"<h1>{title}</h1>",
         f"<p>Applicant: {escape(said['applicant_id'])}<br>Application: {escape(_named(said))}<br>"
-        f"Requested credit: {escape(_credit(said, said['currency']))}</p>",
+        f"{credit} credit: {escape(_credit(said, said['currency']))}</p>",
         f"<p>{escape(said['action'])}</p>",
         *_body(said),
     ]

@@ -133,6 +133,27 @@ async def test_a_counter_offer_is_told_with_the_adverse_action(writer: Api) -> N
     assert [clock["standing"] for clock in clocks] == ["sent", "sent"]
 
 
+async def test_an_approval_that_nobody_told_is_written_and_then_told(writer: Api) -> None:
+    path = await writer.applied()
+    notice = f"{path}/adverse-action/notice"
+    undecided = problem(await writer.get(notice), 409, "notice_not_written")
+    assert "Decide it" in undecided["detail"]
+    unfounded = problem(await writer.get(f"{notice}?kind=approval"), 409, "notice_not_written")
+    assert "Nothing has happened" in unfounded["detail"]
+    assert (await writer.post(f"{path}/decision", {"outcome": "approved"})).status_code == 200
+    said = (await writer.get(notice)).json()
+    assert said == (await writer.get(f"{notice}?kind=approval")).json()
+    assert (said["kind"], said["record_as"], said["reasons"]) == ("approval", ["approval"], [])
+    assert (said["amount"], said["agency"], said["ecoa_notice"]) == ("12000.00", None, None)
+    letter = (await writer.get(notice, accept="text/html")).text
+    assert "We have approved your application" in letter
+    assert "Approved credit: 12000.00 USD over 36 months" in letter
+    told = {"kind": "approval", "sent_on": said["on"], "channel": "letter"}
+    assert (await writer.post(f"{path}/notices", told)).status_code == 200
+    (clock,) = (await writer.get(f"{path}/adverse-action")).json()["clocks"]
+    assert clock["standing"] == "sent"
+
+
 async def test_a_notice_of_incompleteness_names_what_is_missing_and_the_day(writer: Api) -> None:
     path = await writer.applied()
     notice = f"{path}/adverse-action/notice"

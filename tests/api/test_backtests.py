@@ -106,8 +106,8 @@ async def test_who_would_flip_is_told_with_the_money_by_reason_and_segment(
     assert list(validator(document, "Backtest").iter_errors(found)) == []
     assert (found["state"], found["progress"]) == ("done", {"total": 5, "gone_through": 5})
     result = found["result"]
-    assert result["decisions"] == {"count": 5, "amounts": {"USD": "43000.00"}}
-    assert result["compared"] == {"count": 3, "amounts": {"USD": "19000.00"}}
+    assert result["decisions"] == {"count": 5, "counts": {"USD": 5}, "amounts": {"USD": "43000.00"}}
+    assert result["compared"] == {"count": 3, "counts": {"USD": 3}, "amounts": {"USD": "19000.00"}}
     assert [(one["why"], one["detail"], one["count"]) for one in result["not_compared"]] == [
         ("facts_erased", "income_monthly_minor", 1), ("facts_missing", "income", 1),
     ]  # fmt: skip
@@ -125,7 +125,7 @@ async def test_who_would_flip_is_told_with_the_money_by_reason_and_segment(
     assert segments["made_by", "policy"]["compared"]["count"] == 2
     flips = (await decided.get(f"{found['path']}/flips?limit=1")).json()
     assert list(validator(document, "Flip").iter_errors(flips["items"][0])) == []
-    assert (flips["items"][0]["amount"], flips["next"]) == ("12000.0000", "1")
+    assert (flips["items"][0]["amount"], flips["next"]) == ("12000.00", "1")
     rest = (await decided.get(f"{found['path']}/flips?after=1")).json()
     assert ([one["answered"] for one in rest["items"]], rest["next"]) == (["approved"], None)
 
@@ -146,7 +146,7 @@ async def test_the_result_and_the_flips_can_be_had_as_csv(decided: Api) -> None:
             "amount": "16000.00"} in rows  # fmt: skip
     flips = await decided.get(f"{path}/flips", accept="text/csv")
     assert [row["amount"] for row in csv.DictReader(io.StringIO(flips.text))] == [
-        "12000.0000", "4000.0000",
+        "12000.00", "4000.00",
     ]  # fmt: skip
 
 

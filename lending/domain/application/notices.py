@@ -1,14 +1,15 @@
 """What a notice to the applicant has to say, as far as it is on record.
 
 Source: Regulation B, 12 CFR 1002.9(a)(2) (adverse action), 1002.9(a)(1), comment 6 (combined with a
-counter-offer), and 1002.9(c)(2) (incompleteness). Names, addresses and the wording of letters are
-not here. What of all this is covered is in docs/reference/regulation.md.
+counter-offer), and 1002.9(c)(2) (incompleteness). Of an approval (1002.9(a)(1)) nothing is prescribed.
+Names, addresses and the wording of letters are not here. What of all this is covered is in
+docs/reference/regulation.md.
 """
 
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from typing import Final, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
 from lending.domain.application.adverse_action import (
     ended_undecided,
@@ -20,17 +21,14 @@ from lending.domain.application.reasons import REASON_TEXTS, Reason
 from lending.domain.application.state import Application
 from lending.domain.fields import Erased
 
-WRITTEN: Final = (
-    NoticeKind.ADVERSE_ACTION,
-    NoticeKind.COUNTER_OFFER,
-    NoticeKind.INCOMPLETENESS,
-)
-"""The notices whose content the regulation prescribes."""
-
 
 class Unwritten(Enum):
     """Why a notice cannot be written from what is on record, and what to do."""
 
+    UNDECIDED = (
+        "It is not decided, and nothing is outstanding: the notice that is due tells of the action"
+        " taken. Decide it, or ask for the information that is missing."
+    )
     UNFOUNDED = "Nothing has happened that such a notice would be about."
     REASONS_UNKNOWN = (
         "No specific reasons are on record: it ended undecided, or its history was imported without"
@@ -71,14 +69,18 @@ class Notice(NamedTuple):
     respond_by: date | None = None
 
 
-def called_for(state: Application) -> NoticeKind | None:
-    """The notice whose turn it is, if there is one that is written here."""
+def called_for(state: Application) -> NoticeKind | Unwritten:
+    """The notice whose turn it is, or why there is none."""
     outcome = None if state.decision is None else state.decision.outcome
     if state.rejected or ended_undecided(state):
         return NoticeKind.ADVERSE_ACTION
     if outcome is Outcome.COUNTER_OFFERED:
         return NoticeKind.ADVERSE_ACTION if state.ending else NoticeKind.COUNTER_OFFER
-    return NoticeKind.INCOMPLETENESS if state.outstanding and not state.decided else None
+    if founded_on(NoticeKind.APPROVAL, state) is not None:
+        return NoticeKind.APPROVAL
+    if state.decided or state.ending is not None or state.loan is not None:
+        return Unwritten.UNFOUNDED
+    return NoticeKind.INCOMPLETENESS if state.outstanding else Unwritten.UNDECIDED
 
 
 def notice(kind: NoticeKind, state: Application) -> Notice | Unwritten:
@@ -87,7 +89,7 @@ def notice(kind: NoticeKind, state: Application) -> Notice | Unwritten:
         return Unwritten.UNFOUNDED
     match kind:
         case NoticeKind.APPROVAL:
-            return Unwritten.UNFOUNDED
+            return Notice(kind, (kind,))
         case NoticeKind.INCOMPLETENESS:
             return _of_incompleteness(state)
         case NoticeKind.ADVERSE_ACTION | NoticeKind.COUNTER_OFFER:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from lending.domain.money import in_currency
 from lending.domain.policies import PolicyOnRecord
 from lending.policy import limits
 from lending.runtime.postgres import Pool
@@ -59,6 +60,12 @@ class FlipRow(NamedTuple):
     currency: str
     amount: Decimal
     reasons: list[str]
+
+
+def kept_flip(row: tuple[Any, ...]) -> FlipRow:
+    """A row of the table: amounts stand there with more digits than their currency has."""
+    found = FlipRow(*row)
+    return found._replace(amount=in_currency(found.amount, found.currency))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ class BacktestStore:
         asked = {"backtest_id": backtest_id, "after": after, "limit": limit + 1}
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_SQL["flips"], asked)).fetchall()
-        return FlipPage([FlipRow(*row) for row in rows[:limit]], more=len(rows) > limit)
+        return FlipPage([kept_flip(row) for row in rows[:limit]], more=len(rows) > limit)
 
 
 def _far(backtest_id: UUID, progress: Progress) -> dict[str, Any]:

@@ -13,21 +13,27 @@ from lending.service.backtests.cases import Case, segments
 
 @dataclass(slots=True)
 class Sum:
-    """How many decisions, and the credit that was asked for in them by currency."""
+    """How many decisions, in all and by currency, and the credit that was asked for in them."""
 
-    count: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
     amounts: dict[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many in all."""
+        return sum(self.counts.values())
 
     def add(self, case: Case) -> None:
         """Count a decision."""
-        self.count += 1
+        self.counts[case.currency] = self.counts.get(case.currency, 0) + 1
         amount = self.amounts.get(case.currency, Decimal(0)) + Decimal(case.amount)
         self.amounts[case.currency] = amount
 
     def told(self) -> dict[str, Any]:
         """As JSON."""
         amounts = {currency: f"{amount:f}" for currency, amount in sorted(self.amounts.items())}
-        return {"count": self.count, "amounts": amounts}
+        counts = dict(sorted(self.counts.items()))
+        return {"count": self.count, "counts": counts, "amounts": amounts}
 
 
 @dataclass(slots=True)
