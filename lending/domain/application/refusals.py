@@ -267,10 +267,7 @@ class Refusal(Enum):
         "Money that moved in the same way is on record under this reference. If it is the same, there is"
         " nothing to do.",
     )
-    KIND_NOT_ALLOWED = (
-        "kind_not_allowed",
-        "No payment of this kind is taken here; the detail says why.",
-    )
+    KIND_NOT_ALLOWED = "kind_not_allowed", "No payment of this kind is taken here; see the detail."
     PAYOFF_SHORT = (
         "payoff_short",
         "The amount does not pay the loan off on that day. Ask for a payoff quote.",
