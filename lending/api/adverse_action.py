@@ -138,7 +138,9 @@ def sender_of(settings: Settings) -> views.Sender | None:
 def _written(kind: str | None, state: Application) -> notices.Notice:
     """The notice asked for, else that whose turn it is. Raises Problem where there is none."""
     wanted = notices.called_for(state) if kind is None else NoticeKind(kind)
-    written = notices.notice(wanted, state) if isinstance(wanted, NoticeKind) else wanted
+    if isinstance(wanted, notices.Unwritten):
+        raise Problem(Fault.NOTICE_NOT_WRITTEN, wanted.value)
+    written = notices.notice(wanted, state)
     if isinstance(written, notices.Unwritten):
         raise Problem(Fault.NOTICE_NOT_WRITTEN, written.value)
     return written

@@ -69,7 +69,8 @@ def components() -> dict[str, Any]:
     sources = array(reference("SourceEvent"))
     anything: dict[str, Any] = {}
     source = {"position": POSITION, "version": WHOLE, "event_type": TEXT, "recorded_at": INSTANT}
-    saw = record(**{"name": TEXT, "value": anything, "from": sources})
+    made_of = array(record(name=TEXT, value=anything))
+    saw = record(**{"name": TEXT, "value": anything, "from": sources, "made_of": made_of})
     return {
         "SourceEvent": record(**source),
         "Explanation": record(

@@ -25,15 +25,16 @@ Values = Mapping[str, Any]
 def explanation(found: Explanation) -> dict[str, Any]:
     """The explanation whole; every member is always there."""
     account, again = found.account, found.rerun
-    ended = account.ended
+    ended, made = account.ended, account.made
+    decision = None if made is None else _decision(account, made, found)
     return {
         "application_id": account.application_id,
         "version": account.last.version,
         "position": position_text(account.last.shard, account.last.position),
         "status": account.state.status,
         "stands": account.stands,
-        "words": sentences(found),
-        "decision": None if account.made is None else _decision(account, account.made, found),
+        "words": sentences(found, () if decision is None else decision["rules"]),
+        "decision": decision,
         "decisions_at_versions": list(account.decided_at_versions),
         "ended": None
         if ended is None
@@ -151,11 +152,31 @@ def _rule(name: str, texts: PolicyTexts, seen: Mapping[str, Values], made: Made)
                 "name": one,
                 "value": values[one] if one in values else _unseen(facts, made),
                 "from": _from(facts, made),
+                "made_of": _made_of(one, facts, seen, made),
             }
             for one in rule.looks_at
             for facts in [texts.made_of.get(one, frozenset({one}))]
         ],
     }
+
+
+def _made_of(
+    name: str, facts: Iterable[str], seen: Mapping[str, Values], made: Made
+) -> list[dict[str, Any]]:
+    """What a name that the policy computes is made of: the facts, and what was computed beside it."""
+    parts = sorted(one for one in facts if one != name)
+    if not parts:
+        return []
+    known = seen[""]
+    found = {one: known[one] if one in known else _unseen((one,), made) for one in parts}
+    beside = seen.get(_beside(name), {})
+    found |= {one: value for one, value in beside.items() if one != name and one not in known}
+    return [{"name": one, "value": value} for one, value in found.items()]
+
+
+def _beside(name: str) -> str:
+    """Under what the values computed beside a name are found among those seen; no node is called so."""
+    return f"\0{name}"
 
 
 def _unseen(facts: Iterable[str], made: Made) -> Any:
@@ -169,7 +190,9 @@ def _saw_all(made: Made) -> list[dict[str, Any]]:
     """What a rule saw of which the text is not on record: the facts, all of them."""
     event = made.event
     facts = _facts(event, made) if isinstance(event, Decided) else []
-    return [{name: one[name] for name in ("name", "value", "from")} for one in facts]
+    return [
+        {**{name: one[name] for name in ("name", "value", "from")}, "made_of": []} for one in facts
+    ]
 
 
 def _from(facts: Iterable[str], made: Made) -> list[dict[str, Any]]:
@@ -187,6 +210,9 @@ def _seen(event: Decided, again: Rerun) -> dict[str, Values]:
         for node in json.loads(again.answer.trace):
             if isinstance(node.get("input"), dict):
                 found[node.get("node", "")] = node["input"]
+            output = node.get("output")
+            for name in output if isinstance(output, dict) else ():
+                found.setdefault(_beside(name), output)
     return found
 
 

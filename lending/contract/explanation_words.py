@@ -1,13 +1,14 @@
 """Explanations of decisions in words: a sentence for each thing there is to say."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from lending.contract.words import because, by_whom, policy, quoted, sentence, terms
 from lending.domain.application.commands import Outcome
 from lending.domain.application.events import Decided, Overridden
 from lending.domain.fields import Erased
 from lending.ledger.canonical import instant_text
+from lending.policy.facts import SCHEMA, from_minor_units
 from lending.service.explaining import Account, Made, MadeBy, Stands
 from lending.service.explanations import Explanation
 from lending.service.rerunning import Rerun, Verdict
@@ -20,12 +21,13 @@ _OUTCOMES: Final = {
 }
 
 
-def sentences(found: Explanation) -> list[str]:
-    """The explanation, sentence by sentence."""
+def sentences(found: Explanation, rules: Iterable[Mapping[str, Any]] = ()) -> list[str]:
+    """The explanation, sentence by sentence; `rules` are those that fired, as data."""
     account = found.account
     said = [_standing(account)]
     if account.made is not None:
         said += _decided(found, account.made)
+        said += (_saw(rule, account.state.currency) for rule in rules)
         said += _asked_again(found.rerun)
     return [one[:1].upper() + one[1:] + "." for one in said]
 
@@ -81,6 +83,30 @@ def _maker(made: Made) -> str:
             )
         case MadeBy.PRINCIPAL:
             return f"by {who}, without a policy being asked{_citing(made)}"
+
+
+def _saw(rule: Mapping[str, Any], currency: str) -> str:
+    """What a rule saw, and what that is made of."""
+    seen = []
+    for one in rule["saw"]:
+        parts = ", ".join(_valued(part, currency) for part in one["made_of"])
+        seen.append(_valued(one, currency) + (f", made of {parts}" if parts else ""))
+    told = "; ".join(seen) or "nothing: it takes what no rule before it took"
+    return f"the rule {rule['rule']} saw {told}"
+
+
+def _valued(one: Mapping[str, Any], currency: str) -> str:
+    """A name with its value; a fact in minor units as an amount too."""
+    name, value = one["name"], one["value"]
+    if value == {"erased": True}:
+        return f"{name} (erased)"
+    if isinstance(value, bool):
+        return f"{name} = {'true' if value else 'false'}"
+    if isinstance(value, int) and name in SCHEMA and name.endswith("_minor"):
+        return f"{name} = {value} ({terms(from_minor_units(value, currency), currency)})"
+    if value is None:
+        return f"{name}, of which the value is not known now"
+    return f"{name} = {quoted(value) if isinstance(value, str) else value}"
 
 
 def _policy_then(found: Explanation) -> Iterator[str]:

@@ -99,6 +99,18 @@ async def test_each_rule_is_told_with_what_it_saw_and_the_events_that_came_from(
     assert [one["event_type"] for one in saw["from"]] == ["applied", "amended"]
     assert told["rerun"]["verdict"] == "reproduced"
     assert told["rerun"]["answer"]["trace"][1]["output"]["debt_x_100"] == 120_000_000
+    assert {one["name"]: one["value"] for one in saw["made_of"]} == {
+        "amount_minor": 1_200_000,
+        "income_monthly_minor": 650_000,
+        "minor_units_per_unit": 100,
+        "debt_x_100": 120_000_000,
+        "limit_x_100": 273_000_000,
+    }
+    assert (
+        "The rule debt to income/below-limit saw below_limit = true, made of amount_minor = 1200000"
+        " (USD 12000.00), income_monthly_minor = 650000 (USD 6500.00), minor_units_per_unit = 100,"
+        " debt_x_100 = 120000000, limit_x_100 = 273000000."
+    ) in told["words"]
     assert "asked again, the policy says the same" in " ".join(told["words"]).lower()
 
 

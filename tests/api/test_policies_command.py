@@ -3,13 +3,16 @@
 import asyncio
 import json
 import os
+import re
 import sys
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
 
 from lending.api.policy_routes import EXAMPLE
 from tests.api.served import Api
+from tests.api.test_policies import EXAMPLES, HOW_TO
 
 pytestmark = pytest.mark.anyio
 FACTS: Final = {"amount_minor": 1_200_000, "currency": "USD", "term_months": 36}
@@ -65,6 +68,30 @@ async def test_a_policy_is_published_tried_activated_shown_and_withdrawn(api: Ap
     listed = await lending(api, "policies", "list")
     (row,) = [line for line in listed.out.splitlines() if "small-loans" in line]
     assert "active" in row
+
+
+async def test_the_commands_of_the_page_do_what_it_says(api: Api, tmp_path: Path) -> None:
+    """Its policy, facts and model are files as it shows them."""
+    blocks = re.findall(r"```sh\n(.+?)```", HOW_TO.read_text("utf-8"), flags=re.DOTALL)
+    (tmp_path / "small-loans.json").write_text(EXAMPLES[0], "utf-8")
+    told = [block for block in blocks if "small-loans.json" in block or "credit-risk" in block]
+    assert len(told) == 2
+    script = "\n".join(told).replace("localhost:8000", str(api.client.base_url))
+    ran = await asyncio.create_subprocess_exec(
+        "bash", "-c", f"set -e; lending() {{ {sys.executable} -m lending \"$@\"; }}\n{script}",
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "DATABASE_URL": api.database_url,
+            "LENDING_DATA_DIR": str(api.settings.data_dir),
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await ran.communicate()
+    assert ran.returncode == 0, out.decode()
+    assert "small-loans 2026-10 decides from now on" in out.decode()
+    assert "credit-risk 2026-10 is withdrawn" in out.decode()
 
 
 async def test_a_faulty_policy_and_unfit_facts_are_sentences(api: Api) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from lending.contract.backtest_views import cases_csv, flip, lines, result_csv
@@ -47,5 +48,16 @@ def test_counts_of_a_table_are_by_currency_and_sum_to_all() -> None:
 def test_amounts_of_flips_have_the_digits_of_their_currency() -> None:
     (row,) = csv.DictReader(io.StringIO(cases_csv(tally().flips).decode()))
     assert row["amount"] == "250000.00"
-    stored = (1, 0, 2, UUID(ID), 2, "approved", "rejected", "JPY", Decimal("9000.0000"), [])
+    stored: tuple[Any, ...] = (
+        1,
+        0,
+        2,
+        UUID(ID),
+        2,
+        "approved",
+        "rejected",
+        "JPY",
+        Decimal("9000.0000"),
+        [],
+    )
     assert str(flip(kept_flip(stored))["amount"]) == "9000"
