@@ -1,7 +1,7 @@
 """What is left by schedule after each line, and how movements lead from an opening to a closing."""
 
 from datetime import date
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -12,6 +12,7 @@ from lending.domain.servicing.statement import payoff_quote, statement
 from tests.domain.servicing.lives import PAYOUT, accepted_offer, day, running, with_terms
 
 FEB, APR = date(2026, 2, 1), date(2026, 4, 1)
+D = Decimal
 
 
 @pytest.mark.parametrize(
