@@ -342,14 +342,14 @@ def _wrong_boarding(command: c.Board, currency: str, given: Circumstances) -> Re
         for name in ("principal", "interest", "fees", "penalties"):
             if (wrong := too_fine(getattr(one, name), name, currency)) is not None:
                 return wrong
-    for place, one in enumerate(command.arrears):
-        if not (one.principal or one.interest or one.fees or one.penalties):
-            return Refused(Refusal.AMOUNT_NOT_POSITIVE, f"arrears[{place}] are of nothing")
     if (wrong := _wrong_days(command, given)) is not None:
         return wrong
     days = [one.due_on for one in command.arrears]
     if days != sorted(set(days)):
         return Refused(Refusal.ARREARS_OUT_OF_ORDER)
+    for place, one in enumerate(command.arrears):
+        if not (one.principal or one.interest or one.fees or one.penalties):
+            return Refused(Refusal.AMOUNT_NOT_POSITIVE, f"arrears[{place}] are of nothing")
     return None
 
 

@@ -15,10 +15,8 @@ from lending.domain.application.state import Status
 from lending.domain.loan.book import LoanStatus
 from lending.domain.loan.journal import LedgerAccount as A
 from lending.domain.loan.terms import (
-    InterestBasis,
     OriginationFee,
     PaymentKind,
-    Precision,
 )
 from lending.domain.servicing import commands as s
 from lending.domain.servicing.statement import balances, lines, payoff_quote, statement
@@ -221,19 +219,6 @@ def test_what_was_paid_on_a_loan_that_another_paid_off_is_charged_back_and_never
     assert total.get(A.RECOVERY_INCOME, Decimal(0)) == 0
 
 
-@pytest.mark.parametrize(
-    "command",
-    [s.Capitalise(), s.ReAmortise(), s.ReAge(first_due_on=date(2026, 4, 20), instalments=6)],
-)
-def test_opening_principal_and_movements_come_to_the_closing(command: c.Command) -> None:
-    life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D(9)), day(20))
-    life.does(command, date(2026, 3, 15)).does(s.Repay(amount=D(200)), APR)
-    said = statement(life.loan, FEB, APR)
-    changes = [one.principal_change for one in said.movements]
-    assert said.opening.principal + sum(changes) == said.closing.principal
-    assert bool(changes[0]) == isinstance(command, s.Capitalise)
-
-
 def test_undoing_a_charge_off_says_what_is_recovered_no_more() -> None:
     life = running().does(s.ChargeOff(), day(40)).does(s.Repay(amount=D(40)), day(41))
     life.does(s.UndoChargeOff(), day(42))
@@ -293,30 +278,3 @@ def test_a_boarding_of_far_more_than_was_applied_for_is_taken_for_a_slip() -> No
     assert accepted_offer().refuses(board, PAYOUT) is Refusal.AMOUNT_IMPLAUSIBLE
     accrued = replace(board, principal=D(1000), accrued_interest=D(12001))
     assert accepted_offer().refuses(accrued, PAYOUT) is Refusal.AMOUNT_IMPLAUSIBLE
-
-
-def test_what_is_left_after_boarded_arrears_is_the_principal_not_yet_due() -> None:
-    arrears = tuple(
-        s.Arrears(due_on=day(-n), principal=D(90), interest=D(12), penalties=D(5)) for n in (60, 30)
-    )
-    board = s.Board(
-        product="personal-loan", principal=D(1010), paid_through=PAYOUT, instalments=10,
-        arrears=arrears,
-    )  # fmt: skip
-    book = accepted_offer().does(board, PAYOUT).book()
-    assert [str(one.balance) for one in book.instalments[:2]] == ["1100.00", "1010.00"]
-    assert book.instalments[-1].balance == 0
-    assert min(one.balance for one in book.instalments) == 0
-
-
-@pytest.mark.parametrize("kind", [PaymentKind.PAYOFF, PaymentKind.PREPAYMENT])
-def test_nothing_is_left_after_a_payoff_of_a_loan_computed_with_all_digits(
-    kind: PaymentKind,
-) -> None:
-    product = with_terms(interest_basis=InterestBasis.SCHEDULED, precision=Precision.CARRIED)
-    life = running(product=product).does(s.Repay(amount=D("106.62")), FEB)
-    amount = payoff_quote(life.loan, day(40)).sums.total if kind is PaymentKind.PAYOFF else D(600)
-    life.does(s.Repay(amount=amount, kind=kind), day(40))
-    left = [one.balance for one in life.book(date(2026, 12, 1)).instalments]
-    assert min(left) >= 0
-    assert left[-1] == 0
