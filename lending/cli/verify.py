@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from lending.cli.console import uncut_console
 from lending.runtime.errors import OperatorError
 from lending.runtime.settings import LogLevel, Settings, load_settings
 from lending.runtime.telemetry import configure_logs
@@ -76,13 +77,12 @@ async def _verify(
     *,
     as_json: bool,
 ) -> None:
-    from rich.console import Console
 
     from lending.cli.database import opened_database
     from lending.service.creation import load_master_key
     from projections.verification import plan
 
-    console = Console(stderr=as_json)
+    console = uncut_console(stderr=as_json)
     async with opened_database(settings, create=False) as database:
         master_key = load_master_key(settings, create=False)
         published = _published(settings, checkpoints)
