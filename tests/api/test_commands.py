@@ -1,6 +1,7 @@
 """The answers of commands: their shape, their headers, and every command through its route."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -34,6 +35,8 @@ LIFE: list[tuple[str, dict[str, Any] | None]] = [
     ("/override", {"outcome": "approved", "justification": "looked at again"}),
     ("/disbursements", {"amount": "12500.00", "reference": "pay-1", "channel": "sepa"}),
 ]
+TOMORROW = str(datetime.now(UTC).date() + timedelta(days=1))
+"""A day that is not over before the tests are; a notice may be dated so much ahead."""
 LONG_AGO = {"lending-effective-at": "2020-01-01T09:00:00Z"}
 # Other ends: suffix, body and headers of each step.
 ENDINGS: list[list[tuple[str, dict[str, Any] | None, dict[str, str]]]] = [
@@ -45,7 +48,7 @@ ENDINGS: list[list[tuple[str, dict[str, Any] | None, dict[str, str]]]] = [
     ],
     [
         ("/decision", {"outcome": "rejected", "reasons": ["excessive_obligations"]}, {}),
-        ("/notices", {"kind": "adverse_action", "sent_on": "2026-01-05", "channel": "letter"}, {}),
+        ("/notices", {"kind": "adverse_action", "sent_on": TOMORROW, "channel": "letter"}, {}),
     ],
 ]
 
