@@ -9,16 +9,19 @@ whom you trust: not from who hands you the evidence. For each file it says ACCEP
 What ACCEPTED means: every event in the file is, bit by bit, in the log whose checkpoint that key
 signed (RFC 9162, c2sp.org/tlog-checkpoint); the events are versions 1 to n of one application, none
 left out between; what they cite is there and is what was cited; values shown in clear are those that
-were hashed; and the report is the one made of these files. Without --vkey the file is checked by the
-key in it, which shows only that it agrees with itself. With --checkpoint it is held against
-checkpoints that you kept or that were published: only they show that the log's owner did not sign
-two histories.
+were hashed; and report.html is, byte for byte, the page that this program makes of these files. Without
+--vkey the file is checked by the key in it, which shows only that it agrees with itself. With
+--checkpoint it is held against checkpoints that you kept or that were published: only they show that
+the log's owner did not sign two histories.
+
+What was applied for and decided is printed as it is proven, so that you need not trust any page.
 
 What it does not mean: that what was recorded is true; that nothing was recorded behind the last
-event that is here; that the words of the report are well chosen (--list tells what is proven).
+event that is here.
 
 Exit code: 0 all accepted by a key you gave; 1 one or more refused; 2 wrong use, or a file that cannot
-be opened; 3 accepted, but by the file's own key only.
+be opened; 3 accepted, but by the file's own key only; 4 accepted, but a comparison that was asked
+for by --checkpoint was not made, for none of them is of that size.
 """
 
 from __future__ import annotations
@@ -33,8 +36,9 @@ import sys
 import uuid
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -43,7 +47,10 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-FORMAT = "lending-evidence/1"
+FORMAT = "lending-evidence/2"
+"""What the manifest calls the format. It covers the report and README.txt too, to the byte: where
+they are made otherwise, the number is another.
+"""
 FILE_MAX_BYTES = 128 * 1024 * 1024
 """The largest file that is opened; what is in it may have as much, however it is packed."""
 FILES_MAX = 50_000
@@ -58,7 +65,12 @@ _EVENT_FILE = re.compile(
 _ORIGIN = re.compile(r"lending/([0-9a-f-]{36})/(0|[1-9][0-9]{0,3})/([1-9][0-9]{0,9})")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _NOTE = re.compile(r"(?:[^\n]+\n){3,16}\n(?:\u2014 [^\n]+\n){1,64}")
-_DIGEST = re.compile(rb'<meta name="lending-evidence" content="([0-9a-f]{64})">')
+_MANIFEST = {
+    "format", "ledger_id", "shard", "application_id", "events", "records", "origin", "size", "root",
+    "keys", "personal", "persons", "files",
+}  # fmt: skip
+DECISIONS_PRINTED = 5
+"""So many decisions of an application are printed, the latest; --list has all."""
 
 
 class Fault(Exception):
@@ -74,6 +86,8 @@ class Verdict:
     remarks: list[str] = field(default_factory=list)
     about: str = ""
     own_key: bool = False
+    not_compared: bool = False
+    proven: list[str] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
 
     @property
@@ -384,7 +398,7 @@ def check(path: Path, known: Known) -> Verdict:
 
 
 def _check(files: dict[str, bytes], known: Known, verdict: Verdict) -> None:
-    for name in ("manifest.json", "checkpoint", "report.html"):
+    for name in ("manifest.json", "checkpoint", "report.html", "README.txt"):
         if name not in files:
             raise Fault(f"{name}: it is missing: this is no evidence, or not all of it")
     manifest = parsed("manifest.json", files["manifest.json"])
@@ -403,7 +417,7 @@ def _check(files: dict[str, bytes], known: Known, verdict: Verdict) -> None:
         partial(_check_keys, manifest, checkpoint, records),
         partial(_check_cited, events, records, verdict),
         partial(_check_persons, files, manifest, events, verdict),
-        partial(_check_report, files),
+        partial(_check_words, files, manifest, verdict),
     ):
         try:
             step()
@@ -414,14 +428,44 @@ def _check(files: dict[str, bytes], known: Known, verdict: Verdict) -> None:
         f" log {checkpoint.origin}, {checkpoint.size} leaves"
     )
     verdict.listed = [_listed(one) for one in [*events, *records]]
+    verdict.proven = [] if verdict.faults else _summary(events)
 
 
 def _listed(one: Event) -> str:
     entry = one.entry
+    held = {name: value for name, value in one.data.items() if _is_short(value)}
     return (
         f"position {one.position}, version {entry['version']}, {entry['recorded_at']}, {one.type},"
-        f" by {entry['actor']}, data sha256 {entry['data_sha256']}"
+        f" by {entry['actor']}, data sha256 {entry['data_sha256']}: {canonical(held).decode()}"
     )
+
+
+def _summary(events: list[Event]) -> list[str]:
+    """What was applied for and decided, in a few lines: who, when, outcome, amounts, reasons."""
+    decided = [one for one in events if one.type in _DECISIONS]
+    earlier = len(decided) - DECISIONS_PRINTED
+    more = [f"{earlier} earlier decision(s): see --list"] if earlier > 0 else []
+    return [
+        _told_shortly(events[0], "applicant_id", events),
+        *more,
+        *(_told_shortly(one, "outcome", events) for one in decided[-DECISIONS_PRINTED:]),
+        *([] if decided else ["no decision"]),
+    ]
+
+
+def _told_shortly(one: Event, first: str, events: list[Event]) -> str:
+    """An event in a line; what somebody wrote freely is not in it."""
+    names = (first, "amount", "term_months", "reasons")
+    said = [f"{name} {_bare(one.data[name])}" for name in names if one.data.get(name) is not None]
+    where = f"position {one.position}, {one.entry['recorded_at']}, by {one.entry['actor']}"
+    currency = f", {_bare(_currency(events))}" if one.data.get("amount") is not None else ""
+    return f"{one.type}: {', '.join(said)}{currency} ({where})"
+
+
+def _bare(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_bare, value)) or "none"
+    return value if isinstance(value, str) else canonical(value).decode()
 
 
 def _check_digests(files: dict[str, bytes], manifest: dict[str, Any], verdict: Verdict) -> None:
@@ -518,6 +562,7 @@ def _check_outside(
     if any(other.root == checkpoint.root and signed_by(other, keys) for other in same):
         verdict.remark("the checkpoint is one of those you gave")
     else:
+        verdict.not_compared = True
         verdict.remark(
             f"none of the checkpoints you gave is of {checkpoint.size} leaves: none was compared"
         )
@@ -658,7 +703,7 @@ def _check_principal(one: Event, records: list[Event]) -> None:
         raise Fault(f"{one.name}: the key {key_id:.80} of {actor:.80} is not in registry/")
 
 
-# -- persons, and the report ---------------------------------------------------------------------
+# -- persons ---------------------------------------------------------------------------------
 
 
 def sealed_in(data: Any, place: str, pointer: str = "") -> Iterator[tuple[str, str, str, str]]:
@@ -702,6 +747,8 @@ def _check_persons(
 def _check_opened(shown: dict[str, Any], states: dict[str, Any], events: list[Event]) -> None:
     """The values in clear are those that were hashed: each opens with its person's key."""
     where = "personal.json"
+    if shown.keys() != {"persons", "values"}:
+        raise Fault(f"{where}: it has other members than the persons and the values")
     persons = [_is(row, dict, where) for row in _in(shown, "persons", list, where)]
     if {str(row.get("subject")): row.get("state") for row in persons} != states:
         raise Fault(f"{where}: its persons are not those of the manifest")
@@ -738,11 +785,253 @@ def _opened(key: Any, sealed: str, bound: bytes) -> Any:
         raise Fault("personal.json: a person's key does not open what was hashed") from None
 
 
-def _check_report(files: dict[str, bytes]) -> None:
-    told = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n not in OF_THE_BUNDLE}
-    digest = hashlib.sha256(canonical(told)).hexdigest().encode()
-    if _DIGEST.findall(files["report.html"]) != [digest]:
-        raise Fault("report.html: it is not the report of these files")
+def _check_words(files: dict[str, bytes], manifest: dict[str, Any], verdict: Verdict) -> None:
+    """What is for reading says what is proven. Where something else is wrong, nothing is proven."""
+    if verdict.faults:
+        return
+    if manifest.keys() != _MANIFEST:
+        raise Fault("manifest.json: it has other members than a manifest")
+    if files["README.txt"] != README:
+        raise Fault("README.txt: it is not the one that evidence has")
+    if files["report.html"] != report(manifest, files):
+        raise Fault("report.html: it is not the page that these files make; do not rely on it")
+
+
+# -- the report ----------------------------------------------------------------------------------
+
+README = b"""Evidence of one application for credit, out of an append-only ledger.
+
+report.html           what the files below say, on one page, to be read and printed
+manifest.json         what this is evidence of, the keys to check it with, the SHA-256 of every file
+checkpoint            the signed head of the log (c2sp.org/tlog-checkpoint)
+application/          the events of the application, by their position in the log:
+  N.entry.json          what is hashed into the log; it holds the SHA-256 of the data
+  N.data.json           the data, as stored; what is personal is encrypted ("sealed")
+  N.tlog-proof          the proof that the entry is in the log (c2sp.org/tlog-proof)
+registry/             the same of what they cite: policies, products, score models, principals, keys
+personal.json         only where personal data are shown: the persons' keys, and the values in clear
+
+Check it with verify_evidence.py, one file of Python that needs the package `cryptography` and nothing
+of the ledger's. Take it, and the key of the log (--vkey), from whom you trust, not from who sent this:
+
+  python verify_evidence.py --vkey "$VKEY" THIS_FILE.zip
+
+A page that was not checked proves nothing: anybody can write one.
+"""
+"""README.txt of a file of evidence."""
+
+_STYLE = (
+    "body{font:14px/1.45 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
+    "table{border-collapse:collapse;width:100%;margin:1em 0}ul{margin:.2em 0;padding-left:1.2em}"
+    "th,td{padding:.35em .6em;border-bottom:1px solid #ccc;text-align:left;vertical-align:top}"
+    "caption{text-align:left;font-weight:600;padding:.4em 0}tr{break-inside:avoid}"
+    "code,pre{font:11px/1.35 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0 0}"
+    ":target{background:#ffc}@media print{body{margin:0;max-width:none}a{color:inherit}}"
+)
+_STATES = {
+    "sealed": "is encrypted in this file, and reads (withheld)",
+    "opened": "is shown in this file: look after it accordingly",
+    "erased": "is erased: the key was destroyed, and it reads (erased)",
+}
+_DECISIONS = ("decided", "overridden")
+_SHORT = 300
+"""A text of at most so many characters stands in a line of its own."""
+
+
+class _Hidden(str):
+    """What stands where a personal value is not shown."""
+
+    __slots__ = ()
+
+
+def report(manifest: dict[str, Any], files: dict[str, bytes]) -> bytes:
+    """The page that tells what is in the files: nothing on it comes from anywhere else.
+
+    The ledger makes the page with this function, and who checks makes it again: so a page that was
+    changed is not the one. It tells every event by its own members rather than in sentences: words
+    that are improved would make the page of a file that was handed out years ago another one.
+    """
+    events, records = _read_events("application", files), _read_events("registry", files)
+    reads = _readable(manifest, files)
+    events = [replace(one, data=_in_clear(one, reads)) for one in events]
+    title = f"Evidence of application {manifest['application_id']}"
+    body = "".join(
+        [
+            f"<h1>{escape(title)}</h1>{_head(manifest, events)}",
+            _table("What was decided", "position|when|by whom|outcome|amount|reasons|on", _decisions(events)),
+            _table("What happened", "version, position|when|who|what", _told(events, records)),
+            _table("What is cited", "version, position|when|who|what", _told(records, [])),
+            _table("Keys of the log", "key|on record at|signs until|revoked at", _told_keys(manifest)),
+            _table("Persons", "pseudonym|what is personal", _told_persons(manifest)),
+        ]
+    )  # fmt: skip
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
+        f"<style>{_STYLE}</style><body>{body}</body></html>\n"
+    ).encode()
+
+
+def _read_events(folder: str, files: dict[str, bytes]) -> list[Event]:
+    """The events in a folder by their positions, as they are written, proven or not."""
+    ends = (".entry.json", ".data.json")
+    names = sorted(
+        n[: -len(ends[0])] for n in files if n.startswith(folder) and n.endswith(ends[0])
+    )
+    found = (Event(name, *(json.loads(files[name + end]) for end in ends)) for name in names)
+    return sorted(found, key=lambda one: one.position)
+
+
+def _readable(manifest: dict[str, Any], files: dict[str, bytes]) -> dict[Any, Any]:
+    """What a personal value reads as: by position and JSON pointer, else by the person."""
+    reads: dict[Any, Any] = {
+        one["subject"]: _Hidden("(erased)" if one["state"] == "erased" else "(withheld)")
+        for one in manifest["persons"]
+    }
+    if "personal.json" in files:
+        for one in json.loads(files["personal.json"])["values"]:
+            if "value" in one:
+                reads[one["position"], one["pointer"]] = one["value"]
+    return reads
+
+
+def _in_clear(one: Event, reads: dict[Any, Any]) -> Any:
+    """The data of an event with what each personal value reads as."""
+
+    def clear(data: Any, pointer: str) -> Any:
+        if isinstance(data, dict):
+            if data.keys() == {"sealed", "subject"}:
+                withheld = reads.get(str(data["subject"]), _Hidden("(withheld)"))
+                return reads.get((one.position, pointer), withheld)
+            return {name: clear(item, f"{pointer}/{name}") for name, item in data.items()}
+        if isinstance(data, list):
+            return [clear(item, f"{pointer}/{index}") for index, item in enumerate(data)]
+        return data
+
+    return clear(one.data, "")
+
+
+def _head(manifest: dict[str, Any], events: list[Event]) -> str:
+    decided = [one for one in events if one.type in _DECISIONS]
+    last = "none"
+    if decided:
+        last = f"<b>{_value(decided[-1].data.get('outcome'))}</b>, {_link(decided[-1].position)}"
+    return (
+        f"<p>Latest decision: {last}. Every event of the application up to position"
+        f" {manifest['size']} of the log is here: versions 1 to {len(events)}. Amounts are in"
+        f" {_value(_currency(events))} where an event names no other currency, times in UTC.</p>"
+        f"<p>Log <code>{escape(manifest['origin'])}</code>, {manifest['size']} leaves, root"
+        f" <code>{escape(manifest['root'])}</code>.</p>"
+        "<p>By itself this page proves nothing. It is made of the files beside it, each named by its"
+        " position. <code>verify_evidence.py</code> checks them with the key of the log, makes this"
+        " page of them again, and refuses the whole where a byte differs. README.txt says how.</p>"
+    )
+
+
+def _currency(events: list[Event]) -> Any:
+    return events[0].data.get("currency", "") if events else ""
+
+
+def _decisions(events: list[Event]) -> Iterator[list[str]]:
+    """Each decision, with the score that was on file."""
+    score = ""
+    for one in events:
+        said = one.data
+        if one.type == "scored":
+            of = f"{_value(said.get('model'))} version {_value(said.get('model_version'))}"
+            score = f"score {_value(said.get('score'))} of {of}, {_link(one.position)}"
+        elif one.type in _DECISIONS:
+            policy = said.get("policy")
+            by = ""
+            if isinstance(policy, dict):
+                by = f"policy {_value(policy.get('name'))} version {_value(policy.get('version'))}"
+            amount = "" if said.get("amount") is None else _value(said["amount"])
+            outcome, reasons = _value(said.get("outcome")), _value(said.get("reasons", []))
+            on = ", ".join(part for part in (by, score) if part)
+            yield [_link(one.position), _when(one), _who(one), outcome, amount, reasons, on]
+
+
+def _told(events: list[Event], cited: list[Event]) -> Iterator[list[str]]:
+    for one in events:
+        anchor = f'<a id="p{one.position}">{one.position}</a>'
+        links = "".join(f" see {_link(each)}" for each in _cited_at(one, cited))
+        what = f"<b>{escape(one.type.replace('_', ' '))}</b>{links}{_members(one.data)}"
+        yield [f"{escape(str(one.entry['version']))}, {anchor}", _when(one), _who(one), what]
+
+
+def _cited_at(one: Event, records: list[Event]) -> Iterator[int]:
+    """Where on the page what the event cites is."""
+    named = [
+        one.data[kind] for kind in ("policy", "product") if isinstance(one.data.get(kind), dict)
+    ]
+    places = [each.get("registry_position") for each in named]
+    model = (one.data.get("model"), one.data.get("model_version"))
+    for record in records:
+        said = (record.data.get("name"), record.data.get("version"))
+        if record.position in places or (record.type == "model_registered" and said == model):
+            yield record.position
+
+
+def _members(data: Any) -> str:
+    """What an event holds: what is short line by line, the rest as JSON."""
+    held = data if isinstance(data, dict) else {"data": data}
+    lines = {name: value for name, value in held.items() if _is_short(value)}
+    rest = {name: value for name, value in held.items() if name not in lines}
+    told = "".join(f"<li>{escape(n.replace('_', ' '))}: {_value(v)}</li>" for n, v in lines.items())
+    nested = f"<pre>{escape(json.dumps(rest, ensure_ascii=False))}</pre>" if rest else ""
+    return f"<ul>{told}</ul>{nested}" if told else nested
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, str) and _is_short(one) for one in value)
+    return not isinstance(value, dict) and len(str(value)) <= _SHORT
+
+
+def _value(value: Any) -> str:
+    """A value as it is recorded; what is not shown is set apart from what somebody wrote."""
+    if isinstance(value, _Hidden):
+        return f"<i>{escape(value)}</i>"
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(_value(one) for one in value) or "none"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"<bdi>{escape(text)}</bdi>"
+
+
+def _when(one: Event) -> str:
+    recorded, effective = str(one.entry["recorded_at"]), str(one.entry.get("effective_at"))
+    return escape(recorded if effective == recorded else f"{recorded}, counting from {effective}")
+
+
+def _who(one: Event) -> str:
+    by = one.entry
+    behalf = f" for {by['on_behalf_of']}" if by.get("on_behalf_of") else ""
+    build = f", {by['agent_build']}" if by.get("agent_build") else ""
+    return escape(f"{by['actor']}{behalf} ({by.get('actor_kind')}{build})")
+
+
+def _told_keys(manifest: dict[str, Any]) -> Iterator[list[str]]:
+    for key in manifest["keys"]:
+        revoked = "" if key["revoked_position"] is None else _link(key["revoked_position"])
+        until = escape(key["signs_until"] or "")
+        yield [f"<code>{escape(key['vkey'])}</code>", _link(key["position"]), until, revoked]
+
+
+def _told_persons(manifest: dict[str, Any]) -> Iterator[list[str]]:
+    for one in manifest["persons"]:
+        yield [_value(one["subject"]), escape(_STATES[one["state"]])]
+
+
+def _link(position: int) -> str:
+    return f'<a href="#p{position}">{position}</a>'
+
+
+def _table(caption: str, heads: str, rows: Iterator[list[str]]) -> str:
+    """A table; the cells are HTML."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads.split("|"))
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return (
+        f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>" if body else ""
+    )
 
 
 # -- the command ---------------------------------------------------------------------------------
@@ -770,7 +1059,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"in total: {len(verdicts) - refused} accepted, {refused} refused, {missing} not opened")
     if missing or refused:
         return 1 if refused else 2
-    return 3 if any(one.own_key for one in verdicts) else 0
+    if any(one.own_key for one in verdicts):
+        return 3
+    return 4 if any(one.not_compared for one in verdicts) else 0
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -781,15 +1072,24 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--vkey", action="append", default=[], help="a key of the log; repeatable")
     parser.add_argument(
         "--checkpoint", action="append", default=[], type=Path, metavar="FILE",
-        help="checkpoints that were kept or published, one or more in a file; repeatable",
+        help="checkpoints that were kept or published: a file of them, or a directory with files"
+        " *.checkpoint; repeatable",
     )  # fmt: skip
-    parser.add_argument("--list", action="store_true", help="list every event that is proven")
+    parser.add_argument(
+        "--list", action="store_true", help="list every event that is proven, and what it holds"
+    )
     parser.add_argument("--quiet", action="store_true", help="only what is refused, and the total")
     return parser
 
 
 def _outside(path: Path) -> list[Checkpoint]:
-    found = [parse_checkpoint(note, str(path)) for note in _NOTE.findall(path.read_text("utf-8"))]
+    """The checkpoints in a file, or in the files under a directory. Raises Fault, OSError."""
+    files = sorted(path.rglob("*.checkpoint")) if path.is_dir() else [path]
+    found = [
+        parse_checkpoint(note, str(file))
+        for file in files
+        for note in _NOTE.findall(file.read_text("utf-8"))
+    ]
     if not found:
         raise Fault(f"{path}: it holds no checkpoint")
     return found
@@ -800,9 +1100,12 @@ def _tell(verdict: Verdict, asked: argparse.Namespace) -> None:
         return
     weaker = "by its own key only: it agrees with itself, which anybody can bring about"
     how = weaker if verdict.own_key else "by a key you gave"
+    how += "; compared with NO checkpoint of yours" if verdict.not_compared else ""
     print(f"{verdict.path}: {f'ACCEPTED, {how}' if verdict.accepted else 'REFUSED'}")
     for line in [verdict.about] if verdict.about else []:
         print(f"  {_shown(line)}")
+    for line in verdict.proven:
+        print(f"  proven: {_shown(line)}")
     for fault in verdict.faults:
         print(f"  wrong: {_shown(fault)}")
     for remark in verdict.remarks:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lending.ledger.findings import Findings
+from lending.ledger.tree_checks import Held
 from projections.verification import Kind, Part, PartResult, Plan, diagnosis_of, verify_part
 
 FINDINGS_MAX: Final = 10_000
@@ -36,6 +37,7 @@ class Verified:
 
     events: int
     findings: Findings = field(default_factory=lambda: Findings(limit=FINDINGS_MAX))
+    held: Held = field(default_factory=Held)
     phases: list[Phase] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -73,6 +75,8 @@ async def _phase(
     async def one(part: Part) -> tuple[Part, PartResult]:
         result = await loop.run_in_executor(executor, verify_part, part)
         verified.findings.join(result.findings)
+        if result.tree is not None:
+            verified.held.add(result.tree.held)
         advance(part.weight)
         return part, result
 

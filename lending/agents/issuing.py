@@ -27,8 +27,10 @@ from lending.contract.bodies import Body, InvalidBody
 from lending.contract.command_table import ROUTES, CommandRoute
 from lending.contract.outcomes import outcome_of
 from lending.contract.positions import position_text
+from lending.contract.rendering import personal_pseudonyms
 from lending.domain.application import commands as c
 from lending.domain.application.commands import Command, command_name
+from lending.domain.application.events import Applied
 from lending.domain.identifiers import shard_of
 from lending.ledger.plain import plain
 from lending.service.permissions import require_permitted
@@ -219,6 +221,8 @@ def _result(answer: CommandAnswer, caller: Caller, dry_run: bool) -> types.CallT
     if answer.application_id is not None and answer.position is not None:
         position = position_text(shard_of(answer.application_id), answer.position)
     events = [{"event_type": event.stored_as, "data": plain(event)} for _, event in answer.events]
+    applied = any(isinstance(event, Applied) for _, event in answer.events)
+    named = personal_pseudonyms(answer.state) if applied else []
     body = {
         "application_id": answer.application_id,
         "status": answer.state.status,
@@ -231,6 +235,7 @@ def _result(answer: CommandAnswer, caller: Caller, dry_run: bool) -> types.CallT
             if answer.others
             else {}
         ),
+        **({"personal_pseudonyms": named} if named else {}),
         **({"dry_run": True} if dry_run else {}),
         **({"replayed": True} if answer.replayed else {}),
     }

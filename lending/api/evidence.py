@@ -39,7 +39,8 @@ class EvidenceEndpoint:
         request.require(Permission.READ_EVENTS)
         async with self._gathering.of(application_id, **asked) as found:
             body = await asyncio.to_thread(bundle, found)
-        await self._access.heed(request.asker, What.EVIDENCE, (application_id,))
+        what = What.PERSONAL_EVIDENCE if found.personal else What.EVIDENCE
+        await self._access.heed(request.asker, what, (application_id,))
         shown = f'attachment; filename="{file_name(found)}"'.encode()
         return Answer(
             body,

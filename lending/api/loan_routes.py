@@ -197,6 +197,7 @@ def _movement() -> Mapping[str, Any]:
         charge=or_null(WHOLE),
         amount=or_null(DECIMAL),
         **_SUMS,
+        principal_change=DECIMAL,
         credit=DECIMAL,
         recovered=DECIMAL,
         balance=DECIMAL,

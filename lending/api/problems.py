@@ -100,7 +100,7 @@ class Fault(Enum):
     )  # fmt: skip
     CHECKPOINT_NOT_FOUND = (
         "checkpoint_not_found", 404, False,
-        "There is no checkpoint of this size. Leave size out for the newest one.",
+        "There is no checkpoint of this size; detail names the nearest. Leave size out for the newest one.",
     )  # fmt: skip
     SHARD_NOT_FOUND = "shard_not_found", 404, False, "The ledger has no such shard."
     CLAIM_NOT_FOUND = (
@@ -155,7 +155,8 @@ class Fault(Enum):
     )  # fmt: skip
     SUBJECT_ON_HOLD = (
         "subject_on_hold", 409, False,
-        "A legal hold is on the person's data. They are not erased before it is lifted.",
+        "A legal hold is on the person, or on somebody who shares an application with them; detail says"
+        " whose. They are not erased before it is lifted.",
     )  # fmt: skip
     NOT_ERASABLE = (
         "not_erasable", 409, False,
@@ -360,7 +361,8 @@ class Fault(Enum):
     )  # fmt: skip
     EPOCH_NOT_OPEN = (
         "epoch_not_open", 503, True,
-        "The database is not the one the log was on. An operator opens a new epoch first.",
+        "The log may not be what it was: the database is not the one it was on, or checkpoints or their tree"
+        " say otherwise. An operator finds out by `lending status` first.",
     )  # fmt: skip
     NOT_REACHED = (
         "position_not_reached", 503, True,

@@ -99,6 +99,7 @@ def components() -> dict[str, Any]:
             reason=or_null(TEXT),
             position=or_null(POSITION),
             changed=_TRUTH,
+            on_record=_TRUTH,
         ),
         "SubjectErasure": record(
             subject=TEXT,

@@ -120,6 +120,7 @@ class SubjectEndpoints:
             "reason": done.reason,
             "position": _position(done.position),
             "changed": done.changed,
+            "on_record": done.on_record,
         }
         return Answer(json_bytes(told), headers=request.correlation.mark(()))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lending.cli.console import uncut_console
 from lending.cli.registry_acts import run
 from lending.runtime.errors import OperatorError
 
@@ -53,7 +54,6 @@ def backtest(
 
 
 async def _carried_out(subject: "Subject", processes: int) -> "Progress":
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         Progress,
@@ -66,7 +66,7 @@ async def _carried_out(subject: "Subject", processes: int) -> "Progress":
 
     columns = (TextColumn("asking"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     made = carrying_out.Progress()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=uncut_console(stderr=True), transient=True) as shown:
         task = shown.add_task("", total=None)
 
         def told(decisions: int) -> None:
@@ -101,7 +101,6 @@ def _write(made: "Progress", form: Form) -> None:
 def _print(result: dict[str, Any]) -> None:
     from itertools import groupby
 
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -113,4 +112,4 @@ def _print(result: dict[str, Any]) -> None:
         for number, (_, (_, name, count, currency, amount)) in enumerate(rows):
             heading = "" if number else title.replace("_", " ")
             table.add_row(heading, escape(name), f"{count:,}", currency, amount)
-    Console().print(table)
+    uncut_console().print(table)

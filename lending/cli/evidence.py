@@ -46,30 +46,49 @@ def evidence(
         raise typer.BadParameter("name an application, or ask for --verifier")
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
+    to_stdout = output is not None and str(output) == "-"
+    if output is not None and not to_stdout and output.exists():
+        raise _there(output)
     name, content = asyncio.run(_bundle(settings, application_id, size, personal=personal))
-    if output is not None and str(output) == "-":
+    if to_stdout:
         sys.stdout.buffer.write(content)
         return
     path = output or Path(name)
     try:
-        path.write_bytes(content)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise _there(path) from None
     except OSError as fault:
         raise OperatorError(f"{path} cannot be written: {fault.strerror}") from None
     print(path)
 
 
+def _there(path: Path) -> OperatorError:
+    return OperatorError(f"{path} is there already; evidence never overwrites a file")
+
+
 async def _bundle(
     settings: Settings, application_id: UUID, size: int | None, *, personal: bool
 ) -> tuple[str, bytes]:
+    """The file's name and content. That personal data are given is on record when this returns."""
     from lending.cli.operators import acting
     from lending.contract.evidence import bundle, file_name
+    from lending.ledger.submission import LaneUnavailable
     from lending.ledger.tree import NotSealed
+    from lending.service.access_log import Asker, What
 
-    async with acting(settings) as (ledger, _):
+    async with acting(settings) as (ledger, operator):
         try:
             async with ledger.evidence.of(application_id, size=size, personal=personal) as found:
-                return file_name(found), bundle(found)
+                written = file_name(found), bundle(found)
+            if personal:
+                asker = Asker(operator.principal, operator.correlation_id)
+                await ledger.access.heed(asker, What.PERSONAL_EVIDENCE, (application_id,))
         except NotSealed as fault:
             raise OperatorError(
                 f"{fault}; a worker seals on, and `lending serve` has one"
             ) from None
+        except LaneUnavailable as fault:
+            raise OperatorError(f"{fault}: nothing was written") from None
+        return written

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import typer
 
+from lending.cli.console import uncut_console
 from lending.cli.registry_acts import run
 
 if TYPE_CHECKING:
@@ -38,9 +39,8 @@ def explain(
 
 
 def _print(told: dict[str, Any]) -> None:
-    from rich.console import Console
 
-    console = Console()
+    console = uncut_console()
     for sentence in told["words"]:
         console.print(sentence, markup=False, highlight=False)
     decision = told["decision"]

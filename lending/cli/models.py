@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lending.cli.console import uncut_console
 from lending.cli.registry_acts import read_json, run, taken, was_so
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ def list_() -> None:
     """Every version of every score model, in the order of their registration."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
-        from rich.console import Console
 
-        Console().print(_table(await ledger.models.standing()))
+        uncut_console().print(_table(await ledger.models.standing()))
 
     run(work)
 

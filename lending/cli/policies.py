@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lending.cli.console import uncut_console
 from lending.cli.registry_acts import read_json, run, taken, was_so
 
 if TYPE_CHECKING:
@@ -30,9 +31,8 @@ def list_() -> None:
     """Every version of every policy, in the order of their publication."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
-        from rich.console import Console
 
-        Console().print(_table(await ledger.policies.standing()))
+        uncut_console().print(_table(await ledger.policies.standing()))
 
     run(work)
 

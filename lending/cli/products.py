@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lending.cli.console import uncut_console
 from lending.cli.registry_acts import read_json, run, taken, was_so
 
 if TYPE_CHECKING:
@@ -28,9 +29,8 @@ def list_() -> None:
     """Every version of every product, in the order of their publication."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
-        from rich.console import Console
 
-        Console().print(_table(list((await ledger.products.standing()).on_record.values())))
+        uncut_console().print(_table(list((await ledger.products.standing()).on_record.values())))
 
     run(work)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from lending.cli.console import uncut_console
 from lending.runtime.settings import LogLevel, Settings, load_settings
 from lending.runtime.telemetry import configure_logs
 
@@ -124,14 +125,13 @@ def _acting(
 
 async def _list(_: Settings, database: "Database") -> None:
     from psycopg.rows import dict_row
-    from rich.console import Console
 
     from lending.runtime.postgres import PROJECTOR_ROLE, connect
     from projections import acts
     from projections.reading import SQL
     from projections.registry import READ_MODELS, read_model
 
-    console = Console()
+    console = uncut_console()
     names = {model.name for model in READ_MODELS}
     async with await connect(database.url, PROJECTOR_ROLE, "lending projections") as connection:
         cursor = connection.cursor(row_factory=dict_row)

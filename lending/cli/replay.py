@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lending.cli.console import uncut_console
 from lending.runtime.settings import LogLevel, Settings, load_settings
 from lending.runtime.telemetry import configure_logs
 
@@ -77,7 +78,6 @@ async def _replay(
 ) -> None:
     from importlib.metadata import version
 
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -92,7 +92,7 @@ async def _replay(
     from projections.replay import Request
     from projections.replay import replay as run
 
-    console = Console()
+    console = uncut_console()
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with opened_database(settings, create=False) as database:
         master = MasterKey(load_master_key(settings, create=False), secrets.token_bytes)
@@ -123,7 +123,6 @@ def _report(replayed: "Replayed") -> None:
 
 
 async def _list(settings: Settings) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from lending.cli.database import opened_database
@@ -136,7 +135,7 @@ async def _list(settings: Settings) -> None:
     ):
         for held in await replay_schemas.listed(connection):
             table.add_row(*_row(held))
-    Console().print(table)
+    uncut_console().print(table)
 
 
 def _row(held: "Held") -> list[str]:

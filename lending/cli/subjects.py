@@ -56,7 +56,7 @@ def hold(subject: Subject, reason: Reason) -> None:
     command = HoldSubject(subject=_named(subject), reason=_text(reason))
 
     async def work(ledger: "Ledger", operator: "Operator") -> None:
-        print(_said(await ledger.persons.office.hold(command, operator)))
+        _say(await ledger.persons.office.hold(command, operator))
 
     _run(work)
 
@@ -67,7 +67,7 @@ def release(subject: Subject, reason: Reason) -> None:
     command = ReleaseSubject(subject=_named(subject), reason=_text(reason))
 
     async def work(ledger: "Ledger", operator: "Operator") -> None:
-        print(_said(await ledger.persons.office.release(command, operator)))
+        _say(await ledger.persons.office.release(command, operator))
 
     _run(work)
 
@@ -146,7 +146,7 @@ def reads(
     principal: Annotated[str | None, typer.Option(help="Only reads by this principal.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 100,
 ) -> None:
-    """Which auditors read whose personal data, and when."""
+    """Which auditors read whose personal data, who took evidence with them away, and when."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
         found = await ledger.access.page(
@@ -184,7 +184,10 @@ def _text(reason: str) -> str:
     return reason
 
 
-def _said(done: "HoldAct") -> str:
+def _say(done: "HoldAct") -> None:
     state = "is under a legal hold" if done.held else "is under no legal hold"
     at = "" if done.position is None else f", by position {done.position}"
-    return f"{done.subject} {state}{at}{'' if done.changed else ', and was so already'}"
+    print(f"{done.subject} {state}{at}{'' if done.changed else ', and was so already'}")
+    if not done.on_record:
+        mistyped = "if you expected something, mind how the pseudonym is spelled"
+        print(f"nothing personal is on record of {done.subject}: {mistyped}", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from lending.cli.console import uncut_console
 from lending.runtime.errors import OperatorError
 from lending.runtime.settings import LogLevel, Settings, load_settings
 from lending.runtime.telemetry import configure_logs
@@ -76,13 +77,12 @@ async def _verify(
     *,
     as_json: bool,
 ) -> None:
-    from rich.console import Console
 
     from lending.cli.database import opened_database
     from lending.service.creation import load_master_key
     from projections.verification import plan
 
-    console = Console(stderr=as_json)
+    console = uncut_console(stderr=as_json)
     async with opened_database(settings, create=False) as database:
         master_key = load_master_key(settings, create=False)
         published = _published(settings, checkpoints)
@@ -137,10 +137,9 @@ def _print(console: "Console", verified: "Verified", published: Path | None) -> 
         speed = f", {phase.events / phase.seconds:,.0f} events/s" if phase.events else ""
         console.print(f"{phase.name}: {phase.seconds:.1f} s{speed}", soft_wrap=True)
     if not verified.findings.total:
-        against = "" if published else "; no published checkpoint was there to hold it against"
         told = f"[green]verified[/green]: {verified.events:,} events in {verified.seconds:.1f} s"
-        told += f"; every leaf, answer, checkpoint and row is as recorded{against}"
-        console.print(told, soft_wrap=True)
+        told += "; every leaf, answer, checkpoint and row is as recorded"
+        console.print(f"{told}; {_held(verified, published)}", soft_wrap=True)
         return
     table = Table("discrepancy", "position", "application", "column", "what is wrong")
     for finding in _listed(verified)[:_SHOWN]:
@@ -154,9 +153,21 @@ def _print(console: "Console", verified: "Verified", published: Path | None) -> 
     console.print(table)
     counts = verified.findings.counts()
     told = ", ".join(f"{kind.label}: {count}" for kind, count in counts.items())
-    console.print(
-        f"{min(_SHOWN, verified.findings.total)} of {verified.findings.total} shown; {told}"
-    )
+    shown = min(_SHOWN, verified.findings.total)
+    console.print(f"{shown} of {verified.findings.total} shown; {told}", soft_wrap=True)
+    console.print(_held(verified, published), soft_wrap=True)
+
+
+def _held(verified: "Verified", published: Path | None) -> str:
+    """What the log was held against, and nothing that it was not."""
+    held = verified.held
+    if held.published:
+        outside = f"{held.published:,} published and {held.stored:,} stored"
+        return f"checkpoints that it was held against and that bear it out: {outside}"
+    what = "no published checkpoint was there to hold it against"
+    if published is not None:
+        what = f"no checkpoint in {published} bears it out: is that of this ledger?"
+    return f"{what}; stored ones that bear it out: {held.stored:,}"
 
 
 def _as_json(verified: "Verified", whole: "Plan", published: Path | None) -> dict[str, object]:
@@ -167,6 +178,7 @@ def _as_json(verified: "Verified", whole: "Plan", published: Path | None) -> dic
         "events": verified.events,
         "seconds": round(verified.seconds, 3),
         "checkpoints": None if published is None else str(published),
+        "borne_out": {"stored": verified.held.stored, "published": verified.held.published},
         "phases": [
             {"name": one.name, "events": one.events, "seconds": round(one.seconds, 3)}
             for one in verified.phases

@@ -2,7 +2,7 @@
 
 What belongs here: which files are in it, and what the manifest says of them. Everything is stored
 as it is, without compression, so that the bytes depend on nothing but the evidence. The report is
-`lending.contract.evidence_report`'s; what checks such a file is `lending/verify_evidence.py`.
+made by `lending/verify_evidence.py`, which checks such a file and makes the report again.
 """
 
 import zipfile
@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from lending.contract.evidence_report import report
-from lending.ledger.canonical import canonical_json, instant_text
+from lending.ledger.canonical import instant_text
 from lending.ledger.notes import Verifier, decoded, encoded
 from lending.service.evidence import limits
 from lending.service.evidence.model import (
@@ -23,32 +22,14 @@ from lending.service.evidence.model import (
     ProvenEvent,
     TooMuchEvidence,
 )
+from lending.verify_evidence import FORMAT, README, report
 
-FORMAT: Final = "lending-evidence/1"
-"""What the manifest calls the format."""
 MEDIA_TYPE: Final = "application/zip"
 
 _BEGINNING: Final = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE: Final = 0o100644 << 16
 _UNIX: Final = 3
 _INDENTED: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-_README: Final = """Evidence of one application for credit, out of an append-only ledger.
-
-report.html           what happened, in words, to be read and printed
-manifest.json         what this is evidence of, the keys to check it with, the SHA-256 of every file
-checkpoint            the signed head of the log (c2sp.org/tlog-checkpoint)
-application/          the events of the application, by their position in the log:
-  N.entry.json          what is hashed into the log; it holds the SHA-256 of the data
-  N.data.json           the data, as stored; what is personal is encrypted ("sealed")
-  N.tlog-proof          the proof that the entry is in the log (c2sp.org/tlog-proof)
-registry/             the same of what they cite: policies, products, score models, principals, keys
-personal.json         only where personal data are shown: the persons' keys, and the values in clear
-
-Check it with verify_evidence.py, one file of Python that needs the package `cryptography` and nothing
-of the ledger's. Take it, and the key of the log (--vkey), from whom you trust, not from who sent this:
-
-  python verify_evidence.py --vkey "$VKEY" THIS_FILE.zip
-"""
 
 
 def file_name(found: Evidence) -> str:
@@ -58,10 +39,9 @@ def file_name(found: Evidence) -> str:
 
 def bundle(found: Evidence) -> bytes:
     """The file. Raises TooMuchEvidence where it would be larger than one may be."""
-    record = dict(_record(found))
-    digest = digest_of_record(record)
-    files = {"README.txt": _README.encode(), "report.html": report(found, digest), **record}
-    files["manifest.json"] = _manifest(found, files)
+    record, said = dict(_record(found)), _said(found)
+    files = {"README.txt": README, "report.html": report(said, record), **record}
+    files["manifest.json"] = orjson.dumps({**said, "files": _digests(files)}, option=_INDENTED)
     size = sum(len(content) for content in files.values())
     if size > limits.EVIDENCE_MAX_BYTES:
         raise TooMuchEvidence(
@@ -69,11 +49,6 @@ def bundle(found: Evidence) -> bytes:
             " it as it was under an earlier checkpoint"
         )
     return _zipped(files)
-
-
-def digest_of_record(files: Mapping[str, bytes]) -> str:
-    """What binds the report to the files it tells of: the SHA-256 of their digests by name."""
-    return sha256(canonical_json(_digests(files))).hexdigest()
 
 
 def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -116,8 +91,9 @@ def _value(one: OpenedValue) -> Mapping[str, Any]:
     return {**where, "erased": True} if one.erased else {**where, "value": one.value}
 
 
-def _manifest(found: Evidence, files: Mapping[str, bytes]) -> bytes:
-    said = {
+def _said(found: Evidence) -> dict[str, Any]:
+    """What the manifest says beside the digests of the files."""
+    return {
         "format": FORMAT,
         "ledger_id": str(found.ledger_id),
         "shard": found.shard,
@@ -130,9 +106,7 @@ def _manifest(found: Evidence, files: Mapping[str, bytes]) -> bytes:
         "keys": list(keys(found)),
         "personal": found.personal,
         "persons": [{"subject": one.subject, "state": one.state.value} for one in found.persons],
-        "files": _digests(files),
     }
-    return orjson.dumps(said, option=_INDENTED)
 
 
 def keys(found: Evidence) -> Iterator[dict[str, Any]]:

@@ -185,6 +185,7 @@ def _movement(one: Movement) -> dict[str, Any]:
         "charge": one.charge,
         "amount": one.amount,
         **_sums(allocation.sums),
+        "principal_change": one.principal_change,
         "credit": allocation.credit,
         "recovered": allocation.recovered,
         "balance": allocation.balance,
@@ -204,7 +205,7 @@ _SCHEDULE_COLUMNS: Final = (
 )  # fmt: skip
 _MOVEMENT_COLUMNS: Final = (
     "effective_on", "version", "number", "event_type", "direction", "kind", "reference", "amount",
-    *COMPONENTS, "credit", "recovered", "balance", "charge", "unpaid", "reversed_by", "reversed_on",
+    *COMPONENTS, "principal_change", "credit", "recovered", "balance", "charge", "unpaid", "reversed_by", "reversed_on",
 )  # fmt: skip
 
 

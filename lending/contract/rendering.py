@@ -33,6 +33,8 @@ STORED: Final = "stored"
 """The status that the answer to an apply gives."""
 OTHER_OPEN_APPLICATIONS: Final = "other_open_applications"
 """The code of the warning that the applicant has other applications under way."""
+PERSONAL_PSEUDONYM: Final = "personal_pseudonym"
+"""The code of the warning that a pseudonym looks like an e-mail address or a name."""
 
 _OPTIONS: Final = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS
@@ -153,16 +155,29 @@ def allowed(answer: CommandAnswer) -> orjson.Fragment:
 
 
 def _warnings(answer: CommandAnswer) -> list[dict[str, Any]]:
-    if not answer.others:
-        return []
-    warning = {
-        "code": OTHER_OPEN_APPLICATIONS,
-        "detail": "The applicant has other applications under way.",
-        "applications": [
+    found: list[dict[str, Any]] = []
+    if answer.others:
+        others = [
             {"application_id": one.application_id, "status": one.status} for one in answer.others
-        ],
-    }
-    return [warning]
+        ]
+        detail = "The applicant has other applications under way."
+        found.append({"code": OTHER_OPEN_APPLICATIONS, "detail": detail, "applications": others})
+    if named := personal_pseudonyms(answer.state):
+        found.append(
+            {
+                "code": PERSONAL_PSEUDONYM,
+                "detail": f"{', '.join(map(repr, named))}: looks like an e-mail address or a name."
+                " Pseudonyms are on record in clear for ever and cannot be erased: use ones that say"
+                " nothing of the person.",
+                "applications": [],
+            }
+        )
+    return found
+
+
+def personal_pseudonyms(state: Application) -> list[str]:
+    """The pseudonyms of who applies that look like an e-mail address or have spaces, as names do."""
+    return sorted(one for one in state.borrowers if "@" in one or any(map(str.isspace, one)))
 
 
 def _rehearsed(answer: CommandAnswer, rehearsal: Rehearsal) -> dict[str, Any]:

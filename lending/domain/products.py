@@ -383,4 +383,9 @@ def _too_long(terms: Terms, instalments: int) -> bool:
         last = add_periods(_ANY_DAY, instalments * terms.every, terms.period)
     except OverflowError:
         return True
-    return last > add_periods(_ANY_DAY, TERM_YEARS_MAX, PeriodUnit.YEARS)
+    return beyond_all_terms(_ANY_DAY, last)
+
+
+def beyond_all_terms(start: date, last: date) -> bool:
+    """Whether a loan that starts that day would have its last instalment too many years later."""
+    return last > add_periods(start, TERM_YEARS_MAX, PeriodUnit.YEARS)

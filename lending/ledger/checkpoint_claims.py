@@ -63,9 +63,11 @@ class KeyOnRecord:
 
 
 async def stored_claims(
-    connection: Connection, log: ShardOfLog, tree: Tree, keys: Sequence[KeyOnRecord]
+    connection: Connection, log: ShardOfLog, tree: Tree | None, keys: Sequence[KeyOnRecord]
 ) -> tuple[list[Claimed], list[Finding]]:
-    """The stored checkpoints, and what is wrong with them by themselves."""
+    """The stored checkpoints, and what is wrong with them by themselves, and beside the tree where
+    there is one.
+    """
     findings: list[Finding] = []
     claims: list[Claimed] = []
     number, before = 0, (0, 0)
@@ -81,7 +83,7 @@ async def stored_claims(
         origin = str(Origin(log.ledger_id, log.shard, epoch))
         findings += _signature_findings(note, Checkpoint(origin, size, root), keys, place)
         claims.append(Claimed(place, epoch, size, root, outside=False))
-    if number != tree.checkpoint:
+    if tree is not None and number != tree.checkpoint:
         text = f"the last checkpoint is {number}, but the tree names {tree.checkpoint}"
         findings.append(Finding(Discrepancy.TRUNCATED, tree.size, None, CHECKPOINT, text))
     return claims, findings

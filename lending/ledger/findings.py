@@ -57,7 +57,8 @@ class Discrepancy(Enum):
     )
     TREE_DIFFERS = (
         23,
-        "The stored tree is not that of the log, which its checkpoints bear out.",
+        "The stored tree is missing in whole or part, or is not that of the log; no checkpoint that"
+        " was held against the log contradicts it.",
     )
     PROJECTION_DIFFERS = (24, "A row of a read model is not what the events say.")
 

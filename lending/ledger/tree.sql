@@ -113,6 +113,18 @@ select number, epoch, size, root, note from transparency.checkpoints where shard
 select number, epoch, size, root, note
 from transparency.checkpoints where shard = %(shard)s order by number desc limit 1;
 
+-- name: nearest_sizes
+-- The sizes of the checkpoints next below and next above a size, of any epoch; each null where there is none.
+select max(below.size), min(above.size)
+from (select epoch from transparency.checkpoints where shard = %(shard)s order by number desc limit 1) last
+cross join generate_series(1, last.epoch) as of_epoch (epoch)
+left join lateral (
+    select c.size from transparency.checkpoints c
+    where c.shard = %(shard)s and c.epoch = of_epoch.epoch and c.size < %(size)s order by c.size desc limit 1) below on true
+left join lateral (
+    select c.size from transparency.checkpoints c
+    where c.shard = %(shard)s and c.epoch = of_epoch.epoch and c.size > %(size)s order by c.size limit 1) above on true;
+
 -- name: checkpoint_of_size
 -- The last checkpoint of a tree of this size.
 select number, epoch, size, root, note

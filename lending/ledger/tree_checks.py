@@ -44,6 +44,28 @@ class Beyond(NamedTuple):
 
 
 @dataclass(slots=True)
+class Held:
+    """How many checkpoints of at least one event were held against the log and bear it out, or the
+    leaves that were sealed: those stored, and those published outside.
+    """
+
+    stored: int = 0
+    published: int = 0
+
+    def count(self, *, outside: bool) -> None:
+        """Count one more."""
+        if outside:
+            self.published += 1
+        else:
+            self.stored += 1
+
+    def add(self, other: "Held") -> None:
+        """Count those of another shard too."""
+        self.stored += other.stored
+        self.published += other.published
+
+
+@dataclass(slots=True)
 class TreeCheck:
     """What walking the tree came to. `suspects` are positions where log and tree do not agree;
     `forged` says that the checkpoints bear out the log there, and `beyond` is what covers more than
@@ -53,6 +75,7 @@ class TreeCheck:
     findings: Findings = field(default_factory=Findings)
     suspects: Suspects = field(default_factory=Suspects)
     beyond: list[Beyond] = field(default_factory=list)
+    held: Held = field(default_factory=Held)
     sealed_size: int = 0
     forged: bool = False
 
@@ -66,21 +89,22 @@ async def check_tree(
     """What is wrong with the tree over a shard's log, and with its checkpoints.
 
     `published` are notes from outside the database, each behind the place it was read from, and
-    read before the snapshot that the connection is in.
+    read before the snapshot that the connection is in. They are held against the log whatever is
+    left of the tree.
     """
     tree = await read_tree(connection, log.shard)
-    if tree is None:
-        found = TreeCheck()
-        found.findings.add([_tree_finding(None, "the log has no tree")])
-        return found
     claims, findings = await stored_claims(connection, log, tree, keys)
     outside, more = published_claims(log, published, keys)
     claims = [claim for claim in (*claims, *outside) if claim.size and not claim.given_up(log)]
-    head = await _head(connection, log.shard)
-    end = max(head, min(tree.size, await _tiled(connection, log.shard) + len(tree.edge)))
-    walk = _Walk(connection, log, tree, end, claims)
+    head, tiled = await _head(connection, log.shard), await _tiled(connection, log.shard)
+    sealed = _Sealed.without_row(tiled) if tree is None else _Sealed.of(tree)
+    end = max(head, min(sealed.size, tiled + len(sealed.edge)))
+    walk = _Walk(connection, log, sealed, end, claims)
     walk.found.findings.add([*findings, *more])
-    return await walk.through()
+    found = await walk.through()
+    if tree is None:
+        found.findings.add([_tree_finding(None, _without_tree(found.held))])
+    return found
 
 
 async def _head(connection: Connection, shard: int) -> int:
@@ -92,6 +116,35 @@ async def _tiled(connection: Connection, shard: int) -> int:
     """How many leaves are in full tiles."""
     row = await (await connection.execute(SQL["tile_count"], {"shard": shard})).fetchone()
     return 0 if row is None else int(row[0]) * TILE_WIDTH
+
+
+def _without_tree(held: Held) -> str:
+    lost = "the log has no tree: its row in transparency.trees is gone"
+    if held.stored or held.published:
+        return f"{lost}; checkpoints that bear the log out: {held.stored} stored, {held.published} published"
+    return f"{lost}; no checkpoint, stored or published, bears the log out"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """What is stored of the tree: how many leaves, those behind the last full tile, and the subtrees
+    it is known by. Without its row the full tiles are all there is.
+    """
+
+    size: int
+    edge: tuple[bytes, ...] = ()
+    known: Edge | None = None
+
+    @classmethod
+    def of(cls, tree: Tree) -> "_Sealed":
+        return cls(tree.size, tree.edge, tree.known)
+
+    @classmethod
+    def without_row(cls, tiled: int) -> "_Sealed":
+        return cls(tiled)
+
+    def is_known_as(self, edge: Edge) -> bool:
+        return self.known is None or self.known == edge
 
 
 @dataclass(slots=True)
@@ -113,14 +166,14 @@ class _Walk:
         self,
         connection: Connection,
         log: ShardOfLog,
-        tree: Tree,
+        stored: _Sealed,
         end: int,
         claims: Iterable[Claimed],
     ) -> None:
-        self.found = TreeCheck(sealed_size=tree.size)
+        self.found = TreeCheck(sealed_size=stored.size)
         self._connection = connection
         self._shard = log.shard
-        self._tree = tree
+        self._tree = stored
         self._end = end
         self._claims = sorted(claims, key=lambda claim: claim.size, reverse=True)
         self._sealed = Edge()
@@ -213,7 +266,7 @@ class _Walk:
             if isinstance(self._log, Edge):
                 self._log = _grown(self._log, tile.leaves[done:end])
             done = end
-            if begin + done == self._tree.size and self._sealed != self._tree.known:
+            if begin + done == self._tree.size and not self._tree.is_known_as(self._sealed):
                 text = "the subtrees it is known by are not those of its leaves"
                 self.found.findings.add([_tree_finding(self._tree.size, text)])
             while self._claims and self._claims[-1].size == begin + done:
@@ -237,6 +290,7 @@ class _Walk:
             self._for_log |= by_log
         if by_sealed or by_log:
             self._borne_out[claim.outside] = claim.size
+            self.found.held.count(outside=claim.outside)
         elif claim.outside not in self._contradicted:
             self._contradicted.add(claim.outside)
             first = self._borne_out[claim.outside] + 1

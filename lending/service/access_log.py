@@ -1,5 +1,5 @@
-"""Who read what is personal: every answer with personal data to an auditor is recorded before it is
-given.
+"""Who read what is personal: every answer with personal data to an auditor, and all evidence with
+personal data to anybody, is recorded before it is given.
 
 Records that come while others are written go together into the next transaction, so an answer waits
 for one commit, whatever the load. What cannot be recorded in a bounded time is not answered.
@@ -39,6 +39,8 @@ class What(StrEnum):
     EXPLANATION = "explanation"
     NOTICE = "notice"
     EVIDENCE = "evidence"
+    PERSONAL_EVIDENCE = "personal_evidence"
+    """Evidence with the values in clear and the persons' keys: recorded whoever is given it."""
     TIMELINE = "timeline"
     DIFFERENCE = "difference"
     DECISION = "decision"
@@ -73,10 +75,11 @@ class AccessLog:
         self._arrived = asyncio.Event()
 
     async def heed(self, asker: Asker, what: What, application_ids: Collection[UUID]) -> None:
-        """Record that these applications are read, if who asks is an auditor; it is on record when
-        this returns. Raises LaneUnavailable where it could not be recorded: then do not answer.
+        """Record that these applications are read, if who asks is an auditor or takes evidence with
+        personal data away; it is on record when this returns. Raises LaneUnavailable where it could
+        not be recorded: then do not answer.
         """
-        if not watched(asker.principal):
+        if not (what is What.PERSONAL_EVIDENCE or watched(asker.principal)):
             return
         applications = sorted({one for one in application_ids if is_application_id(one)})
         if not applications:

@@ -5,7 +5,7 @@ left is taken up where it stood: the registry says which erasures are under way.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -75,7 +75,9 @@ class InTheWay:
 
 
 class SubjectOnHold(RequestFault):
-    """A legal hold is on the person's data. Lift it first."""
+    """A legal hold is on the person's data, or on those of somebody who shares an application with
+    them. Lift it first.
+    """
 
 
 class NotErasable(RequestFault):
@@ -276,11 +278,26 @@ class Eraser:
                 continue
             aggregate = (await self._aggregates.load(one.application_id)).aggregate
             erasable[one.application_id] = aggregate.version
+            self._require_none_held(one.application_id, aggregate.state.borrowers, registry)
             obstacle = await self._obstacle(one.application_id, aggregate)
             in_the_way += [] if obstacle is None else [obstacle]
+        for application_id, other in await self._office.sharing(erasable, registry.subjects.holds):
+            self._require_none_held(application_id, [other], registry)
         if in_the_way:
             raise NotErasable(in_the_way)
         return erasable
+
+    def _require_none_held(
+        self, application_id: UUID, persons: Iterable[str], registry: Registry
+    ) -> None:
+        """What is told of an application is about all who are in it, whose key it is sealed with or not."""
+        for other in persons:
+            hold = registry.subjects.holds.get(other)
+            if hold is not None:
+                raise SubjectOnHold(
+                    f"{other}, who shares application {application_id}, is under a legal hold:"
+                    f" {hold.reason}"
+                )
 
     async def _obstacle(self, application_id: UUID, aggregate: Aggregate) -> InTheWay | None:
         state = aggregate.state

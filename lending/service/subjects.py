@@ -3,6 +3,7 @@
 Each act is an event of the registry, with its reason and who did it. Erasing is erasure.py's.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
@@ -42,13 +43,17 @@ class OfSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldAct:
-    """What stands after an act: `reason` and `position` are those of the hold, or of its end."""
+    """What stands after an act: `reason` and `position` are those of the hold, or of its end.
+
+    `on_record` says whether anything personal is on record of them: if not, mind a typing mistake.
+    """
 
     subject: str
     held: bool
     reason: str | None
     position: int | None
     changed: bool
+    on_record: bool
 
 
 class SubjectOffice:
@@ -75,6 +80,23 @@ class SubjectOffice:
             raise TooManyApplications(f"{subject} is in more than {limit} applications")
         return [OfSubject(*row) for row in rows]
 
+    async def _on_record(self, subject: str) -> bool:
+        asked = {"shard": self._shard, "subject": subject, "limit": 1}
+        async with self._pool.connection() as connection:
+            return bool(await (await connection.execute(SQL["applications"], asked)).fetchall())
+
+    async def sharing(
+        self, application_ids: Collection[UUID], subjects: Collection[str]
+    ) -> list[tuple[UUID, str]]:
+        """Which of these persons are, or were, in which of these applications."""
+        asked = {
+            "shard": self._shard,
+            "application_ids": list(application_ids),
+            "subjects": list(subjects),
+        }
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(SQL["sharing"], asked)).fetchall()
+
     async def hold(self, command: HoldSubject, operator: Operator) -> HoldAct:
         """Place a legal hold, also on who is not on record yet. Raises RequestFault, LaneFault."""
 
@@ -95,6 +117,7 @@ class SubjectOffice:
             reason=None if stands is None else stands.reason,
             position=None if stands is None else stands.position,
             changed=written.position is not None,
+            on_record=await self._on_record(command.subject),
         )
 
     async def release(self, command: ReleaseSubject, operator: Operator) -> HoldAct:
@@ -112,4 +135,5 @@ class SubjectOffice:
             reason=command.reason,
             position=written.position,
             changed=written.position is not None,
+            on_record=await self._on_record(command.subject),
         )

@@ -8,6 +8,13 @@ where shard = %(shard)s and subject = %(subject)s
 order by application_id
 limit %(limit)s;
 
+-- name: sharing
+-- Which of some persons have had a key in which of some applications.
+select application_id, subject
+from vault.subject_keys
+where shard = %(shard)s and application_id = any(%(application_ids)s) and subject = any(%(subjects)s)
+order by application_id, subject;
+
 -- name: about
 -- What the registry has about a person, in order.
 select * from (

@@ -54,7 +54,9 @@ def apply(rows: Rows, happened: Happened, loan: Loan) -> Rows:
 
 
 def _moves_recoveries(rows: Rows, event: Any, state: Application) -> bool:
-    """Whether others may be recoveries now, or no longer: an event does not say that of each."""
+    """Whether others may be recoveries now, or no longer: an event of earlier days does not say that of
+    each.
+    """
     if isinstance(event, REVERSALS) and rows[(event.of,)]["event_type"] in LOSSES:
         return True
     off = state.loan is not None and state.loan.off_the_books
@@ -77,7 +79,9 @@ def _change(
 
 def _with_more(row: Row, more: e.Reallocated) -> Row:
     columns = {name: row[name] + getattr(more, name) for name in _REALLOCATED}
-    if row["event_type"] in PAYMENTS:
+    if more.recovered is not None:
+        columns["recovered"] = row["recovered"] + more.recovered
+    elif row["event_type"] in PAYMENTS:
         columns["recovered"] = (row["amount"] - columns["credit"]) * bool(row["recovered"])
     return columns
 

@@ -40,7 +40,6 @@ async def lending(api: Api, *arguments: str, given: Any = None) -> Ran:
             **os.environ,
             "DATABASE_URL": api.database_url,
             "LENDING_DATA_DIR": str(api.settings.data_dir),
-            "COLUMNS": "200",
         },
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

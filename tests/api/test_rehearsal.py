@@ -92,6 +92,23 @@ async def test_an_apply_warns_of_other_open_applications_of_the_applicant(api: A
         assert again.json() == third.json()
 
 
+@pytest.mark.parametrize("named", ["ada@example.org", "Ada Lovelace", "Ada\u00a0Lovelace"])
+async def test_an_apply_warns_of_a_pseudonym_that_looks_like_an_address_or_a_name(
+    api: Api, named: str
+) -> None:
+    joint = [{"applicant_id": named}]
+    for story in ({**STORY, "applicant_id": named}, {**STORY, "co_applicants": joint}):
+        for asked in ("?dry_run=true", ""):
+            answer = await api.post(APPLICATIONS + asked, story)
+            assert answer.status_code == (200 if asked else 201), answer.text
+            (warning,) = answer.json()["warnings"]
+            assert warning["code"] == "personal_pseudonym"
+            assert warning["detail"].startswith(
+                f"{named!r}: looks like an e-mail address or a name"
+            )
+    assert (await api.post(APPLICATIONS, STORY)).json()["warnings"] == []
+
+
 async def test_an_apply_is_answered_where_no_read_model_is(api: Api) -> None:
     with psycopg.connect(api.database_url) as owner:
         owner.execute("drop schema read cascade")

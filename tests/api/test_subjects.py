@@ -50,7 +50,7 @@ async def test_a_person_is_held_released_handed_out_and_erased(
 ) -> None:
     opened, admin = await rejected(guarded, "s"), await keeper(guarded)
     held = (await admin.post("/subjects/s/hold", {"reason": "a suit"})).json()
-    assert (held["held"], held["changed"]) == (True, True)
+    assert (held["held"], held["changed"], held["on_record"]) == (True, True, True)
     again = (await admin.post("/subjects/s/hold", {"reason": "a suit"})).json()
     assert (again["changed"], again["position"]) == (False, held["position"])
     (row,) = (await admin.get("/subjects")).json()["items"]
@@ -76,6 +76,15 @@ async def test_a_person_is_held_released_handed_out_and_erased(
     assert (await admin.get("/subjects/s/erasure")).json()["outcome"] == "already_erased"
     given = (await admin.post("/subjects/s/export", WHY)).json()
     assert given["applications"][0]["events"][0]["data"]["purpose"] == {"erased": True}
+
+
+async def test_a_hold_on_who_is_not_on_record_is_placed_and_says_so(guarded: Api) -> None:
+    """It may be meant so, and it may be a name that was mistyped."""
+    await rejected(guarded, "cust_2002")
+    admin = await keeper(guarded)
+    for act, held in (("hold", True), ("release", False)):
+        done = (await admin.post(f"/subjects/cust_2020/{act}", {"reason": "a suit"})).json()
+        assert (done["held"], done["on_record"]) == (held, False)
 
 
 async def test_what_is_in_the_way_is_named(guarded: Api) -> None:

@@ -21,13 +21,13 @@ from tests.evidence.test_verifier import (
     test_a_forger_who_makes_the_rest_fit_is_found,
     test_another_key_does_not_accept_it,
     test_files_of_another_application_are_refused,
-    test_it_lists_what_is_proven,
     test_no_value_in_the_place_of_another_makes_it_stumble,
     test_one_bit_changed_in_any_file_is_refused,
     test_two_histories_signed_by_one_key_are_told,
     test_what_is_untouched_is_accepted_by_the_key_that_was_given,
     test_without_a_key_it_is_accepted_by_its_own_and_told_so,
 )
+from tests.evidence.test_verifier_command import test_it_lists_what_is_proven
 from tests.service.test_erasure import OPERATOR, projecting
 
 __all__ = (

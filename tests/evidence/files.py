@@ -1,9 +1,9 @@
 """Files of evidence taken apart and put together again, as a forger does it, and what is said of them."""
 
 import json
-import re
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -28,18 +28,20 @@ def packed(files: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) ->
 
 
 def consistent(files: Files) -> Files:
-    """The files with a manifest and a report that fit them: what a careful forger hands out."""
-    record = {n: sha256(c).hexdigest() for n, c in files.items() if n not in program.OF_THE_BUNDLE}
-    digest = sha256(program.canonical(record)).hexdigest().encode()
-    page = re.sub(
-        rb'(name="lending-evidence" content=")[0-9a-f]{64}',
-        rb"\g<1>" + digest,
-        files["report.html"],
-    )
-    files = {**files, "report.html": page}
-    manifest = json.loads(files.pop("manifest.json"))
-    manifest["files"] = {name: sha256(content).hexdigest() for name, content in files.items()}
-    return {**files, "manifest.json": json.dumps(manifest).encode()}
+    """The files with a report and a manifest that fit them: what a careful forger hands out."""
+    manifest = json.loads(files["manifest.json"])
+    # Of what cannot be told a forger keeps the report.
+    with suppress(Exception):
+        files = {**files, "report.html": program.report(manifest, files)}
+    return listed({**files, "manifest.json": json.dumps(manifest).encode()})
+
+
+def listed(files: Files) -> Files:
+    """The files with a manifest that names each of them as it is."""
+    manifest = json.loads(files["manifest.json"])
+    rest = {name: content for name, content in files.items() if name != "manifest.json"}
+    manifest["files"] = {name: sha256(content).hexdigest() for name, content in rest.items()}
+    return {**rest, "manifest.json": json.dumps(manifest).encode()}
 
 
 def checked(

@@ -1,5 +1,6 @@
 """Evidence as it is served: whole, the same for the same checkpoint, and to whom it may be given."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -99,17 +100,18 @@ async def test_what_is_personal_is_not_in_it_unless_it_is_asked_for(bank: Bank, 
     assert (await verdict(bank, opened, at)).faults == []
 
 
-async def test_the_report_tells_it_in_words_and_links_what_is_cited(bank: Bank) -> None:
+async def test_the_report_tells_it_and_links_what_is_cited(bank: Bank) -> None:
     page = unpacked(await bank.evidence())["report.html"].decode()
-    assert "Status after version 5: <b>approved</b>" in page
-    assert (
-        "decided approved: USD 12000.00 over 36 months, by policy debt-to-income version 1" in page
-    )
-    assert "scored 712 by the model credit-risk version 7" in page
+    assert "Latest decision: <b><bdi>approved</bdi></b>" in page
+    assert "versions 1 to 5" in page
+    assert "<li>applicant id: <bdi>cust_2002</bdi></li>" in page
+    assert "<li>purpose: <i>(withheld)</i></li>" in page
+    assert "<b>scored</b> see <a" in page
     assert "underwriter-1 (agent)" in page
     assert (
-        "<td>approved</td><td>policy debt-to-income version 1, score 712 of credit-risk version 7, "
-        in page
+        "<td><bdi>approved</bdi></td><td><bdi>12000.00</bdi></td><td>none</td><td>policy"
+        " <bdi>debt-to-income</bdi> version <bdi>1</bdi>, score <bdi>712</bdi> of"
+        " <bdi>credit-risk</bdi> version <bdi>7</bdi>, " in page
     )
     for target in re.findall(r'href="#(p\d+)"', page):
         assert f'id="{target}"' in page
@@ -158,6 +160,19 @@ async def test_what_is_asked_wrongly_is_told_so(
     bank: Bank, path: str, status: int, code: str
 ) -> None:
     problem(await bank.api.get(path.format(bank.application)), status, code)
+
+
+async def test_of_a_size_without_checkpoint_the_nearest_are_named(bank: Bank) -> None:
+    for _ in range(2):
+        await bank.sealed.append(3)
+        await bank.sealed.seal()
+    query = "select distinct size from transparency.checkpoints order by size"
+    sizes = [size for (size,) in bank.api.rows(query)]
+    below, above = next((a, b) for a, b in itertools.pairwise(sizes) if b - a > 1)
+    said = f"no checkpoint of {above - 1} leaves; the nearest are of {below} and of {above}"
+    for path in (f"{bank.application}/evidence", "/log/0/proof/1"):
+        answer = await bank.api.get(f"{path}?size={above - 1}")
+        assert said in problem(answer, 404, "checkpoint_not_found")["detail"]
 
 
 async def test_it_is_given_to_whom_may_read_applications_and_the_log(bank: Bank) -> None:
@@ -265,6 +280,32 @@ async def test_that_an_auditor_was_given_it_is_on_record(bank: Bank) -> None:
     assert [str(one) for one in applications] == [bank.application.rpartition("/")[2]]
 
 
+async def test_that_personal_data_were_given_is_on_record_whoever_took_them(
+    bank: Bank, tmp_path: Path
+) -> None:
+    application = bank.application.rpartition("/")[2]
+    reads = "select principal, what from ledger.personal_data_reads order by read_id"
+    bank.sealed.tamper("truncate ledger.personal_data_reads")
+    for role in ("underwriter", "auditor"):
+        who = await actor(bank.api, somebody(f"taking-{role}", role))
+        for asked in ("false", "true"):
+            answer = await who.get(f"{bank.application}/evidence?personal={asked}")
+            assert answer.status_code == 200
+    assert await bank.evidence(personal="true")
+    for arguments in ([], ["--personal"]):
+        done = lending(bank, "evidence", application, "-o", "-", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert bank.api.rows(reads) == [
+        ("taking-underwriter", "personal_evidence"),
+        ("taking-auditor", "evidence"),
+        ("taking-auditor", "personal_evidence"),
+        ("local", "personal_evidence"),
+        ("tester", "personal_evidence"),
+    ]
+    done = lending(bank, "subjects", "reads", "--subject", "cust_2003", cwd=tmp_path)
+    assert "  tester  personal_evidence  1 application(s)  cust_2003" in done.stdout.decode()
+
+
 TAMPERINGS = {
     "data": 'data = data || \'{"amount": "99"}\'',
     "actor": "actor = 'somebody'",
@@ -349,6 +390,12 @@ async def test_the_command_writes_the_same_file_and_hands_out_the_verifier(
     assert done.returncode == 0, done.stderr
     written = tmp_path / done.stdout.decode().strip()
     assert written.read_bytes() == served
+    written.write_bytes(b"mine")
+    for arguments in ([], ["--output", str(written)]):
+        done = lending(bank, "evidence", application, "--size", str(size), *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert b"is there already; evidence never overwrites a file" in done.stderr
+    assert written.read_bytes() == b"mine"
     done = lending(
         bank, "evidence", application, "-o", "-", "--personal", "--size", str(size), cwd=tmp_path
     )

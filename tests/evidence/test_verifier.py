@@ -3,8 +3,6 @@
 import json
 import random
 import re
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,10 +16,11 @@ from lending import verify_evidence as program
 from lending.ledger.checkpoints import read_checkpoint, sign_checkpoint
 from lending.ledger.notes import Verifier, encoded, public_key_of
 from tests.evidence.conftest import Kept
-from tests.evidence.files import Files, checked, consistent, named, packed, unpacked
+from tests.evidence.files import Files, checked, consistent, listed, named, packed, unpacked
 
 SEED = bytes(32)
 """A private key that is not the log's."""
+NOT_THE_PAGE = "report.html: it is not the page that these files make; do not rely on it"
 
 
 def test_what_is_untouched_is_accepted_by_the_key_that_was_given(kept: Kept, at: Path) -> None:
@@ -43,68 +42,6 @@ def test_however_the_files_are_packed(kept: Kept, at: Path) -> None:
 def test_another_key_does_not_accept_it(kept: Kept, at: Path) -> None:
     other = Verifier(kept.vkey.partition("+")[0], public_key_of(SEED)).vkey
     assert "not signed by a key you gave" in checked(at, kept.sealed, other).faults[0]
-
-
-# -- as a command ----------------------------------------------------------------------------------
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def alone(tmp_path: Path) -> str:
-    """The program as it is carried away: a copy, where nothing of the package can be found."""
-    copy = tmp_path / "verify_evidence.py"
-    copy.write_text(Path(program.__file__).read_text())
-    return str(copy)
-
-
-def test_it_runs_with_nothing_but_cryptography(kept: Kept, tmp_path: Path) -> None:
-    """Whatever else it imported would be missing where it is carried to."""
-    away = tmp_path / "away"
-    away.mkdir()
-    (away / "e.zip").write_bytes(kept.opened)
-    watch = (
-        "import sys, runpy; sys.argv = sys.argv[1:]\n"
-        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
-        "except SystemExit as end: code = end.code\n"
-        "names = {m.partition('.')[0] for m in sys.modules} - set(sys.stdlib_module_names)\n"
-        "print(sorted(n for n in names if not n.startswith('_'))); sys.exit(code)"
-    )
-    done = run("-c", watch, alone(away), "--vkey", kept.vkey, str(away / "e.zip"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    (told,) = (line for line in done.stdout.splitlines() if line.startswith("["))
-    assert "lending" not in told
-    assert "cryptography" in told
-    assert "orjson" not in told
-
-
-def test_the_exit_code_says_what_became_of_all(kept: Kept, tmp_path: Path) -> None:
-    good, bad = tmp_path / "good.zip", tmp_path / "bad.zip"
-    good.write_bytes(kept.sealed)
-    bad.write_bytes(kept.sealed[:-1000])
-    program_alone = alone(tmp_path)
-    for arguments, code, said in (
-        (["--vkey", kept.vkey, str(good)], 0, "1 accepted, 0 refused"),
-        ([str(good)], 3, "by its own key only"),
-        (["--vkey", kept.vkey, str(good), str(bad)], 1, "1 accepted, 1 refused"),
-        (["--vkey", kept.vkey, str(good), str(tmp_path / "none")], 2, "1 not opened"),
-        (["--vkey", "nonsense", str(good)], 2, ""),
-    ):
-        done = run(program_alone, *arguments)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert said in done.stdout
-        assert "Traceback" not in done.stderr
-
-
-def test_it_lists_what_is_proven(kept: Kept, tmp_path: Path) -> None:
-    good = tmp_path / "good.zip"
-    good.write_bytes(kept.sealed)
-    done = run(alone(tmp_path), "--list", "--vkey", kept.vkey, str(good))
-    assert "version 3" in done.stdout
-    assert ", decided, by underwriter-1, data sha256 " in done.stdout
 
 
 # -- what a careful forger may do ------------------------------------------------------------------
@@ -311,16 +248,51 @@ def test_a_file_that_does_not_belong_there_is_named(kept: Kept, at: Path) -> Non
 
 def test_files_of_another_application_are_refused(kept: Kept, at: Path) -> None:
     mine, other = unpacked(kept.sealed), unpacked(kept.other)
-    report = {**mine, "report.html": other["report.html"]}
-    files = json.loads(mine["manifest.json"])
-    files["files"]["report.html"] = sha256(other["report.html"]).hexdigest()
-    report["manifest.json"] = json.dumps(files).encode()
-    faults = checked(at, packed(report), kept.vkey).faults
-    assert faults == ["report.html: it is not the report of these files"]
+    report = listed({**mine, "report.html": other["report.html"]})
+    assert checked(at, packed(report), kept.vkey).faults == [NOT_THE_PAGE]
     event = next(name for name in other if name.startswith("application/") and name not in mine)
     for name in ("checkpoint", event):
         found = consistent({**mine, name: other[name]})
         assert not checked(at, packed(found), kept.vkey).accepted
+
+
+@pytest.mark.parametrize(
+    ("said", "forged"),
+    [
+        (b"approved", b"rejected"),
+        (b"12000.00", b"21000.00"),
+        (b"underwriter-1", b"underwriter-2"),
+        (b"she called", b"he called"),
+        (b"</body>", b"<p>It was paid back.</p></body>"),
+        (b"Latest decision", b"<!-- -->Latest decision"),
+    ],
+    ids=["outcome", "amount", "who", "text", "added", "unseen"],
+)
+def test_a_report_that_says_anything_else_than_the_files_is_refused(
+    kept: Kept, at: Path, said: bytes, forged: bytes
+) -> None:
+    files = unpacked(kept.opened)
+    page = files["report.html"].replace(said, forged)
+    assert page != files["report.html"]
+    verdict = checked(at, packed(listed({**files, "report.html": page})), kept.vkey)
+    assert (verdict.faults, verdict.proven) == ([NOT_THE_PAGE], [])
+
+
+def test_words_of_a_forger_have_no_place_beside_the_report(kept: Kept, at: Path) -> None:
+    files = unpacked(kept.opened)
+    forged = listed({**files, "README.txt": files["README.txt"] + b"It was approved.\n"})
+    assert checked(at, packed(forged), kept.vkey).faults == [
+        "README.txt: it is not the one that evidence has"
+    ]
+    forged = consistent(manifest_said(outcome="rejected")(files))
+    assert checked(at, packed(forged), kept.vkey).faults == [
+        "manifest.json: it has other members than a manifest"
+    ]
+    shown = {**json.loads(files["personal.json"]), "outcome": "rejected"}
+    forged = consistent({**files, "personal.json": json.dumps(shown).encode()})
+    assert checked(at, packed(forged), kept.vkey).faults == [
+        "personal.json: it has other members than the persons and the values"
+    ]
 
 
 def test_a_log_made_up_whole_agrees_with_itself_and_is_refused_by_a_key_from_elsewhere(

@@ -10,7 +10,7 @@ import tests
 
 ROOT = Path(tests.__file__).parents[1]
 LINES_MAX = 500
-CARRIED_ALONE = {"lending/verify_evidence.py": 850}
+CARRIED_ALONE = {"lending/verify_evidence.py": 1150}
 """Files that are handed to people who have nothing else of this program, and so cannot be divided."""
 PYTHON = sorted(
     file for part in ("lending", "projections", "tests") for file in (ROOT / part).rglob("*.py")

@@ -27,13 +27,13 @@ def world(database_url: str) -> Iterator[World]:
 @pytest.fixture
 def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
     """The environment in which `lending` works on the world's database."""
+    inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     return {
-        **os.environ,
+        **inherited,
         "DATABASE_URL": database_url,
         "LENDING_DATA_DIR": str(tmp_path),
         "LENDING_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(),
         "LENDING_MIGRATE_ON_START": "false",
-        "COLUMNS": "200",
     }
 
 

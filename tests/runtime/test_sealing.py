@@ -147,3 +147,29 @@ def test_signing_keys_are_listed_rotated_and_revoked_beside_a_running_service(
     assert revoked.stdout == b"", "it was replaced before"
     (shown, _) = httpx2.get(f"{service.base_url}/log/0/keys").json()["items"]
     assert (shown["key_id"], shown["revoked_position"] > shown["position"]) == (key_id, True)
+
+
+def test_a_tree_that_is_gone_is_said_by_readiness_status_and_every_command(
+    served: Callable[..., Served], tmp_path: Path, database_url: str
+) -> None:
+    service = served(LENDING_CHECKPOINTS_PATH=str(tmp_path / "checkpoints"))
+    until(sealed(service, applied(service)))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute("delete from transparency.trees")
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+    def refused() -> bool:
+        answer = httpx2.post(f"{service.base_url}/loan/applications", json=STORY)
+        return bool(answer.json().get("code") == "epoch_not_open")
+
+    until(refused)
+    checks = httpx2.get(f"{service.base_url}/readyz").json()["checks"]
+    assert checks["projection transparency_log"] == "stopped"
+    assert "nothing is appended" in checks["task history 0"]
+    told = lending(service, "status")
+    assert told.returncode == 1
+    assert b"transparency_log stopped: its tree is gone" in told.stderr

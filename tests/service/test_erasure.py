@@ -242,6 +242,27 @@ async def test_nobody_is_erased_before_it_may_be(ledger: Ledger) -> None:
     assert await ledger.history.head(0) == standing
 
 
+@pytest.mark.parametrize("of", ["applicant", "co-applicant", "former"])
+async def test_a_legal_hold_protects_the_applications_that_a_person_shares(
+    ledger: Ledger, of: str
+) -> None:
+    """A co-applicant is in it still after an amendment that left them out: what was said is there."""
+    issue, eraser, office = Issuer(ledger), ledger.persons.eraser, ledger.persons.office
+    joint = (c.CoApplicant(applicant_id="b", income=Decimal(700)),)
+    opened = await application(ledger, "a", income=None, purpose=None, co_applicants=joint)
+    if of == "former":
+        await issue(c.Amend(co_applicants=()), opened)
+    await issue(c.Withdraw(), opened)
+    held, asked = ("a", "b") if of == "applicant" else ("b", "a")
+    await office.hold(HoldSubject(subject=held, reason="suit 2026/118"), OPERATOR)
+    said = f"{held}, who shares application {opened}, is under a legal hold: suit 2026/118"
+    for asking in (eraser.rehearse(asked), eraser.erase(asked, "asked", OPERATOR)):
+        with pytest.raises(SubjectOnHold, match=said):
+            await asking
+    await office.release(ReleaseSubject(subject=held, reason="over"), OPERATOR)
+    assert (await eraser.rehearse(asked)).outcome is Outcome.WOULD_ERASE
+
+
 async def test_an_open_loan_and_an_application_in_its_retention_time_stand_in_the_way(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -182,6 +182,11 @@ async def test_the_command_says_why_not_and_what_there_is(shell: Shell) -> None:
     assert shell.run("subjects", "release", "s", "--reason", "over")[0] == 0
     code, told = shell.run("subjects", "erase", "s", "--reason", "asked", "--dry-run")
     assert (code, "has to be kept until" in told) == (1, True)
+    code, told = shell.run("subjects", "hold", "nobody", "--reason", "a suit")
+    assert code == 0
+    assert "nobody is under a legal hold" in told
+    assert "nothing personal is on record of nobody" in told
+    assert shell.run("subjects", "release", "nobody", "--reason", "mistyped")[0] == 0
     code, told = shell.run("subjects", "erase", "nobody", "--reason", "asked")
     assert (code, told) == (1, "lending: nothing is on record of nobody\n")
     assert shell.run("subjects", "erase", "s", "--reason", "")[0] == 2

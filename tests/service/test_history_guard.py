@@ -11,10 +11,17 @@ from lending.runtime.settings import Settings
 from lending.service.epoch import open_epoch
 from lending.service.ledger import Ledger, new_id
 from lending.service.transparency.outlets import FileOutlet
+from lending.service.transparency.sealer import Step
 from tests.ledgers import NOTE, opened_ledger, submission
 from tests.sealed import Sealing, sealing
 
 pytestmark = pytest.mark.anyio
+TREE = ("trees", "tiles", "checkpoints", "publications")
+BEGIN_ANEW = (
+    "delete from transparency.tiles",
+    "delete from transparency.checkpoints",
+    "update transparency.trees set size = 0, subtrees = '', edge = '', checkpoint = 0",
+)
 
 
 @pytest.fixture
@@ -121,3 +128,57 @@ async def test_every_new_connection_of_the_lane_is_checked(guarded: Settings) ->
         with pytest.raises(HistoryRewound):
             await append(ledger)
         assert "history 0" in ledger.failures
+
+
+# without the tree
+
+
+@pytest.mark.parametrize("published", [True, False])
+async def test_a_ledger_whose_tree_is_gone_is_neither_ready_nor_appended_to_nor_begun_anew(
+    guarded: Settings, published: bool
+) -> None:
+    found = await publish(guarded)
+    found.tamper(*(f"delete from transparency.{table}" for table in TREE))
+    settings = guarded if published else guarded.model_copy(update={"checkpoints_path": None})
+    async with opened_ledger(found.database_url, guarded.data_dir, settings=settings) as ledger:
+        assert "nothing is appended" in ledger.failures["history 0"]
+        with pytest.raises(HistoryRewound, match=r"its tree is gone.*lending verify"):
+            await append(ledger)
+        with pytest.raises(HistoryRewound, match="its tree is gone"):
+            await found.seal()
+        (row,) = [
+            one
+            for one in await ledger.listing.projections(0)
+            if one["projection"] == "transparency_log"
+        ]
+        assert (row["state"], row["stopped_because"]) == ("stopped", "rewritten")
+        assert "its tree is gone" in row["error"]
+    assert found.rows("select * from transparency.trees") == []
+
+
+async def test_a_tree_begun_anew_has_to_come_to_what_was_published_before_anything_is_appended(
+    guarded: Settings,
+) -> None:
+    found = await publish(guarded)
+    found.tamper(*BEGIN_ANEW)
+    async with opened_ledger(found.database_url, guarded.data_dir, settings=guarded) as ledger:
+        with pytest.raises(HistoryRewound, match="sealed up to 0, before the checkpoint of 33"):
+            await append(ledger)
+        await found.seal()
+        assert isinstance(await append(ledger), Committed)
+
+
+async def test_a_tree_begun_anew_over_a_changed_log_lets_nothing_be_appended(
+    guarded: Settings,
+) -> None:
+    found = await publish(guarded)
+    forged = "update ledger.loan_events set leaf_hash = sha256('forged') where position = 12"
+    found.tamper(forged, *BEGIN_ANEW)
+    path = guarded.checkpoints_path or Path()
+    last = await FileOutlet(path, found.ledger_id, 0).last()
+    assert last is not None
+    found.published = [last]
+    assert await found.seal() is Step.STOPPED
+    async with opened_ledger(found.database_url, guarded.data_dir, settings=guarded) as ledger:
+        with pytest.raises(HistoryRewound):
+            await append(ledger)

@@ -267,10 +267,7 @@ class Refusal(Enum):
         "Money that moved in the same way is on record under this reference. If it is the same, there is"
         " nothing to do.",
     )
-    KIND_NOT_ALLOWED = (
-        "kind_not_allowed",
-        "No payment of this kind is taken here; the detail says why.",
-    )
+    KIND_NOT_ALLOWED = "kind_not_allowed", "No payment of this kind is taken here; see the detail."
     PAYOFF_SHORT = (
         "payoff_short",
         "The amount does not pay the loan off on that day. Ask for a payoff quote.",
@@ -311,6 +308,10 @@ class Refusal(Enum):
     )
     NOTHING_TO_SETTLE = "nothing_to_settle", "The payment leaves nothing to give up. Repay instead."
     BALANCE_NOT_ZERO = "balance_not_zero", "Something is owed, one way or the other."
+    REFINANCING_INTO_ITSELF = (
+        "refinancing_into_itself",
+        "The application to refinance into is that of this very loan. Name another one.",
+    )
     REFINANCING_UNKNOWN = "refinancing_unknown", "The application to refinance into does not exist."
     REFINANCING_OF_OTHERS = (
         "refinancing_of_others",

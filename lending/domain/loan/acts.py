@@ -63,7 +63,8 @@ def _boarded(account: Account, act: e.Boarded, _number: int, _on: date) -> Effec
     overdue = [account.planner.overdue(one) for one in act.overdue]
     account.fund(overdue + account.planner.lines(found, terms.rate_percent, graced=False))
     taken_over = _taken_over(act)
-    account.lend(taken_over.principal, act.paid_through)
+    owed_since = min([act.paid_through, *(one.due_on for one in act.overdue)])
+    account.lend(taken_over.principal, owed_since)
     course.carry(act.accrued_interest)
     course.run_to(act.paid_through)
     account.planner.plan(course, course.current)
@@ -126,8 +127,11 @@ def _direct(account: Account, part: e.Directed, on: date) -> Taken:
 
 
 def _charged_back(account: Account, act: e.ChargedBack, number: int, on: date) -> Effect:
+    """Owed again; on a loan that has ended nothing is, and what went back is lost."""
     credit = min(act.amount, account.credit)
     left = act.amount - credit
+    if account.ending is not None:
+        return Effect(credit=-credit, recovered=-left)
     before = account.charged_back.get(act.of, Sums())
     paid = account.done[act.of].effect.sums if act.of in account.done else Sums()
     back = Sums()
@@ -142,6 +146,8 @@ def _charged_back(account: Account, act: e.ChargedBack, number: int, on: date) -
 
 def _credit_refunded(account: Account, act: e.CreditRefunded, number: int, on: date) -> Effect:
     credit = min(act.amount, account.credit)
+    if account.ending is not None:
+        return Effect(credit=-credit, recovered=credit - act.amount)
     back = Sums(principal=act.amount - credit)
     _owe_again(account, back, number, on)
     return Effect(back, -credit, _recovered(account, -back.total))

@@ -242,7 +242,8 @@ class Course:
     def _lower(self, line: Line, *, assume_paid: bool) -> None:
         """Lower the balance by what counts as paid on the line's due date."""
         if self._precomputed and self._carries:
-            self.balance += self._accrued - (line.exact_level or line.scheduled + self._accrued)
+            principal = (line.exact_level or line.scheduled + self._accrued) - self._accrued
+            self.balance = max(self.balance - principal, ZERO)
         elif self._precomputed:
             self.balance -= line.principal.amount
         elif self._basis is InterestBasis.PREPAID:

@@ -108,7 +108,9 @@ class Reversed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargedBack:
-    """A part of payment `of` was taken back: it is owed again with the instalment of that day."""
+    """A part of payment `of` was taken back: it is owed again with the instalment of that day, but of a
+    loan that has ended, where it is lost.
+    """
 
     of: int
     amount: Decimal

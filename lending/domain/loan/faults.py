@@ -113,7 +113,7 @@ def _faults(terms: Terms, principal: Decimal) -> Iterator[TermsFault]:
 
 
 def _too_fine(terms: Terms, principal: Decimal) -> bool:
-    fixed = [principal, terms.instalment_amount, terms.write_off_below]
+    fixed = [principal, terms.instalment_amount, terms.instalment_unit, terms.write_off_below]
     fixed += [fee.amount for fee in (terms.instalment_fee, terms.origination_fee) if fee]
     late = terms.late_fee
     fixed += [late.amount, late.maximum, late.shortfall_min] if late else []

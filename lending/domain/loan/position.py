@@ -121,8 +121,8 @@ def _through_other_accounts(
         case e.Paid(amount=amount):
             found[_source(account, entry.act)] += amount
             return sums
-        case e.ChargedBack() | e.CreditRefunded():
-            found[_A.CASH] -= sums.total - effect.credit
+        case e.ChargedBack(amount=amount) | e.CreditRefunded(amount=amount):
+            found[_A.CASH] -= amount
             return _negative(sums)
         case e.Capitalised():
             return sums

@@ -27,6 +27,7 @@ REALLOCATED_MAX: Final = 200
 """Changed transactions that are named in one event; how many more there are is said."""
 
 _NOTHING: Final = Sums()
+_NO: Final = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -113,19 +114,24 @@ def _more(
     currency: str,
 ) -> Reallocated | None:
     was, now = before.get(number), after[number]
-    sums, credit = (_NOTHING, Decimal(0)) if was is None else (was.sums, was.credit)
-    more = [new - old for new, old in zip(now.sums, sums, strict=True)]
-    if not any(more) and now.credit == credit:
+    more = [new - old for new, old in zip(_amounts(now), _amounts(was), strict=True)]
+    if not any(more):
         return None
-    principal, interest, fees, penalties = (money.in_currency(one, currency) for one in more)
+    amounts = (money.in_currency(one, currency) for one in more)
+    principal, interest, fees, penalties, credit, recovered = amounts
     return Reallocated(
         version=number,
         principal=principal,
         interest=interest,
         fees=fees,
         penalties=penalties,
-        credit=money.in_currency(now.credit - credit, currency),
+        credit=credit,
+        recovered=recovered,
     )
+
+
+def _amounts(one: Allocation | None) -> tuple[Decimal, ...]:
+    return (*_NOTHING, _NO, _NO) if one is None else (*one.sums, one.credit, one.recovered)
 
 
 def _booking(account: Account, own: Allocation | None, through: date) -> Booking:

@@ -1,5 +1,6 @@
 """Charges and what is waived of them."""
 
+from decimal import Decimal
 from typing import Final
 
 from lending.domain import money
@@ -13,6 +14,7 @@ from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import book_on
 from lending.domain.servicing.entering import UNBOOKED, enter, loan_of, outside
 from lending.domain.servicing.paying import implausible
+from lending.domain.servicing.state import Loan
 
 
 def assess(command: c.AssessCharge, state: Application, given: Circumstances) -> Answer:
@@ -49,15 +51,19 @@ def waive(command: c.WaiveCharge, state: Application, given: Circumstances) -> A
         return Refused(Refusal.TRANSACTION_UNKNOWN, f"no charge has version {command.version}")
     if command.version in loan.reversed:
         return Refused(Refusal.TRANSACTION_REVERSED, f"version {command.version}")
-    day = max(loan.through, given.effective_on)
-    parts = [one for one in book_on(loan, day).charges if one.entry == command.version]
+    if command.amount is not None:
+        wrong = wrong_amount(command.amount, "amount", state.currency)
+        if wrong is not None:
+            return wrong
+    if given.effective_on < entry.on:
+        return Refused(Refusal.BEFORE_THE_TRANSACTION, f"it counts from {entry.on}")
+    parts = [one for one in book_on(loan, given.effective_on).charges if one.entry == entry.number]
     unpaid = parts[-1].outstanding
-    if not unpaid:
-        whole = sum(one.amount for one in parts) == entry.act.amount
-        return [] if whole else _MADE_PRINCIPAL
+    if not unpaid and sum(one.amount for one in parts) != entry.act.amount:
+        return _MADE_PRINCIPAL
+    if not unpaid and (command.amount is None or _is_waived(command, loan)):
+        return []
     amount = unpaid if command.amount is None else command.amount
-    if (wrong := wrong_amount(amount, "amount", state.currency)) is not None:
-        return wrong
     waived = e.ChargeWaived(
         of=command.version,
         amount=money.in_currency(amount, state.currency),
@@ -68,6 +74,12 @@ def waive(command: c.WaiveCharge, state: Application, given: Circumstances) -> A
     if amount > booked:
         return Refused(Refusal.ABOVE_WHAT_IS_UNPAID, f"{booked:f} {state.currency} are unpaid")
     return [entered.event]
+
+
+def _is_waived(command: c.WaiveCharge, loan: Loan) -> bool:
+    """Whether so much was waived of that charge before."""
+    same = act.ChargeWaived(of=command.version, amount=command.amount or Decimal(0))
+    return any(one.act == same for one in loan.counting)
 
 
 def waive_interest(command: c.WaiveInterest, state: Application, given: Circumstances) -> Answer:

@@ -15,6 +15,7 @@ from lending.domain.application.circumstances import Answer, Circumstances, OnDa
 from lending.domain.application.state import Application
 from lending.domain.loan.book import LoanBook, LoanStatus
 from lending.domain.loan.delinquency import delinquency
+from lending.domain.loan.entries import Boarded
 from lending.domain.loan.fees import late_fees
 from lending.domain.servicing import events as e
 from lending.domain.servicing.booking import Booked, book_on, try_out
@@ -96,7 +97,7 @@ def _end_of_month(day: date) -> date:
 
 def _late_days(loan: Loan, book: LoanBook) -> Iterator[date]:
     """The first days on which instalments that were not met in time, and not charged for, were late."""
-    fee, charged_for = loan.known_terms.late_fee, set(loan.late_fees.values())
+    fee, charged_for = loan.known_terms.late_fee, _charged_for(loan)
     if fee is None or not _is_charged(loan):
         return
     grace = timedelta(days=fee.grace_days)
@@ -144,7 +145,7 @@ def _charged(loan: Loan, given: Circumstances) -> _Closed:
     if not _is_charged(loan):
         return _Closed([], loan)
     assessed = set(loan.late_fees).difference(loan.reversed)
-    charged_for = set(loan.late_fees.values())
+    charged_for = _charged_for(loan)
     for fee in late_fees(terms, loan.entries, day, assessed=assessed, charged_for=charged_for):
         charge = e.ChargeAssessed(
             kind=ChargeKind.PENALTY,
@@ -158,6 +159,13 @@ def _charged(loan: Loan, given: Circumstances) -> _Closed:
         events.append(enter(loan, charge, ahead).event)
         loan = _after(loan, events[-1], ahead)
     return _Closed(events, loan)
+
+
+def _charged_for(loan: Loan) -> set[date]:
+    """The due dates of instalments that were charged for, here or before they were taken over."""
+    boarded = (one.act for one in loan.counting if isinstance(one.act, Boarded))
+    brought = {late.due_on for act in boarded for late in act.overdue if late.penalties}
+    return brought.union(loan.late_fees.values())
 
 
 def _is_charged(loan: Loan) -> bool:

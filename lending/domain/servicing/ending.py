@@ -15,7 +15,7 @@ from lending.domain.servicing import events as e
 from lending.domain.servicing.entering import UNBOOKED, Entered, enter, later_entries, loan_of
 from lending.domain.servicing.evolve import evolve_loan
 from lending.domain.servicing.funding import pay_out
-from lending.domain.servicing.paying import wrong_payment
+from lending.domain.servicing.paying import implausible, wrong_payment
 from lending.domain.servicing.state import reference_of
 
 
@@ -84,6 +84,8 @@ def _transfer(command: c.Transfer, state: Application, given: Circumstances) -> 
     price = command.price or money.in_currency(loan_of(state).balance * 0, state.currency)
     if (wrong := too_fine(price, "price", state.currency)) is not None:
         return wrong
+    if (refused := implausible(price, loan_of(state), state)) is not None:
+        return refused
     transferred = e.Transferred(
         to=command.to, price=money.in_currency(price, state.currency), booking=UNBOOKED
     )
@@ -93,6 +95,8 @@ def _transfer(command: c.Transfer, state: Application, given: Circumstances) -> 
 def _refinance(command: c.Refinance, state: Application, given: Circumstances) -> Answer:
     """This loan paid off by paying out another one."""
     loan, other = loan_of(state), given.named
+    if command.into == given.application_id:
+        return Refused(Refusal.REFINANCING_INTO_ITSELF)
     if other is None or not other.exists:
         return Refused(Refusal.REFINANCING_UNKNOWN, f"{command.into}")
     if other.borrowers.isdisjoint(state.borrowers):

@@ -116,7 +116,9 @@ class BindingSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reallocated:
-    """An earlier transaction came to something else: by how much more, component by component."""
+    """An earlier transaction came to something else: by how much more, component by component, and how much more of it
+    is recovered; events of earlier days do not say that (None).
+    """
 
     version: int
     principal: Decimal
@@ -124,6 +126,7 @@ class Reallocated:
     fees: Decimal
     penalties: Decimal
     credit: Decimal
+    recovered: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

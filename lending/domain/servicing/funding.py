@@ -23,6 +23,7 @@ from lending.domain.meanings import said_of
 from lending.domain.product_faults import FAULTS, ProductFault
 from lending.domain.products import (
     ProductOnRecord,
+    beyond_all_terms,
     fee_takes_all,
     terms_of,
 )
@@ -116,6 +117,9 @@ def dues_of(
         )
     except (OverflowError, ValueError) as fault:
         return Refused(Refusal.TERMS_NOT_POSSIBLE, str(fault))
+    if first_due_on is not None and beyond_all_terms(start, dues.agreed[-1]):
+        long = ProductFault.TERM_TOO_LONG
+        return Refused(Refusal.TERMS_NOT_POSSIBLE, f"{long}: {FAULTS[long]}")
     if dues.due[0] <= start:
         early = (
             f"the first due date, {dues.agreed[0]}, is moved to {dues.due[0]}, not after {start}"
@@ -343,6 +347,9 @@ def _wrong_boarding(command: c.Board, currency: str, given: Circumstances) -> Re
     days = [one.due_on for one in command.arrears]
     if days != sorted(set(days)):
         return Refused(Refusal.ARREARS_OUT_OF_ORDER)
+    for place, one in enumerate(command.arrears):
+        if not (one.principal or one.interest or one.fees or one.penalties):
+            return Refused(Refusal.AMOUNT_NOT_POSITIVE, f"arrears[{place}] are of nothing")
     return None
 
 
@@ -360,8 +367,10 @@ def _wrong_days(command: c.Board, given: Circumstances) -> Refused | None:
 def _implausible_boarding(command: c.Board, state: Application) -> Refused | None:
     """Whether what is taken over is too much to be meant of this application."""
     most = PLAUSIBLE_TIMES * state.amount
-    overdue = sum((one.principal or Decimal(0) for one in command.arrears), Decimal(0))
-    if max(command.principal + overdue, command.accrued_interest or Decimal(0)) <= most:
+    parts = [command.principal, command.accrued_interest]
+    for one in command.arrears:
+        parts += [one.principal, one.interest, one.fees, one.penalties]
+    if sum((part or Decimal(0) for part in parts), Decimal(0)) <= most:
         return None
     asked = f"{state.amount:f} {state.currency} were applied for"
     return Refused(Refusal.AMOUNT_IMPLAUSIBLE, asked)

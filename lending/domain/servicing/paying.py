@@ -135,10 +135,16 @@ def repeated(loan: Loan, moved: Moved, reference: str | None) -> Refused | None:
 
 
 def implausible(amount: Decimal, loan: Loan, state: Application) -> Refused | None:
-    """Whether an amount is too large to be meant of this loan."""
-    if amount <= PLAUSIBLE_TIMES * lent(loan):
+    """Whether an amount is too large to be meant of this loan: by what was applied for, where nothing
+    counts as lent any more and a charge is left.
+    """
+    most = lent(loan)
+    said = f"{most:f} {state.currency} were lent in all"
+    if not most:
+        most, said = state.amount, f"{state.amount:f} {state.currency} were applied for"
+    if amount <= PLAUSIBLE_TIMES * most:
         return None
-    return Refused(Refusal.AMOUNT_IMPLAUSIBLE, f"{lent(loan):f} {state.currency} were lent in all")
+    return Refused(Refusal.AMOUNT_IMPLAUSIBLE, said)
 
 
 def lent(loan: Loan) -> Decimal:
@@ -200,7 +206,7 @@ def _irreversible(loan: Loan, entry: Entry) -> Refused | None:
             return Refused(Refusal.NOT_REVERSIBLE, "the other loan was paid out by it")
         case act.Disbursed(refinanced=refinanced) if refinanced:
             return Refused(Refusal.NOT_REVERSIBLE, "another loan was paid off by it")
-    needed = [one for one in loan.counting if _rests_on(one, entry)]
+    needed = [one for one in loan.counting if _rests_on(one, entry, loan)]
     if not needed:
         return None
     if any(_is_refinancing(one) for one in needed):
@@ -215,13 +221,17 @@ def _is_refinancing(entry: Entry) -> bool:
     return isinstance(entry.act, act.Ended) and entry.act.how is act.Ending.REFINANCED
 
 
-def _rests_on(later: Entry, entry: Entry) -> bool:
-    """Whether a transaction makes no sense without another."""
+def _rests_on(later: Entry, entry: Entry, loan: Loan) -> bool:
+    """Whether a transaction makes no sense without another; a charge that somebody assessed does
+    without funding, a late fee does not.
+    """
     if isinstance(later.act, act.Ended):
         return later.number > entry.number
     match entry.act:
         case act.Disbursed() | act.Boarded():
-            return later.number > entry.number and not isinstance(later.act, act.ChargeAssessed)
+            stands = isinstance(later.act, act.ChargeAssessed)
+            stands = stands and later.number not in loan.late_fees
+            return later.number > entry.number and not stands
         case act.Paid():
             return isinstance(later.act, act.ChargedBack) and later.act.of == entry.number
         case act.ChargeAssessed():

@@ -54,7 +54,9 @@ class Direction(StrEnum):
 
 class Movement(NamedTuple):
     """A transaction, and what it came to; `charge` is the one that it adjusts or waives. Changes of
-    terms and losses have no direction.
+    terms and losses have no direction. `principal_change` is by how much the principal outstanding
+    rose, what a capitalisation made principal included; below zero, fell. New instalments for the
+    same principal, of a re-aging or re-amortisation, change none.
     """
 
     version: int
@@ -65,6 +67,7 @@ class Movement(NamedTuple):
     reference: str | None
     charge: int | None
     amount: Decimal | None
+    principal_change: Decimal
     allocation: Allocation
 
 
@@ -241,8 +244,21 @@ def _movement(entry: Entry, allocation: Allocation, reference: str | None) -> Mo
         reference=reference,
         charge=_charge_of(entry.act),
         amount=_amount(entry.act),
+        principal_change=_principal_change(entry.act, allocation.sums),
         allocation=allocation,
     )
+
+
+def _principal_change(done: Act, sums: Sums) -> Decimal:
+    if isinstance(done, act.Capitalised):
+        return sums.total
+    match _DIRECTIONS.get(type(done)):
+        case Direction.RAISES:
+            return sums.principal
+        case Direction.LOWERS:
+            return -sums.principal
+        case _:
+            return sums.principal * 0
 
 
 def _charge_of(done: Act) -> int | None:

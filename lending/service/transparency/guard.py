@@ -15,10 +15,16 @@ from lending.ledger import limits as log_limits
 from lending.ledger.holder import Connect
 from lending.ledger.lineage import verify_history
 from lending.ledger.submission import HistoryRewound, LaneFault
-from lending.ledger.tree import TreeBroken, read_tree
+from lending.ledger.tree import Tree, TreeBroken
 from lending.runtime.postgres import Connection, Pool
 from lending.service.transparency.outlets import Outlet
-from lending.service.transparency.sealer import Halt, compare, read_around
+from lending.service.transparency.sealer import (
+    Halt,
+    Published,
+    compare,
+    read_around,
+    require_tree,
+)
 
 _REFUSED: Final = "this may not be the log that it was; nothing is appended"
 
@@ -40,14 +46,14 @@ class HistoryGuard:
 
     async def check(self, connection: Connection) -> None:
         """Raise HistoryRewound where the log ends before the last published checkpoint, contradicts
-        it, or is on another server than the one on record; LaneUnavailable on a standby.
+        it, or is on another server than the one on record, and where its tree is gone, or has not
+        come to that checkpoint (again); LaneUnavailable on a standby.
 
-        Where the place cannot be read, or the tree has not come to its checkpoint yet, sealing
-        waits, and readiness says that it lags.
+        Where the place cannot be read sealing waits, and readiness says that it lags.
         """
         try:
             await verify_history(connection, self._shard, 0, None)
-            await self._hold_against_published(connection)
+            await self._hold_against_published(connection, await self._last())
         except HistoryRewound as fault:
             if self._failure is None:
                 _LOG.error("nothing is appended", shard=self._shard, reason=str(fault))
@@ -70,18 +76,27 @@ class HistoryGuard:
             await asyncio.sleep(log_limits.HISTORY_RECHECK_SECONDS)
             await self.look(pool)
 
-    async def _hold_against_published(self, connection: Connection) -> None:
+    async def _last(self) -> Published | None:
+        """What was published last. Read before the tree, which has then come as far."""
         try:
-            last = None if self._place is None else await self._place.last()
+            return None if self._place is None else await self._place.last()
         except OSError as fault:
             _LOG.warning("published checkpoints cannot be read", reason=str(fault))
-            return
-        tree = None if last is None else await read_tree(connection, self._shard)
-        if last is None or tree is None:
-            return
+            return None
+
+    async def _hold_against_published(self, connection: Connection, last: Published | None) -> None:
+        tree = await require_tree(connection, self._shard)
+        if last is not None and not await self._reached(connection, tree, last):
+            raise HistoryRewound(
+                f"the log is sealed up to {tree.size}, before the checkpoint of {last.size} leaves in"
+                f" {last.place}: its tree was begun anew or put back. Once a worker has sealed so far"
+                " and the checkpoint is borne out, it goes on by itself; see lending status"
+            )
+
+    async def _reached(self, connection: Connection, tree: Tree, last: Published) -> bool:
         around = await read_around(connection, self._shard)
         try:
-            await compare(connection, tree, around, last)
+            return await compare(connection, tree, around, last)
         except (Halt, TreeBroken) as fault:
             raise HistoryRewound(
                 f"{fault}: the end of the log may be lost, or the log was changed. If a backup was put back,"

@@ -16,6 +16,7 @@ from lending.ledger.notes import Verifier, decoded
 from lending.ledger.proofs import InclusionProof
 from lending.ledger.tiles import TILE_WIDTH, Bundle, Tile, encode_bundle
 from lending.ledger.tree import (
+    SQL,
     NotSealed,
     SignedCheckpoint,
     Tree,
@@ -156,8 +157,12 @@ async def newest_checkpoint(connection: Connection, shard: int) -> SignedCheckpo
 
 
 async def checkpoint_of_size(connection: Connection, shard: int, size: int) -> SignedCheckpoint:
-    """The last checkpoint of so many leaves. Raises UnknownCheckpoint."""
+    """The last checkpoint of so many leaves. Raises UnknownCheckpoint, which names the nearest."""
     found = await read_checkpoint_row(connection, "checkpoint_of_size", shard, size=size)
     if found is None:
-        raise UnknownCheckpoint(f"there is no checkpoint of {size} leaves")
+        asked = {"shard": shard, "size": size}
+        nearest = await (await connection.execute(SQL["nearest_sizes"], asked)).fetchone()
+        there = " and of ".join(str(one) for one in nearest or () if one is not None)
+        named = f"; the nearest are of {there}" if there else ""
+        raise UnknownCheckpoint(f"there is no checkpoint of {size} leaves{named}")
     return found

@@ -16,7 +16,6 @@ from lending.ledger.tree import (
     SignedCheckpoint,
     TreeBroken,
     TreeReader,
-    read_tree,
 )
 from lending.runtime.postgres import Connection
 from lending.service.transparency.outlets import NotPublished, Outlet
@@ -25,6 +24,7 @@ from lending.service.transparency.sealer import (
     Published,
     compare,
     read_around,
+    require_tree,
     stop_sealing,
 )
 
@@ -99,9 +99,7 @@ class Publisher:
 
     async def _require_extending(self, due: Sequence[SignedCheckpoint]) -> None:
         """Raise Halt where the last published checkpoint or one of these is not of the tree."""
-        tree = await read_tree(self._connection, self._shard)
-        if tree is None:
-            raise TreeBroken(f"there is no tree of shard {self._shard}")
+        tree = await require_tree(self._connection, self._shard)
         around = await read_around(self._connection, self._shard)
         if self._last is not None and not await compare(self._connection, tree, around, self._last):
             raise NotPublished("the tree has not come to the last published checkpoint yet")

@@ -20,6 +20,7 @@ from lending.ledger.checkpoints import Checkpoint, Origin, sign_checkpoint
 from lending.ledger.lineage import verify_history
 from lending.ledger.merkle import Edge, perfect_head
 from lending.ledger.sealing import MasterKey
+from lending.ledger.submission import HistoryRewound
 from lending.ledger.tiles import TILE_WIDTH
 from lending.ledger.tree import (
     SQL,
@@ -88,6 +89,19 @@ async def read_around(connection: Connection, shard: int) -> Around:
     if row is None:
         raise LookupError(f"the ledger has no lane for shard {shard}")
     return Around(*row)
+
+
+async def require_tree(connection: Connection, shard: int) -> Tree:
+    """The tree of a shard, which is made with the shard and stays. Raises HistoryRewound where it is
+    gone: beginning another would seal whatever the log holds now as if it always had.
+    """
+    tree = await read_tree(connection, shard)
+    if tree is None:
+        raise HistoryRewound(
+            "its tree is gone from transparency.trees: somebody removed it, and may have changed the log."
+            " Find out with lending verify and published checkpoints, and restore a backup"
+        )
+    return tree
 
 
 async def compare(connection: Connection, tree: Tree, around: Around, published: Published) -> bool:
@@ -162,9 +176,7 @@ class Sealer:
 
     async def _look(self) -> Step | None:
         """What there is to say without taking anything; None where there is something to do."""
-        tree = await read_tree(self._connection, self._shard)
-        if tree is None:
-            return Step.BUSY
+        tree = await require_tree(self._connection, self._shard)
         if tree.state != "running":
             return Step.STOPPED
         around = await read_around(self._connection, self._shard)
@@ -336,7 +348,7 @@ async def resume(connection: Connection, shard: int) -> int:
     async with connection.transaction():
         asked = {"shard": shard}
         if await (await connection.execute(SQL["claim_patiently"], asked)).fetchone() is None:
-            raise LookupError(f"the ledger has no shard {shard}")
+            raise LookupError(f"shard {shard} has no tree; see lending verify")
         await connection.execute(SQL["resume"], asked)
         tree = await read_tree(connection, shard)
     return 0 if tree is None else tree.size

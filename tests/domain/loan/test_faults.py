@@ -46,6 +46,8 @@ STEP = AllocationStep.DUE_FEE
             {"balloon_percent": Decimal(60), "down_payment_percent": Decimal(40)},
             TermsFault.PERCENTAGE_ABOVE_ALL,
         ),
+        ({"instalment_unit": Decimal("0.005")}, TermsFault.AMOUNT_TOO_FINE),
+        ({"currency": "JPY", "instalment_unit": Decimal("1.5")}, TermsFault.AMOUNT_TOO_FINE),
         ({"instalment_unit": Decimal(0)}, TermsFault.ZERO_UNIT),
         ({"payment_rules": (PaymentRule(), PaymentRule())}, TermsFault.RULES_REPEAT),
         ({"payment_rules": (PaymentRule(order=(STEP, STEP)),)}, TermsFault.ORDER_REPEATS),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Self
+from uuid import UUID
 
 from lending.domain.application import commands as c
 from lending.domain.application.circumstances import Answer, Circumstances, days_of, own_events
@@ -12,13 +13,16 @@ from lending.domain.application.decide import decide
 from lending.domain.application.events import Event
 from lending.domain.application.evolve import Occurrence, evolve
 from lending.domain.application.refusals import Refusal, Refused
-from lending.domain.application.state import INITIAL, Application
+from lending.domain.application.state import INITIAL, Application, Status
 from lending.domain.loan.book import LoanBook
 from lending.domain.loan.engine import replay
+from lending.domain.loan.journal import LedgerAccount as A
 from lending.domain.loan.terms import LateFee, Terms
 from lending.domain.products import Product, ProductOnRecord
 from lending.domain.servicing.state import Loan
 
+THIS: Final = UUID(int=1)
+"""The application of a life."""
 PAYOUT: Final = date(2026, 1, 1)
 LATE_FEE: Final = LateFee(amount=Decimal("25.00"), grace_days=5)
 TERMS: Final = Terms(currency="USD", rate_percent=Decimal(12), instalments=12, late_fee=LATE_FEE)
@@ -76,6 +80,7 @@ class Life:
         """The circumstances of a command that counts from noon of a day."""
         return Circumstances(
             effective_at=noon(on),
+            application_id=THIS,
             effective_on=on,
             backdated=True,
             version=self.version,
@@ -147,3 +152,20 @@ def running(amount: str = "1200", product: ProductOnRecord | None = PRODUCT, **s
 def with_terms(**changed: Any) -> ProductOnRecord:
     """A product whose terms differ from the usual ones."""
     return on_record(replace(TERMS, **changed))
+
+
+def posted(event: Any) -> dict[A, str]:
+    """The postings of an event, by account."""
+    return {line.account: str(line.amount) for line in event.booking.postings}
+
+
+def amounts(event: Any) -> tuple[str, ...]:
+    """What an event came to: principal, interest, fees, penalties, credit, balance."""
+    booked = event.booking
+    parts = (booked.principal, booked.interest, booked.fees, booked.penalties)
+    return tuple(str(part) for part in (*parts, booked.credit, booked.balance))
+
+
+def status_of(life: Life) -> Status:
+    """Where a loan stands."""
+    return life.state.status

@@ -133,3 +133,37 @@ def test_an_adjustment_of_a_late_fee_makes_no_instalment_less_late() -> None:
     life.does(s.Repay(amount=Decimal("188.24")), MAR).does(s.CloseDay(), date(2026, 3, 31))
     assert sorted(life.loan.late_fees.values()) == [FEB, MAR]
     assert life.loan.funded_on == PAYOUT
+
+
+@pytest.mark.parametrize(
+    ("amount", "refusal"),
+    [
+        ("-5", Refusal.AMOUNT_NOT_POSITIVE),
+        ("0", Refusal.AMOUNT_NOT_POSITIVE),
+        ("0.001", Refusal.AMOUNT_TOO_FINE),
+        ("99.00", Refusal.ABOVE_WHAT_IS_UNPAID),
+    ],
+)
+def test_a_wrong_amount_is_refused_though_nothing_is_unpaid_of_the_charge(
+    amount: str, refusal: Refusal
+) -> None:
+    life = charged().does(s.WaiveCharge(version=6), day(6))
+    assert life.refuses(s.WaiveCharge(version=6, amount=Decimal(amount)), day(7)) is refusal
+
+
+def test_only_what_was_waived_before_is_waived_already() -> None:
+    life = charged().does(s.WaiveCharge(version=6, amount=Decimal(30)), day(6))
+    assert life.answer(s.WaiveCharge(version=6), day(7)) == []
+    assert life.answer(s.WaiveCharge(version=6, amount=Decimal("30.00")), day(7)) == []
+    less = s.WaiveCharge(version=6, amount=Decimal(10))
+    assert life.refuses(less, day(7)) is Refusal.ABOVE_WHAT_IS_UNPAID
+
+
+def test_a_charge_is_waived_on_a_day_on_which_it_was_unpaid_though_it_has_been_paid_since() -> None:
+    life = charged().does(s.Repay(amount=Decimal(30)), day(10))
+    life.does(s.WaiveCharge(version=6), day(7))
+    assert life.last.booking.fees == Decimal("30.00")
+    assert [(one.version, one.fees) for one in life.last.booking.reallocated] == [
+        (7, Decimal("-30.00"))
+    ]
+    assert life.refuses(s.WaiveCharge(version=6), day(4)) is Refusal.BEFORE_THE_TRANSACTION

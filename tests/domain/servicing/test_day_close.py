@@ -129,3 +129,20 @@ def test_a_late_fee_falls_up_to_the_day_of_the_charge_off(grace_days: int, charg
     life = closed(running(product=with_terms(late_fee=fee, charge_off_days=30)), ALL_DAYS)
     assert [on for on, _ in fees(life)] == ([date(2026, 3, 3)] if charged else [])
     assert life.loan.charge_off is not None
+
+
+def test_boarded_arrears_with_a_penalty_are_charged_no_second_late_fee() -> None:
+    penalties = (Decimal(25), None)
+    arrears = tuple(
+        s.Arrears(due_on=day(-n), principal=Decimal(90), penalties=one)
+        for n, one in zip((60, 30), penalties, strict=True)
+    )
+    board = s.Board(
+        product="personal-loan",
+        principal=Decimal(1010),
+        paid_through=PAYOUT,
+        instalments=10,
+        arrears=arrears,
+    )
+    life = accepted_offer().does(board, PAYOUT).does(s.CloseDay(), day(1))
+    assert fees(life) == [(PAYOUT, day(-30))]

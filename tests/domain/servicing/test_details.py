@@ -25,6 +25,7 @@ from tests.domain.servicing.lives import (
 
 FEB, FAR = date(2026, 2, 1), date(2127, 1, 1)
 FEE: Final = s.AssessCharge(kind=s.ChargeKind.FEE, amount=Decimal(5))
+LATE = s.Arrears(due_on=day(-1), principal=Decimal(10))
 BOARD: Final = s.Board(product="personal-loan", principal=Decimal(1000), paid_through=PAYOUT)
 RANGES: Final[list[tuple[Callable[[], Life], c.Command, str]]] = [
     (
@@ -59,7 +60,7 @@ RANGES: Final[list[tuple[Callable[[], Life], c.Command, str]]] = [
     ),
     (
         accepted_offer,
-        replace(BOARD, arrears=(s.Arrears(due_on=day(-1)), s.Arrears(due_on=day(1)))),
+        replace(BOARD, arrears=(replace(LATE, due_on=day(-1)), replace(LATE, due_on=day(1)))),
         "arrears[1].due_on is 2026-01-02: give one from 1976-01-01 to 2026-01-01",
     ),
     (

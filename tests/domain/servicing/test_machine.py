@@ -340,6 +340,8 @@ class Servicing(RuleBasedStateMachine):
         assert sum((one.unpaid for one in said.fell_due), ZERO) == said.closing.due.total
         for one in said.fell_due:
             assert min(one.owed[1:]) >= 0, one
+        changes = sum((one.principal_change for one in said.movements), ZERO)
+        assert changes + self.life.book(self.today).capitalised_in_grace == said.closing.principal
 
     @invariant()
     def the_past_does_not_depend_on_when_it_is_asked(self) -> None:

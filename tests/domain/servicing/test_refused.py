@@ -18,6 +18,7 @@ from lending.domain.servicing.state import MAX_ENTRIES
 from tests.domain.servicing.lives import (
     PAYOUT,
     PRODUCT,
+    THIS,
     Life,
     accepted_offer,
     day,
@@ -137,7 +138,7 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
     (
         Refusal.ARREARS_OUT_OF_ORDER,
         accepted_offer,
-        replace(BOARD, arrears=(s.Arrears(due_on=day(-5)), s.Arrears(due_on=day(-5)))),
+        replace(BOARD, arrears=(s.Arrears(due_on=day(-5), fees=D(1)),) * 2),
         day(2),
     ),
     (Refusal.AMOUNT_IMPLAUSIBLE, running, s.Repay(amount=D("12000.01")), day(2)),
@@ -234,6 +235,28 @@ CASES: Final[list[tuple[Refusal, Callable[[], Life], c.Command, date]]] = [
     (Refusal.LATER_TRANSACTIONS, paid, s.ChargeOff(), day(2)),
     (Refusal.NOTHING_TO_SETTLE, running, s.Settle(amount=D(1200)), PAYOUT),
     (Refusal.BALANCE_NOT_ZERO, running, s.CloseLoan(), day(2)),
+    (Refusal.REFINANCING_INTO_ITSELF, running, s.Refinance(into=THIS), FEB),
+    (Refusal.AMOUNT_IMPLAUSIBLE, running, s.Transfer(to="x", price=D("12000.01")), FEB),
+    *(
+        (Refusal.AMOUNT_IMPLAUSIBLE, accepted_offer, replace(BOARD, arrears=(arrears,)), PAYOUT)
+        for arrears in (
+            s.Arrears(due_on=PAYOUT, interest=D(12001)),
+            s.Arrears(due_on=PAYOUT, fees=D(12001)),
+            s.Arrears(due_on=PAYOUT, penalties=D(12001)),
+        )
+    ),
+    (
+        Refusal.AMOUNT_NOT_POSITIVE,
+        accepted_offer,
+        replace(BOARD, arrears=(s.Arrears(due_on=PAYOUT, fees=D(0)),)),
+        PAYOUT,
+    ),
+    (
+        Refusal.TERMS_NOT_POSSIBLE,
+        accepted_offer,
+        replace(BOARD, first_due_on=date(2125, 10, 1)),
+        PAYOUT,
+    ),
     (Refusal.REFINANCING_UNKNOWN, lambda: refinancing(None), s.Refinance(into=NEW), FEB),
     (Refusal.REFINANCING_NOT_READY, lambda: refinancing(running()), s.Refinance(into=NEW), FEB),
     (

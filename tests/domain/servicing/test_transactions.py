@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from lending.domain.application import commands as c
-from lending.domain.application.refusals import Refusal
+from lending.domain.application.refusals import Refusal, Refused
 from lending.domain.application.state import Status
 from lending.domain.loan.entries import Disbursed
 from lending.domain.loan.journal import LedgerAccount as A
@@ -188,6 +188,25 @@ def test_what_is_left_of_a_reversed_disbursement_can_be_reversed_too() -> None:
     assert status_of(life) is Status.ACCEPTED
     life.does(c.Disburse(), day(4))
     assert life.loan.funded_on == day(4)
+
+
+def test_late_fees_are_reversed_before_the_funding_that_they_rest_on() -> None:
+    life = running().does(s.CloseDay(), day(60))
+    fees = sorted(life.loan.late_fees)
+    assert len(fees) == 1
+    reverse = s.Reverse(version=5, reason=s.ReversalReason.MISTAKE)
+    refused = life.answer(reverse, day(61))
+    assert refused == Refused(Refusal.TRANSACTION_IN_USE, f"reverse version {fees[0]} first")
+    life.does(replace(reverse, version=fees[0]), day(61)).does(reverse, day(61))
+    assert status_of(life) is Status.ACCEPTED
+
+
+def test_a_charge_that_is_left_of_a_reversed_disbursement_can_be_paid() -> None:
+    life = running().does(s.AssessCharge(kind=s.ChargeKind.FEE, amount=D("15.00")), day(2))
+    life.does(s.Reverse(version=5, reason=s.ReversalReason.MISTAKE), day(3))
+    assert life.refuses(s.Repay(amount=D("12000.01")), day(3)) is Refusal.AMOUNT_IMPLAUSIBLE
+    life.does(s.Repay(amount=D("15.00")), day(3))
+    assert status_of(life) is Status.PAID_OFF
 
 
 def test_who_is_paid_out_anew_gets_the_due_dates_of_that_day_though_a_fee_is_left() -> None:
