@@ -116,6 +116,7 @@ async def both(api: Api, found: list[Row]) -> None:
             "from": "rejected",
             "to": "approved",
             "count": len(flips),
+            "counts": {"USD": len(flips)},
             "amounts": {"USD": f"{sum(row.amount for row in flips):.2f}"},
         }
     ]
