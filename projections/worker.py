@@ -28,6 +28,8 @@ from projections.reading import SQL
 from projections.registry import READ_MODELS
 
 _RETRY_FIRST_SECONDS = 0.1
+_REST_RATIO = 2
+"""How many times as long as its last batch took a read model rests that keeps up."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -158,10 +160,11 @@ class _Keeper:
             ours = look is not None and look.worker in (None, self._settings.worker)
             if look is not None and look.due and (ours or look.position == self._seen_position):
                 if look.head - look.position < limits.PROJECTION_BATCH_MAX_EVENTS:
-                    # While the log grows slowly, a short pause lets events gather.
+                    # Who keeps up rests, which lets events gather.
                     await asyncio.sleep(earliest - clock())
-                earliest = clock() + limits.PROJECTION_PAUSE_SECONDS
+                begun = clock()
                 step = await projector.step()
+                earliest = clock() + _rest_seconds(clock() - begun)
             self._seen_position = -1 if look is None else look.position
             self._say(look, step)
             if step is not Step.MOVED:
@@ -194,3 +197,11 @@ class _Keeper:
         if said != self._said:
             self._said = said
             self._log.warning(said, code=self._model.code_version)
+
+
+def _rest_seconds(took_seconds: float) -> float:
+    """How long a read model that keeps up rests after a batch: the longer, the busier the machine is,
+    so that read models leave time to the commands that they follow.
+    """
+    shortest, longest = limits.PROJECTION_REST_SECONDS
+    return min(max(shortest, _REST_RATIO * took_seconds), longest)

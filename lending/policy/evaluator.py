@@ -10,7 +10,10 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from lending.domain.application.commands import Outcome
@@ -32,14 +35,37 @@ class EvaluatorDown(Exception):
     """The process that evaluates policies does not start, or gets no time."""
 
 
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """A request that is sent, or will be, and whoever waits for its answer: None is that there is none."""
+
+    line: bytes
+    answer: "asyncio.Future[dict[str, Any] | None]"
+    again: bool = False
+
+    def answered(self, said: dict[str, Any] | None) -> None:
+        if not self.answer.done():  # it is, where nobody waits for it any more
+            self.answer.set_result(said)
+
+    def failed(self, fault: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(fault)
+
+
 class Evaluator:
-    """Evaluates policies in a child process of its own, one at a time, started when it is needed."""
+    """Evaluates policies in a child process of its own, started when it is needed.
+
+    The child answers in the order in which it is asked, and is sent the next requests while it is
+    busy with one: whoever waits for an answer keeps nobody from asking.
+    """
 
     def __init__(self, seconds: float = limits.POLICY_EVALUATION_SECONDS) -> None:
         """`seconds` of processor time are what one answer may take."""
         self._seconds = seconds
         self._child: Process | None = None
-        self._turn = asyncio.Lock()
+        self._asked: deque[_Asked] = deque()
+        self._places = asyncio.Semaphore(limits.POLICY_ASKED_AT_ONCE_MAX)
+        self._hearing: asyncio.Task[None] | None = None
 
     async def evaluate(
         self, definition: str, facts: Mapping[str, FactValue], others: Mapping[str, str]
@@ -73,77 +99,114 @@ class Evaluator:
         return [_fault(fault) for fault in said["faults"]]
 
     async def close(self) -> None:
-        """End the child process."""
-        async with self._turn:
-            await self._end()
+        """End the child process; what is not answered yet never will be."""
+        hearing = self._hearing
+        if hearing is not None:
+            hearing.cancel()
+            await asyncio.wait([hearing])
+        await self._end()
 
     async def _ask(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The child's answer; None where it took all its time, or ended twice.
+        """The child's answer; None where it took all its time, or ended twice."""
+        await self._places.acquire()
+        loop = asyncio.get_running_loop()
+        asked = _Asked(canonical_text(request).encode() + b"\n", loop.create_future())
+        self._asked.append(asked)
+        if self._child is not None:
+            _send(self._child, asked)
+        if self._hearing is None:
+            self._hearing = loop.create_task(self._hear(), name="policy answers")
+        return await asked.answer
 
-        A child that ended otherwise is asked for once more: it may have been killed for another's
-        sake. One that ends again was ended by what it was asked.
+    async def _hear(self) -> None:
+        """Take answers until all that was asked is answered."""
+        fault: Exception = EvaluatorDown("it was closed")
+        try:
+            while self._asked:
+                await self._hear_first()
+        except Exception as failed:  # noqa: BLE001 whoever waits has to hear of it
+            fault = failed
+        finally:
+            self._hearing = None
+            while self._asked:
+                self._settled().failed(fault)
+
+    def _settled(self) -> _Asked:
+        """The first that was asked, which makes place for another one."""
+        self._places.release()
+        return self._asked.popleft()
+
+    async def _hear_first(self) -> None:
+        """Take the answer to what was asked first. Raises EvaluatorDown.
+
+        A child that ended without it, and not for taking all its time, is asked once more: it may
+        have been killed for another's sake. One that ends again was ended by what it was asked.
         """
-        async with self._turn:
-            for _ in range(2):
-                child = await self._running()
-                line = await self._exchange(child, request)
-                if line.endswith(b"\n"):
-                    said: dict[str, Any] = json.loads(line)
-                    return said
-                if child.returncode == -OUT_OF_TIME:
-                    return None
-        return None
-
-    async def _exchange(self, child: Process, request: Mapping[str, Any]) -> bytes:
-        """The line that answers; one without an end where the child has ended. Raises EvaluatorDown."""
+        child = self._child or await self._start()
         line = b""
         try:
-            line = await asyncio.wait_for(_said(child, request), limits.POLICY_WAIT_SECONDS)
-        except ConnectionError:
-            return line
+            line = await asyncio.wait_for(_line(child), limits.POLICY_WAIT_SECONDS)
         except TimeoutError as late:
             raise EvaluatorDown("the machine has no time for it") from late
         finally:
             if not line.endswith(b"\n"):
                 await self._end()  # whatever it may say yet is no answer to the next one
-        return line
+        first = self._asked[0]
+        if line.endswith(b"\n"):
+            self._settled().answered(json.loads(line))
+        elif first.again or child.returncode == -OUT_OF_TIME:
+            self._settled().answered(None)
+        else:
+            first.again = True
 
-    async def _running(self) -> Process:
-        """The child, started where there is none. Raises EvaluatorDown."""
-        if self._child is not None and self._child.returncode is None:
-            return self._child
+    async def _start(self) -> Process:
+        """A new child, sent all that is not answered. Raises EvaluatorDown."""
+        child: Process | None = None
         try:
-            child = self._child = await asyncio.create_subprocess_exec(
+            child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "lending.policy.child", str(self._seconds),
                 stdin=PIPE, stdout=PIPE, limit=_LINE_MAX_BYTES, env=_environment(),
             )  # fmt: skip
-            if child.stdout is not None:
-                ready = await asyncio.wait_for(
-                    child.stdout.readline(), limits.POLICY_PROCESS_START_SECONDS
-                )
-                if ready == READY:
-                    return child
+            ready = await asyncio.wait_for(_line(child), limits.POLICY_PROCESS_START_SECONDS)
+            if ready != READY:
+                raise EvaluatorDown("it ended before it was ready")
+            self._child = child
         except (OSError, TimeoutError) as fault:
-            await self._end()
             raise EvaluatorDown(f"it does not start: {fault}") from fault
-        await self._end()
-        raise EvaluatorDown("it ended before it was ready")
+        finally:
+            if child is not None and self._child is not child:
+                await _ended(child)
+        for asked in self._asked:
+            _send(child, asked)
+        return child
 
     async def _end(self) -> None:
         child, self._child = self._child, None
-        if child is None:
-            return
-        if child.returncode is None:
-            child.kill()
-        await child.wait()
+        if child is not None:
+            await _ended(child)
 
 
-async def _said(child: Process, request: Mapping[str, Any]) -> bytes:
-    if child.stdin is None or child.stdout is None:
-        raise EvaluatorDown("it has no pipes")
-    child.stdin.write(canonical_text(request).encode() + b"\n")
-    await child.stdin.drain()
-    return await child.stdout.readline()
+async def _ended(child: Process) -> None:
+    if child.returncode is None:
+        child.kill()
+    await child.wait()
+
+
+def _send(child: Process, asked: _Asked) -> None:
+    """Send a request. Where the child has ended, its answer shows it."""
+    if child.stdin is not None:
+        with suppress(OSError, RuntimeError):
+            child.stdin.write(asked.line)
+
+
+async def _line(child: Process) -> bytes:
+    """The next line of a child; one without an end where it has ended."""
+    if child.stdout is None:
+        return b""
+    try:
+        return await child.stdout.readline()
+    except ConnectionError:
+        return b""
 
 
 def _built_in(definition: str, facts: Mapping[str, FactValue]) -> Evaluation | Fault:

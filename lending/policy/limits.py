@@ -28,6 +28,9 @@ POLICY_ACTIVATIONS_MAX: Final = 10_000
 POLICY_EVALUATION_SECONDS: Final = 1.0
 """Time of the processor that a policy may take to answer; then its process ends."""
 
+POLICY_ASKED_AT_ONCE_MAX: Final = 64
+"""Requests that the process that evaluates policies holds; others wait for their turn."""
+
 POLICY_WAIT_SECONDS: Final = 10.0
 """How long an answer is waited for on a machine that has no time for it."""
 

@@ -14,8 +14,7 @@ EVENT_DATA_MAX_BYTES: Final = 48 * 1024
 """The encoded data of one event."""
 
 EVENT_ENVELOPE_MAX_BYTES: Final = 8 * 1024
-"""The encoded envelope of one event: everything its leaf hash covers but the data. Each part is bounded
-so that the largest fits."""
+"""The encoded envelope of one event: all its leaf hash covers but the data; each part is bounded."""
 
 IDEMPOTENCY_KEY_MAX_CHARACTERS: Final = 255
 """An `Idempotency-Key`."""
@@ -452,8 +451,8 @@ PROJECTION_POLL_SECONDS: Final = 0.5
 PROJECTION_STANDBY_POLL_SECONDS: Final = 0.2
 """How often a worker looks whether the one that works on a projection still does."""
 
-PROJECTION_PAUSE_SECONDS: Final = 0.01
-"""The shortest time from one batch's begin to the next one's while the log grows slowly."""
+PROJECTION_REST_SECONDS: Final = (0.01, 0.1)
+"""The shortest and the longest rest of a projection that keeps up between two batches."""
 
 PROJECTION_RETRY_LONGEST_SECONDS: Final = 5.0
 """The longest pause before a projection tries a failed connection or statement again."""

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from lending.policy import limits
 from lending.policy.document import written
 from lending.policy.engine import Evaluation, evaluate
-from lending.policy.evaluator import Evaluator
+from lending.policy.evaluator import Evaluator, EvaluatorDown
 from lending.policy.faults import Fault, FaultKind
 from tests.policy.graphs import APPROVING, expressions, policy, table
 
@@ -95,6 +96,37 @@ async def test_many_at_once_get_each_their_own_answer(evaluator: Evaluator) -> N
     assert [one.rules for one in found if isinstance(one, Evaluation)] == [
         (f"t/r{n}",) for n in range(50)
     ]
+
+
+async def test_who_ends_the_child_takes_no_answer_from_those_behind(evaluator: Evaluator) -> None:
+    asked = [ENDLESS, GOOD, DOUBLING, GOOD]
+    found = await asyncio.gather(*(evaluator.evaluate(one, FACTS, {}) for one in asked))
+    endless, good, doubling, last = found
+    assert good == last == evaluate(GOOD, FACTS)
+    for one in (endless, doubling):
+        assert isinstance(one, Fault)
+        assert one.kind is FaultKind.NO_ANSWER
+
+
+async def test_more_than_there_is_place_for_wait_for_their_turn(evaluator: Evaluator) -> None:
+    many = 3 * limits.POLICY_ASKED_AT_ONCE_MAX
+    asking = [asyncio.create_task(evaluator.evaluate(GOOD, FACTS, {})) for _ in range(many)]
+    most = 0
+    while not all(one.done() for one in asking):
+        most = max(most, len(evaluator._asked))
+        await asyncio.sleep(0)
+    assert {one.result() == evaluate(GOOD, FACTS) for one in asking} == {True}
+    assert most == limits.POLICY_ASKED_AT_ONCE_MAX
+
+
+async def test_who_waits_when_it_is_closed_hears_of_it(evaluator: Evaluator) -> None:
+    await evaluator.unreadable(GOOD)
+    asking = asyncio.create_task(evaluator.evaluate(ENDLESS, FACTS, {}))
+    await asyncio.sleep(0.05)
+    await evaluator.close()
+    with pytest.raises(EvaluatorDown):
+        await asking
+    assert isinstance(await evaluator.evaluate(GOOD, FACTS, {}), Evaluation)
 
 
 async def test_a_child_that_was_killed_for_anothers_sake_is_no_fault_of_the_policy(
