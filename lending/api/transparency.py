@@ -71,8 +71,8 @@ class LogEndpoints:
         """That one event is in the log."""
         asked = PROOF.read(request.query)
         shard, position = _shard(request), request.in_path["position"]
-        if not _NUMBER.fullmatch(position):
-            raise invalid_parameter("position", "must be a position of the log")
+        if not _NUMBER.fullmatch(position) or int(position) < 1:
+            raise invalid_parameter("position", "must be a position of the log, 1 or more")
         proof = await self._log.inclusion(shard, int(position), asked.get("size"))
         return Answer(proof.text().encode(), media_type=_TEXT)
 

@@ -39,7 +39,6 @@ def explain(
 
 
 def _print(told: dict[str, Any]) -> None:
-
     console = uncut_console()
     for sentence in told["words"]:
         console.print(sentence, markup=False, highlight=False)

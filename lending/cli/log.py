@@ -61,11 +61,13 @@ def verify_proof(
     ],
     entry: Annotated[
         Path,
-        typer.Option(help="The file of the entry that is to be in the log.", dir_okay=False),
+        typer.Option(
+            help="The file of the entry that is to be in the log.", exists=True, dir_okay=False
+        ),
     ],
     file: Annotated[
         Path | None,
-        typer.Argument(help="The proof.  [default: standard input]", dir_okay=False),
+        typer.Argument(help="The proof.  [default: standard input]", exists=True, dir_okay=False),
     ] = None,
 ) -> None:
     """Check a proof against the entry and the log's keys. It needs no ledger."""

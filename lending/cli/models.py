@@ -21,7 +21,6 @@ def list_() -> None:
     """Every version of every score model, in the order of their registration."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
-
         uncut_console().print(_table(await ledger.models.standing()))
 
     run(work)

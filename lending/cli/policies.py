@@ -31,7 +31,6 @@ def list_() -> None:
     """Every version of every policy, in the order of their publication."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
-
         uncut_console().print(_table(await ledger.policies.standing()))
 
     run(work)

@@ -29,7 +29,6 @@ def list_() -> None:
     """Every version of every product, in the order of their publication."""
 
     async def work(ledger: "Ledger", _: "Operator") -> None:
-
         uncut_console().print(_table(list((await ledger.products.standing()).on_record.values())))
 
     run(work)

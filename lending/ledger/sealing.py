@@ -54,7 +54,10 @@ class MasterKey:
         for cipher in (self._cipher, *self._before):
             if (key := _opened(cipher, wrapped, purpose)) is not None:
                 return key
-        raise SealBroken("a wrapped key does not open: is this the ledger's master key?")
+        raise SealBroken(
+            "a wrapped key does not open: it was changed, or is another one's; or, where none opens,"
+            " this is not the ledger's master key"
+        )
 
     def wrapped_anew(self, wrapped: bytes, purpose: bytes) -> bytes | None:
         """What a key before has wrapped, wrapped with the one in use; None where it is already.

@@ -103,7 +103,7 @@ async def test_a_path_that_names_no_tile_is_told_so(log: Api, path: str) -> None
 @pytest.mark.parametrize(
     "path",
     ["tile/0/001", "tile/0/001.p/48", "tile/2/000.p/1", "tile/entries/001.p/48", "tile/0/x999/000", "proof/304",
-     "proof/0", "proof/1?size=304", "consistency?first=1&second=304"],
+     "proof/1?size=304", "consistency?first=1&second=304"],
 )  # fmt: skip
 async def test_what_is_not_sealed_yet_is_told_so_with_how_far_it_is(log: Api, path: str) -> None:
     body = problem(await log.get(f"/log/0/{path}"), 404, "not_sealed")
@@ -118,6 +118,7 @@ async def test_what_is_not_sealed_yet_is_told_so_with_how_far_it_is(log: Api, pa
         ("/log/x/checkpoint", 404, "shard_not_found"),
         ("/log/0/proof/1?size=2", 404, "checkpoint_not_found"),
         ("/log/0/proof/one", 422, "invalid_request"),
+        ("/log/0/proof/0", 422, "invalid_request"),
         ("/log/0/proof/1?size=0", 422, "invalid_request"),
         ("/log/0/consistency?first=3", 422, "invalid_request"),
         ("/log/0/consistency?first=3&second=2", 422, "invalid_request"),

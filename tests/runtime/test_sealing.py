@@ -116,6 +116,9 @@ def test_what_is_recorded_is_sealed_published_and_proven_across_a_kill(
     refused = lending(service, *check)
     assert refused.returncode == 1
     assert b"not proven: the hashes of the proof do not lead" in refused.stderr
+    gone = lending(service, *check[:-1], str(tmp_path / "nowhere"))
+    assert gone.returncode == 2, "a file that is not there is no forged proof"
+    assert b"does not exist" in gone.stderr
 
 
 def test_signing_keys_are_listed_rotated_and_revoked_beside_a_running_service(

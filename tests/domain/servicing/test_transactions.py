@@ -26,28 +26,21 @@ from lending.domain.loan.terms import (
 from lending.domain.servicing import commands as s
 from lending.domain.servicing import events as e
 from lending.domain.servicing.statement import statement
-from tests.domain.servicing.lives import PAYOUT, Life, accepted_offer, day, running, with_terms
+from tests.domain.servicing.lives import (
+    PAYOUT,
+    Life,
+    accepted_offer,
+    amounts,
+    day,
+    posted,
+    running,
+    status_of,
+    with_terms,
+)
 
 FEB, MAR, APR = date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)
 NEW = UUID("019c1111-2222-7000-8333-444455556666")
 D = Decimal
-
-
-def posted(event: Any) -> dict[A, str]:
-    """The postings of an event, by account."""
-    return {line.account: str(line.amount) for line in event.booking.postings}
-
-
-def amounts(event: Any) -> tuple[str, ...]:
-    """What an event came to: principal, interest, fees, penalties, credit, balance."""
-    booked = event.booking
-    parts = (booked.principal, booked.interest, booked.fees, booked.penalties)
-    return tuple(str(part) for part in (*parts, booked.credit, booked.balance))
-
-
-def status_of(life: Life) -> Status:
-    """Where a loan stands."""
-    return life.state.status
 
 
 # fund
