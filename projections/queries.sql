@@ -292,3 +292,9 @@ order by 1;
 -- name: notice_a_dead_client
 -- Have the server look often, while a statement runs, whether the client is still there: a dead worker's claim ends.
 set client_connection_check_interval = '200ms';
+
+-- name: behind
+-- The read models that have not come to the head of a shard.
+select projection, state, position from read_data.checkpoints
+where shard = %(shard)s and position < %(head)s
+order by projection;

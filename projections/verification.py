@@ -25,7 +25,7 @@ from lending.ledger.findings import Discrepancy, Finding, Findings, Suspects
 from lending.ledger.published import read_published
 from lending.ledger.sealing import MasterKey
 from lending.ledger.tree_checks import Beyond, TreeCheck
-from lending.ledger.verification import ShardOfLog
+from lending.ledger.verification import Epochs, ShardOfLog
 from lending.runtime.errors import OperatorError
 from lending.runtime.postgres import Connection, connect_or_explain
 from projections.citations import read_citations
@@ -114,8 +114,10 @@ class PartResult:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parts, what was found while making them, how many events they go through, and which erasures
-    are under way: what they are about reads as erased soon, and differs from nothing.
+    """The parts, what was found while making them, how many events they go through, which erasures
+    are under way (what they are about reads as erased soon, and differs from nothing), and remarks on
+    what is no difference and yet is not proven: what an epoch gave up, and which read models have
+    not come to the end of the log.
     """
 
     parts: Sequence[Part]
@@ -123,6 +125,7 @@ class Plan:
     events: int
     ledger_id: UUID
     pending: Sequence[Pending] = ()
+    remarks: Sequence[str] = ()
 
 
 async def plan(
@@ -142,6 +145,7 @@ async def plan(
     parts: list[Part] = []
     findings: list[Finding] = []
     pending: list[Pending] = []
+    remarks: list[str] = []
     events = 0
     async with connection:
         identity = await log_verification.read_identity(connection)
@@ -154,6 +158,7 @@ async def plan(
             pending += under_way
             findings += [replace(one, shard=shard) for one in (*found, *more)]
             head = await _head(connection, shard)
+            remarks += _given_up(shard, epochs) + await _behind(connection, shard, head)
             log = ShardOfLog(ledger_id, shard, epochs)
             whole = Part(
                 kind=Kind.SURPLUS,
@@ -172,7 +177,26 @@ async def plan(
             parts += [tree, *_stretches(whole), *_pages(whole, answers)]
             parts += [*_links(whole, last), claims, whole]
             events += max(head - whole.after, 0)
-    return Plan(parts, findings, events, ledger_id, pending)
+    return Plan(parts, findings, events, ledger_id, pending, remarks)
+
+
+def _given_up(shard: int, epochs: Epochs) -> list[str]:
+    return [
+        f"shard {shard}: epoch {epoch} begins at position {first}; what epoch {epoch - 1} may have held"
+        " from there on was given up, and no proof of it is borne out"
+        for epoch, first in sorted(epochs.starts.items())
+        if epoch > 1
+    ]
+
+
+async def _behind(connection: Connection, shard: int, head: int) -> list[str]:
+    asked = {"shard": shard, "head": head}
+    rows = await (await connection.execute(SQL["behind"], asked)).fetchall()
+    return [
+        f"shard {shard}: the read model {name} ({state}) has come to position {position} of {head};"
+        " its rows are compared up to there"
+        for name, state, position in rows
+    ]
 
 
 def _stretches(whole: Part) -> list[Part]:

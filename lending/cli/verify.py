@@ -77,7 +77,6 @@ async def _verify(
     *,
     as_json: bool,
 ) -> None:
-
     from lending.cli.database import opened_database
     from lending.service.creation import load_master_key
     from projections.verification import plan
@@ -96,6 +95,8 @@ async def _verify(
         _print(console, verified, published)
         for erasure in whole.pending:
             console.print(_pending(erasure), soft_wrap=True)
+        for remark in whole.remarks:
+            console.print(f"[yellow]remark[/yellow]: {remark}", soft_wrap=True)
     gravest = next(iter(verified.findings.counts()), None)
     if gravest is not None:
         told = f"differences found: {verified.findings.total}; the gravest: {gravest.label}"
@@ -191,6 +192,7 @@ def _as_json(verified: "Verified", whole: "Plan", published: Path | None) -> dic
             }
             for one in whole.pending
         ],
+        "remarks": whole.remarks,
         "discrepancies": {kind.label: count for kind, count in found.counts().items()},
         "findings": [
             {

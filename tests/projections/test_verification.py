@@ -17,10 +17,13 @@ from lending.ledger.findings import Discrepancy, Finding
 from lending.ledger.sealing import Keyring
 from lending.runtime.settings import Settings
 from lending.service.creation import load_master_key
+from lending.service.epoch import open_epoch
+from lending.service.ledger import new_id
+from projections.registry import READ_MODELS
 from projections.verification import NothingToVerify, plan
 from projections.verifying import run
 from tests.ledgers import Issuer, libpq, opened_ledger
-from tests.projections.follower import following
+from tests.projections.follower import LOAN_APPLICATIONS, following
 from tests.projections.test_acts import quarantine, stopped
 from tests.projections.worlds import MASTER_KEY, Stream, World, fill, note
 
@@ -75,6 +78,20 @@ async def test_what_the_ledger_itself_has_written_verifies(
             await issue(Disburse(), answer.application_id, key=f"disburse {number}")
     key = load_master_key(Settings(data_dir=tmp_path), create=False)
     assert await found_in(database_url, key) == []
+
+
+async def test_what_is_no_difference_and_yet_not_proven_is_remarked(world: World) -> None:
+    fill(world, 300, at_once=20, batch=50)
+    opened = await open_epoch(
+        world.database_url, reason="drill", operator="tester", new_id=new_id, force=True
+    )
+    async with following(world) as follower:
+        await follower.settle()
+    given_up, *behind = (await plan(world.database_url, MASTER_KEY)).remarks
+    assert f"epoch 2 begins at position {opened.first_position}" in given_up
+    assert f"the read model {LOAN_APPLICATIONS.name} " not in " ".join(behind)
+    assert len(behind) == len(READ_MODELS) - 1
+    assert all(f"has come to position 0 of {opened.first_position}" in one for one in behind)
 
 
 async def test_an_untouched_ledger_verifies_wherever_its_read_models_stand(world: World) -> None:
