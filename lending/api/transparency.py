@@ -118,14 +118,15 @@ def routes(log: TransparencyLog) -> Iterator[tuple[str, str, Endpoint, dict[str,
     to = LogEndpoints(log)
     text: dict[str, Any] = {"type": "string"}
     binary: dict[str, Any] = {"type": "string", "format": "binary"}
-    number_in_path = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,9})$"}
-    shard = openapi.in_path("shard", number_in_path, "The shard.")
+    shard = openapi.in_path("shard", {**text, "pattern": "^(0|[1-9][0-9]{0,9})$"}, "The shard.")
     tile = openapi.in_path(
         "tile",
         {**text, "pattern": PATTERN},
         "LEVEL/INDEX or entries/INDEX, such as `0/x001/000.p/7`.",
     )
-    position = openapi.in_path("position", number_in_path, "The event's position in the shard.")
+    position = openapi.in_path(
+        "position", {**text, "pattern": "^[1-9][0-9]{0,9}$"}, "The event's position in the shard."
+    )
     rows: Sequence[tuple[str, Endpoint, str, str, Mapping[str, Any], dict[str, Any]]] = (
         ("/checkpoint", to.checkpoint, "read_checkpoint", "The newest checkpoint of a log", text,
          {"media_type": "text/plain"}),

@@ -78,9 +78,9 @@ def test_of_keys_that_ended_the_latest_are_known_and_many_fold_quickly() -> None
         key_id = f"key {number}"
         events.append(KeyIssued(key_id=key_id, principal="scorer", digest="d"))
         events.append(KeyRevoked(key_id=key_id, reason="rotated"))
-    began = time.perf_counter()
+    began = time.process_time()
     known = fold(*events)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert known.keys["one"].holds(NOW)
     assert len(known.keys) == ENDED_KEYS_KEPT + 2
     assert "key 9999" in known.keys
