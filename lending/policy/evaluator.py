@@ -105,6 +105,8 @@ class Evaluator:
             hearing.cancel()
             await asyncio.wait([hearing])
         await self._end()
+        self._hearing = None  # one that was cancelled before it began says nothing itself
+        self._give_up(EvaluatorDown("it was closed"))
 
     async def _ask(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """The child's answer; None where it took all its time, or ended twice."""
@@ -120,16 +122,17 @@ class Evaluator:
 
     async def _hear(self) -> None:
         """Take answers until all that was asked is answered."""
-        fault: Exception = EvaluatorDown("it was closed")
         try:
             while self._asked:
                 await self._hear_first()
-        except Exception as failed:  # noqa: BLE001 whoever waits has to hear of it
-            fault = failed
-        finally:
-            self._hearing = None
-            while self._asked:
-                self._settled().failed(fault)
+        except Exception as fault:  # noqa: BLE001 whoever waits has to hear of it
+            await self._end()
+            self._give_up(fault)
+        self._hearing = None
+
+    def _give_up(self, fault: Exception) -> None:
+        while self._asked:
+            self._settled().failed(fault)
 
     def _settled(self) -> _Asked:
         """The first that was asked, which makes place for another one."""
@@ -153,7 +156,8 @@ class Evaluator:
                 await self._end()  # whatever it may say yet is no answer to the next one
         first = self._asked[0]
         if line.endswith(b"\n"):
-            self._settled().answered(json.loads(line))
+            said = json.loads(line)
+            self._settled().answered(said)
         elif first.again or child.returncode == -OUT_OF_TIME:
             self._settled().answered(None)
         else:
